@@ -1,0 +1,189 @@
+"""The `resexp` command: names the sub-commands and hands over; no logic of its own.
+
+Nothing heavy is imported until a sub-command needs it, so that `--help` answers at once.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from resexp import __version__
+
+USAGE = """\
+resexp: see with your own eyes why residual networks work.
+
+usage: resexp COMMAND ...
+
+  train     train a network, or a sweep of them with -m
+  collect   gather an experiment's runs into results/tables/
+  status    how far an experiment's runs are
+  list      what there is to choose from: models, datasets, experiments, ...
+
+  resexp COMMAND --help says more; resexp --version.
+"""
+TRAIN = """\
+usage: resexp train [group=option | key=value ...] [-m]
+
+  resexp train model=resnet56
+  resexp train model=resnet model.depth=110 norm=group dataset=cifar100 seed=3
+  resexp train -m model=plain,resnet model.depth=20,56
+  resexp train -m experiment=depth_sweep
+
+  -m, --multirun      one run for each combination of the values given
+  --cfg job           print the config and stop; --info, --hydra-help: more of Hydra
+
+The same command again skips what is done and goes on with what was interrupted.
+"""
+
+
+def main() -> None:
+    """Entry point; exits with 2 for what a person typed wrong, 130 and 143 after a signal."""
+    commands = {"train": train, "collect": collect, "status": status, "list": list_options}
+    arguments = _for_completion(sys.argv[1:])
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(USAGE, end="")
+    elif arguments[0] == "--version":
+        print(f"resexp {__version__}")
+    elif arguments[0] in commands:
+        commands[arguments[0]](arguments[1:])
+    else:
+        from difflib import get_close_matches
+
+        near = get_close_matches(arguments[0], commands, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        _refuse(f"there is no command {arguments[0]!r}{hint}; there are {', '.join(commands)}")
+
+
+def train(arguments: list[str]) -> None:
+    """Hand the arguments to Hydra, and say what is wrong with them in one sentence."""
+    if {"-h", "--help"} & set(arguments):
+        print(TRAIN)
+        return _print_groups()
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from resexp.experiments.compose import ConfigError, explained
+    from resexp.experiments.train import BusyError
+    from resexp.experiments.train import main as task
+
+    sys.argv = ["resexp train", *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; we say it shorter
+    try:
+        task()
+    except (ConfigError, BusyError) as error:
+        _refuse(str(error))
+    except (HydraException, OmegaConfBaseException) as error:
+        overrides = [a for a in arguments if "=" in a and not a.startswith("-")]
+        _refuse(explained(error, "train", overrides))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def collect(arguments: list[str]) -> None:
+    """`resexp collect EXPERIMENT`."""
+    parser = argparse.ArgumentParser("resexp collect", description=collect.__doc__)
+    parser.add_argument("experiment", help="name of the experiment, a folder in the runs folder")
+    parser.add_argument("--runs", type=Path, default=Path("results/runs"))
+    parser.add_argument("--tables", type=Path, default=Path("results/tables"))
+    parser.add_argument(
+        "--by", action="append", default=[], metavar="KEY",
+        help="also keep runs apart by this setting, as a column of its own",
+    )  # fmt: skip
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="KEY=VALUE",
+        help="take only the runs with this setting",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    from resexp.experiments.sweep import planned
+    from resexp.records.collect import write_table
+
+    try:
+        plan, swept = planned(options.experiment, options.runs)
+        only = [item.partition("=")[::2] for item in options.only]
+        found = write_table(
+            options.runs / options.experiment, options.tables, by=swept + options.by, only=only
+        )
+    except ValueError as error:
+        _refuse(str(error))
+    print(found)
+    absent = _absent(plan)
+    if absent:
+        print(f"{absent} of the {len(plan)} runs of experiment={options.experiment} are not there")
+
+
+def status(arguments: list[str]) -> None:
+    """`resexp status [EXPERIMENT]`."""
+    parser = argparse.ArgumentParser("resexp status", description=status.__doc__)
+    parser.add_argument("experiment", nargs="?", help="name of the experiment; default: all")
+    parser.add_argument("--runs", type=Path, default=Path("results/runs"))
+    options = parser.parse_args(arguments)
+    from resexp.records.run import folders
+
+    names = [options.experiment] if options.experiment else _experiments_in(options.runs)
+    if not names:
+        print(f"no runs in {options.runs}")
+    for name in names:
+        from resexp.experiments.sweep import planned
+        from resexp.experiments.train import folder_of
+
+        there = {run.name: run for run in folders(options.runs / name)}
+        wanted = [folder_of(config) for config in planned(name, options.runs)[0]]
+        runs = there | {run.name: run for run in wanted}
+        if not runs:
+            _refuse(f"there is no experiment {name!r} and no folder {options.runs / name}")
+        print(name)
+        for run in sorted(runs.values(), key=lambda run: run.name):
+            state = run.status()
+            progress = f"{state['step']}/{state['steps']}" if state["steps"] else ""
+            print(f"  {state['status']:<12} {progress:>12}  {run.name}  {state['error']}".rstrip())
+
+
+def list_options(arguments: list[str]) -> None:
+    """`resexp list [models|datasets|experiments|...]`."""
+    parser = argparse.ArgumentParser("resexp list", description=list_options.__doc__)
+    parser.add_argument("group", nargs="?", help="models, datasets, experiments, ...; default: all")
+    options = parser.parse_args(arguments)
+    if options.group is None:
+        return _print_groups()
+    from resexp.experiments import listing
+
+    try:
+        found = listing.options(options.group)
+    except ValueError as error:
+        _refuse(str(error))
+    for name, line in found.items():
+        print(f"{name:<28} {line}")
+
+
+def _print_groups() -> None:
+    from resexp.experiments import listing
+
+    for group in listing.groups():
+        print(f"{group}=")
+        for name, line in listing.options(group).items():
+            print(f"  {name:<28} {line}")
+
+
+def _experiments_in(runs: Path) -> list[str]:
+    return sorted({path.parents[1].name for path in runs.glob("*/*/config.json")})
+
+
+def _absent(plan: list[dict]) -> int:
+    from resexp.experiments.train import FINISHED, folder_of
+
+    return sum(folder_of(config).status()["status"] not in FINISHED for config in plan)
+
+
+def _for_completion(arguments: list[str]) -> list[str]:
+    """Hydra's shell completion calls `resexp -sc query=...` with the typed line in COMP_LINE."""
+    if arguments[:1] not in (["-sc"], ["--shell_completion"]):
+        return arguments
+    words = os.environ.get("COMP_LINE", "").split(maxsplit=2)
+    os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]]) if words else ""
+    return ["train", *arguments]
+
+
+def _refuse(message: str) -> None:
+    print(f"resexp: {message}", file=sys.stderr)
+    sys.exit(2)

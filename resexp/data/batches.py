@@ -1,0 +1,64 @@
+"""Shuffled batches without end, drawn from an explicit generator."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+class Batches:
+    """An endless row of shuffled epochs, cut into batches of one size.
+
+    A batch may end one epoch and begin the next, so every example is seen equally often.
+
+    Args:
+        inputs: (examples, ...), on the training device.
+        targets: (examples,).
+        batch_size: examples per batch.
+        prepare: (inputs of a batch, generator) -> what the network receives.
+        generator: of the order and of `prepare`'s draws, on the same device.
+    Raises:
+        ValueError: batch_size is not in 1..examples.
+    """
+
+    def __init__(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        batch_size: int,
+        prepare: Callable[[Tensor, torch.Generator], Tensor],
+        generator: torch.Generator,
+    ):
+        if not 1 <= batch_size <= len(targets):
+            raise ValueError(f"batch_size must lie in 1..{len(targets)}, got {batch_size}")
+        self.inputs, self.targets, self.batch_size = inputs, targets, batch_size
+        self.prepare, self.generator = prepare, generator
+        self.order, self.position = self._shuffle(), 0
+
+    def next(self) -> tuple[Tensor, Tensor]:
+        """The next batch: prepared inputs and their targets."""
+        end = self.position + self.batch_size
+        index = self.order[self.position : end]
+        if end > len(self.order):
+            end -= len(self.order)
+            self.order = self._shuffle()
+            index = torch.cat([index, self.order[:end]])
+        self.position = end
+        return self.prepare(self.inputs[index], self.generator), self.targets[index]
+
+    def state_dict(self) -> dict:
+        """Where the row stands; with it the same batches follow again."""
+        return {
+            "order": self.order,
+            "position": self.position,
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from where `state` was taken."""
+        self.order, self.position = state["order"].to(self.targets.device), state["position"]
+        self.generator.set_state(state["generator"].cpu())
+
+    def _shuffle(self) -> Tensor:
+        device = self.targets.device
+        return torch.randperm(len(self.targets), generator=self.generator, device=device)

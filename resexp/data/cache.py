@@ -1,0 +1,54 @@
+"""A decoded copy of a dataset, kept beside its source."""
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from resexp.data.dataset import Dataset
+from resexp.files import atomic, exclusive
+
+FIELDS = tuple(Dataset.__dataclass_fields__)
+
+
+def cached(root: Path, name: str, files: Iterable[Path], decode: Callable[[], Dataset]) -> Dataset:
+    """Decode once, then read the copy as long as the source's files stay as they are.
+
+    The copy's arrays carry checksums (CRC-32, checked as they are read); a damaged copy is made
+    anew. Of two processes that start together one decodes and the other waits.
+
+    Args:
+        root: the dataset's folder; where it cannot be written, the user's cache folder serves.
+        name: of the copy.
+        files: the source; their names, sizes and times say whether the copy is still good.
+        decode: reads the source.
+    """
+    key = hashlib.sha256(
+        "\n".join(f"{f} {(s := f.stat()).st_size} {s.st_mtime_ns}" for f in files).encode()
+    ).hexdigest()
+    path = _folder(root) / f"{name}-{key[:16]}.npz"
+    with exclusive(path.with_suffix(".lock"), wait=True):
+        if (dataset := _read(path)) is None:
+            dataset = decode()
+            with atomic(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, **{f: getattr(dataset, f).numpy() for f in FIELDS})
+    return dataset
+
+
+def _folder(root: Path) -> Path:
+    if os.access(root, os.W_OK):
+        return root / ".resexp"
+    user = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(user) / "resexp" / hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:16]
+
+
+def _read(path: Path) -> Dataset | None:
+    try:
+        with np.load(path) as arrays:
+            return Dataset(*(torch.from_numpy(arrays[field]) for field in FIELDS))
+    except (FileNotFoundError, zipfile.BadZipFile, ValueError, KeyError, EOFError):
+        return None  # absent or damaged: the caller decodes

@@ -1,0 +1,191 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), in each of the forms that people hold them in."""
+
+import hashlib
+import pickle
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from resexp.data import folders
+from resexp.data.cache import cached
+from resexp.data.dataset import Dataset, check_classes
+
+TRAIN, TEST = 50_000, 10_000
+# The files of the official archives with their md5 sums (cs.toronto.edu/~kriz/cifar.html).
+ARCHIVES = {
+    10: ("cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
+    100: ("cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
+}
+BATCHES = {
+    10: {
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+        "test_batch": "40351d587109b95175f43aff81a1287e",
+    },
+    100: {
+        "train": "16019d7e3df5f24257cddd939b257f8d",
+        "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+    },
+}
+UNPACKED = {10: "cifar-10-batches-py", 100: "cifar-100-python"}
+NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def load(root: str, *, num_classes: int, download: bool) -> Dataset:
+    """Read CIFAR from `root`, whatever its form; fetch the official archive where there is none.
+
+    Looked for in this order, in root and in root/cifar10 (cifar100): the unpacked batches, the
+    archive (tar.gz), `train/<class>/*.png|webp|jpg` with `test/` beside it, an .npz file with
+    arrays x_train, y_train, x_test, y_test (also root itself may be such a file).
+
+    Args:
+        root: folder or .npz file.
+        num_classes: 10 or 100 (the fine labels).
+        download: fetch the archive, checked by its md5 sum, when nothing is found.
+    Returns:
+        50,000 + 10,000 uint8 images of shape (3, 32, 32).
+    Raises:
+        ValueError: nothing found and nothing fetched, or what was found is damaged, incomplete
+            or another dataset; says which file and why.
+    """
+    if num_classes not in ARCHIVES:
+        raise ValueError(f"CIFAR has 10 or 100 classes, got dataset.num_classes={num_classes}")
+    name, base = f"cifar{num_classes}", Path(root).expanduser()
+    found = _find(base, num_classes)
+    if found is None and download:
+        _download(base, num_classes)
+        found = _find(base, num_classes)
+    if found is None:
+        raise ValueError(_no_data(base, num_classes))
+    files, read = found
+
+    def decode() -> Dataset:
+        dataset = read()
+        for what, targets, count in (
+            ("train", dataset.targets, TRAIN),
+            ("test", dataset.test_targets, TEST),
+        ):
+            where = f"{files[0].parent}: the {what} split of CIFAR-{num_classes}"
+            check_classes(where, targets, [count // num_classes] * num_classes)
+        return dataset
+
+    return cached(base if base.is_dir() else base.parent, name, files, decode)
+
+
+Found = tuple[list[Path], Callable[[], Dataset]]
+
+
+def _find(root: Path, num_classes: int) -> Found | None:
+    if root.suffix == ".npz" and root.is_file():
+        return [root], lambda: _read_npz(root)
+    for folder in (root, root / f"cifar{num_classes}"):
+        for unpacked in (folder, folder / UNPACKED[num_classes]):
+            files = [unpacked / name for name in BATCHES[num_classes]]
+            if any(file.is_file() for file in files):
+                return _found_batches(files, num_classes)
+        archive = folder / ARCHIVES[num_classes][0]
+        if archive.is_file():
+            return [archive], lambda: _read_archive(archive, num_classes)
+        if (folder / "train").is_dir() and (folder / "test").is_dir():
+            return folders.find(folder, num_classes, (32, 32))
+        arrays = folder / f"cifar{num_classes}.npz"
+        if arrays.is_file():
+            return [arrays], lambda: _read_npz(arrays)
+    return None
+
+
+def _found_batches(files: list[Path], num_classes: int) -> Found:
+    for file in files:
+        if not file.is_file():
+            raise ValueError(f"{file.parent} lacks {file.name}; unpack the archive again")
+
+    def read() -> Dataset:
+        return _from_batches({f.name: f.read_bytes() for f in files}, files[0].parent, num_classes)
+
+    return files, read
+
+
+def _read_archive(archive: Path, num_classes: int) -> Dataset:
+    expected = ARCHIVES[num_classes][1]
+    with archive.open("rb") as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{archive} is truncated or altered: its md5 is {found} instead of {expected};"
+            " delete it to have it fetched again"
+        )
+    with tarfile.open(archive) as tar:
+        raw = {n: tar.extractfile(f"{UNPACKED[num_classes]}/{n}").read() for n in BATCHES[num_classes]}
+    return _from_batches(raw, archive, num_classes)
+
+
+def _from_batches(raw: dict[str, bytes], where: Path, num_classes: int) -> Dataset:
+    labels = "labels" if num_classes == 10 else "fine_labels"
+    images, targets = {}, {}
+    for name, content in raw.items():
+        # The sum is checked before unpickling: a pickle can run code.
+        found = hashlib.md5(content).hexdigest()
+        if found != BATCHES[num_classes][name]:
+            raise ValueError(
+                f"{where}: {name} is truncated or altered: its md5 is {found} instead of"
+                f" {BATCHES[num_classes][name]}; unpack the archive again"
+            )
+        batch = pickle.loads(content, encoding="latin1")
+        images[name] = torch.from_numpy(batch["data"]).view(-1, 3, 32, 32)
+        targets[name] = torch.tensor(batch[labels])
+    train = [name for name in raw if not name.startswith("test")]
+    test = [name for name in raw if name.startswith("test")]
+    return Dataset(
+        *(torch.cat([split[n] for n in names]) for names in (train, test) for split in (images, targets))
+    )
+
+
+def _read_npz(path: Path) -> Dataset:
+    try:
+        with np.load(path) as arrays:
+            x_train, y_train, x_test, y_test = (arrays[key] for key in NPZ_KEYS)
+    except Exception as error:  # numpy raises five kinds of error for a damaged or foreign file
+        raise ValueError(
+            f"cannot read {path} ({error}); it must hold the arrays {', '.join(NPZ_KEYS)}"
+        ) from error
+    return Dataset(
+        _images(path, x_train), torch.from_numpy(y_train.reshape(-1).astype(np.int64)),
+        _images(path, x_test), torch.from_numpy(y_test.reshape(-1).astype(np.int64)),
+    )  # fmt: skip
+
+
+def _images(path: Path, array: np.ndarray) -> Tensor:
+    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[1:] not in {(32, 32, 3), (3, 32, 32)}:
+        raise ValueError(
+            f"{path}: images must be uint8 of shape (n, 32, 32, 3) or (n, 3, 32, 32),"
+            f" got {array.dtype} {array.shape}"
+        )
+    if array.shape[1] != 3:
+        array = array.transpose(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _download(root: Path, num_classes: int) -> None:
+    # torchvision takes seconds to import and is absent beside some CPU builds of torch.
+    from torchvision import datasets
+
+    try:
+        getattr(datasets, f"CIFAR{num_classes}")(root, download=True)
+    except (OSError, RuntimeError) as error:
+        raise ValueError(_no_data(root, num_classes, f" (fetching it failed: {error})")) from error
+
+
+def _no_data(root: Path, num_classes: int, reason: str = "") -> str:
+    return (
+        f"no CIFAR-{num_classes} in {root.resolve()}{reason}: set dataset.root or RESEXP_DATA to a folder"
+        f" that holds it ({ARCHIVES[num_classes][0]}, its batches, train/<class>/*.png with test/ beside"
+        f" it, or cifar{num_classes}.npz), allow the download with dataset.download=true on a machine"
+        " with internet, or use dataset=mnist1d, which needs no files"
+    )

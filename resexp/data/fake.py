@@ -1,0 +1,16 @@
+"""Random images with random labels, for benchmarks and tests."""
+
+from collections.abc import Sequence
+
+import torch
+
+from resexp.data.dataset import Dataset
+
+
+def load(shape: Sequence[int], *, num_classes: int, train_size: int, test_size: int, seed: int) -> Dataset:
+    """Draw uint8 images of `shape` and labels, the same ones for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    count = train_size + test_size
+    x = torch.randint(0, 256, (count, *shape), generator=generator, dtype=torch.uint8)
+    y = torch.randint(0, num_classes, (count,), generator=generator)
+    return Dataset(x[:train_size], y[:train_size], x[train_size:], y[train_size:])

@@ -1,0 +1,71 @@
+"""Images in folders, one folder per class."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from resexp.data.dataset import Dataset
+
+SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
+
+
+def find(root: Path, num_classes: int, size: tuple[int, int]) -> tuple[list[Path], Callable[[], Dataset]]:
+    """Find `train/<class>/*` and `test/<class>/*`; classes are numbered in alphabetical order.
+
+    Args:
+        root: folder above train and test.
+        num_classes: number of class folders that each split must have.
+        size: (height, width) that each image must have, pixels.
+    Returns:
+        Every image file, and a function that decodes them to uint8 images (3, height, width).
+    Raises:
+        ValueError: another number of classes, or other classes in test than in train; the
+            returned function raises it for an image that is damaged or of another size.
+    """
+    train, test = (_classes(root / split) for split in ("train", "test"))
+    for split, classes in (("train", train), ("test", test)):
+        if len(classes) != num_classes:
+            raise ValueError(f"{root / split} has {len(classes)} class folders instead of {num_classes}")
+    if list(train) != list(test):
+        odd = sorted(set(train) ^ set(test))
+        raise ValueError(f"{root}: train and test differ in their classes: {', '.join(odd)}")
+
+    def read() -> Dataset:
+        return Dataset(*_decode(train, size), *_decode(test, size))
+
+    files = [f for classes in (train, test) for images in classes.values() for f in images]
+    return files, read
+
+
+def _classes(folder: Path) -> dict[str, list[Path]]:
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    return {name: sorted(_images(folder / name)) for name in names}
+
+
+def _images(folder: Path) -> list[Path]:
+    return [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES]
+
+
+def _decode(classes: dict[str, list[Path]], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    from PIL import Image
+
+    def pixels(path: Path) -> np.ndarray:
+        try:
+            with Image.open(path) as image:
+                array = np.asarray(image.convert("RGB"))
+        except (OSError, SyntaxError) as error:  # SyntaxError: what Pillow raises for a broken PNG
+            raise ValueError(f"{path} is damaged: {error}") from error
+        if array.shape[:2] != size:
+            raise ValueError(f"{path} is {array.shape[1]}x{array.shape[0]}, not {size[1]}x{size[0]}")
+        return array
+
+    files = [f for images in classes.values() for f in images]
+    with ThreadPoolExecutor() as pool:
+        images = torch.from_numpy(np.stack(list(pool.map(pixels, files, chunksize=256))))
+    labels = torch.tensor([i for i, images in enumerate(classes.values()) for _ in images])
+    return images.permute(0, 3, 1, 2).contiguous(), labels

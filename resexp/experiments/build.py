@@ -1,0 +1,216 @@
+"""From a config to the things that it names: model, data, optimizer, schedule, trainer."""
+
+import functools
+import hashlib
+import importlib
+import inspect
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from resexp.data.augment import crop_and_flip, normalizer
+from resexp.data.batches import Batches
+from resexp.data.dataset import Dataset, hold_out
+from resexp.experiments.compose import ConfigError, composed, resolved
+from resexp.training.loop import Trainer
+from resexp.training.precision import autocast
+
+ALLOWED_TARGETS = ("resexp.", "torch.nn.", "torch.optim.")
+# Keys that do not change what a run computes.
+OUTSIDE_DIGEST = {
+    "name", "train", "dataset.root", "dataset.download", "dataset.load.root", "dataset.load.download",
+}  # fmt: skip
+
+
+def settings(config: dict) -> dict:
+    """The part of a resolved config that decides what a run computes; its digest names the run."""
+
+    def kept(node: Any, path: str) -> Any:
+        if not isinstance(node, dict):
+            return node
+        inside = {key: (f"{path}.{key}" if path else key) for key in node}
+        return {k: kept(node[k], p) for k, p in inside.items() if p not in OUTSIDE_DIGEST}
+
+    return kept(config, "")
+
+
+def make(node: Any, key: str = "") -> Any:
+    """What a config node describes: the target called with the other keys, or a partial of it.
+
+    `name` is the node's label and is not passed on.
+
+    Args:
+        node: resolved; nodes with `_target_` are made, innermost first.
+        key: of the node, for messages.
+    Raises:
+        ValueError: a target outside resexp, torch.nn and torch.optim, an argument that it does
+            not take or of another type, or whatever the target itself refuses.
+    """
+    if isinstance(node, list):
+        return [make(item, key) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "_target_" not in node:
+        return {name: make(value, name) for name, value in node.items()}
+    target = _locate(node["_target_"], key)
+    special = {"_target_", "_partial_", "name"}
+    arguments = {name: make(value, name) for name, value in node.items() if name not in special}
+    _check_arguments(target, arguments, key)
+    if node.get("_partial_"):
+        return functools.partial(target, **arguments)
+    return target(**arguments)
+
+
+def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
+    """The network of a resolved config, its weights drawn from the config's seed.
+
+    No global random state is changed.
+    """
+    with torch.random.fork_rng(devices=[]):  # layers draw as they are built, before init does
+        torch.manual_seed(_seed(config["seed"], "layers"))
+        model = make(config["model"], "model")
+    make(config["init"], "init")(model, generator(config["seed"], "init"))
+    return model.to(device)
+
+
+def model_by_name(name: str, **choices: Any) -> nn.Module:
+    """See resexp.build_model."""
+    overrides = [f"model={name}", *(f"{k.replace('__', '.')}={v}" for k, v in choices.items())]
+    return build_model(resolved(composed("train", overrides)))
+
+
+def load_dataset(config: dict) -> Dataset:
+    """The dataset of a resolved config, on the CPU; kept while the same one is asked for again."""
+    return _load_dataset(json.dumps(config["dataset"]["load"]))
+
+
+@functools.lru_cache(maxsize=1)
+def _load_dataset(load: str) -> Dataset:
+    return make(json.loads(load), "dataset.load")
+
+
+def check(config: dict) -> None:
+    """Find what would stop a run, before anything is computed.
+
+    Raises:
+        ConfigError: says what is wrong and what is allowed.
+    """
+    try:
+        for key in ("interval", "batch_size"):
+            if config[key] < 1:
+                raise ValueError(f"{key} must be at least 1, got {config[key]}")
+        for key in ("threads", "max_minutes"):
+            if (value := config["train"][key]) is not None and value <= 0:
+                raise ValueError(f"train.{key} must be above 0, got {value}")
+        with torch.device("meta"):  # shapes and settings are checked, nothing is drawn
+            parameters = make(config["model"], "model").parameters()
+        make(config["init"], "init")
+        make(config["optimizer"], "optimizer")(parameters)
+        make(config["schedule"], "schedule")
+        autocast(config["precision"], device_of(config))
+        hold_out(load_dataset(config), config["dataset"]["val_size"])
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def device_of(config: dict) -> torch.device:
+    """The device that a resolved config asks for.
+
+    Raises:
+        ValueError: no such device, here or at all.
+    """
+    asked = config["train"]["device"]
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+    except RuntimeError:
+        raise ValueError(f"train.device must be auto, cpu, cuda or cuda:N, got {asked!r}") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"train.device={asked}: this machine has {torch.cuda.device_count()} CUDA devices;"
+            " use auto or cpu"
+        )
+    return device
+
+
+def trainer(config: dict, device: torch.device) -> Trainer:
+    """Everything that a run needs, at its first step."""
+    options = config["dataset"]
+    data, val_inputs, val_targets = hold_out(load_dataset(config), options["val_size"])
+    data = data.to(device)
+    normalize = normalizer(data.inputs)
+    augmented = options["crop_padding"] or options["flip"]
+
+    def prepare(x, generator):
+        x = normalize(x)
+        if not augmented:
+            return x
+        flags = {name: options[key] for name, key in (("padding", "crop_padding"), ("flip", "flip"))}
+        return crop_and_flip(x, **flags, generator=generator)
+
+    splits = {"test": (data.test_inputs, data.test_targets, normalize)}
+    if len(val_targets):
+        splits["val"] = (val_inputs.to(device), val_targets.to(device), normalize)
+    draws = generator(config["seed"], "batches", device)
+    batches = Batches(data.inputs, data.targets, config["batch_size"], prepare, draws)
+    model = build_model(config, device)
+    if config["train"]["channels_last"] and options["dims"] == 2:
+        model = model.to(memory_format=torch.channels_last)
+    return Trainer(
+        model,
+        batches,
+        make(config["optimizer"], "optimizer")(model.parameters()),
+        make(config["schedule"], "schedule"),
+        splits=splits,
+        autocast=autocast(config["precision"], device),
+        channels_last=config["train"]["channels_last"],
+    )
+
+
+def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator for one purpose, independent of those for others."""
+    return torch.Generator(device).manual_seed(_seed(seed, purpose))
+
+
+def _seed(seed: int, purpose: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:7])
+
+
+def _locate(path: str, key: str) -> Any:
+    if not path.startswith(ALLOWED_TARGETS):
+        raise ValueError(f"{key}._target_ must begin with {', '.join(ALLOWED_TARGETS)}, got {path}")
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        raise ValueError(f"{key}._target_: there is no {path}") from None
+
+
+def _check_arguments(target: Any, arguments: dict, key: str) -> None:
+    parameters = inspect.signature(target).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for name, value in arguments.items():
+        if name in parameters:
+            _check_type(f"{key}.{name}", value, parameters[name].annotation)
+        elif not open_ended:
+            allowed = ", ".join(set(parameters) - {"args", "kwargs"})
+            raise ValueError(f"there is no key {key}.{name}; {key} takes {allowed}")
+
+
+def _check_type(key: str, value: Any, annotation: Any) -> None:
+    """Refuse what plainly is of another type; annotations beyond these few pass."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = {
+        int: number and not isinstance(value, float),
+        float: number,
+        bool: isinstance(value, bool),
+        str: isinstance(value, str),
+        Sequence[float]: isinstance(value, list) and all(isinstance(x, int | float) for x in value),
+    }
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    if not fits.get(annotation, True):
+        raise ValueError(f"{key} must be {names.get(annotation, 'a list of numbers')}, got {value!r}")

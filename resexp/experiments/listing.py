@@ -1,0 +1,29 @@
+"""What there is to choose from in conf/: read from the files, without Hydra."""
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+# A wheel carries the configs inside the package; a checkout keeps them beside it.
+CONF = next((p for p in (PACKAGE / "conf", PACKAGE.parent / "conf") if p.is_dir()), PACKAGE / "conf")
+
+
+def groups() -> list[str]:
+    """Names of the config groups."""
+    return sorted(path.name for path in CONF.iterdir() if path.is_dir())
+
+
+def options(group: str) -> dict[str, str]:
+    """Options of a config group with one line each, small numbers before large ones.
+
+    Raises:
+        ValueError: an unknown group; the plural of a group is taken for it.
+    """
+    names = {name: name for name in groups()} | {f"{name}s": name for name in groups()}
+    if group not in names:
+        raise ValueError(f"there is no list of {group!r}; there are {', '.join(groups())}")
+    return {path.stem: _first_line(path) for path in sorted((CONF / names[group]).glob("*.yaml"))}
+
+
+def _first_line(path: Path) -> str:
+    lines = path.read_text().splitlines()
+    return next(x[2:] for x in lines if x.startswith("# ") and not x.startswith("# @"))

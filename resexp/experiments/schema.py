@@ -1,0 +1,82 @@
+"""The config as dataclasses: a mistyped key or a wrong type is refused before anything runs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+@dataclass
+class Protocol:
+    """What a dataset's published protocol says, or ours where there is none."""
+
+    steps: int = MISSING
+    batch_size: int = MISSING
+    interval: int = MISSING
+
+
+@dataclass
+class Dataset:
+    """A dataset that is generated."""
+
+    name: str = MISSING
+    dims: int = MISSING
+    c_in: int = MISSING
+    num_classes: int = MISSING
+    load: dict[str, Any] = field(default_factory=dict)
+    val_size: int = MISSING
+    crop_padding: int = MISSING
+    flip: bool = MISSING
+    protocol: Protocol = field(default_factory=Protocol)
+
+
+@dataclass
+class DatasetInFiles(Dataset):
+    """A dataset that is read from files."""
+
+    root: str = MISSING
+    download: bool = MISSING
+
+
+@dataclass
+class Execution:
+    """How a run is carried out; no part of its digest."""
+
+    device: str = MISSING
+    threads: int | None = None
+    channels_last: bool = MISSING
+    max_minutes: float | None = None
+    checkpoint_minutes: float = MISSING
+    runs: str = MISSING
+
+
+@dataclass
+class Train:
+    """Primary config of `resexp train`.
+
+    The parts name a `_target_`; the signature of the target is their schema (see build.py).
+    """
+
+    name: str = MISSING
+    seed: int = MISSING
+    precision: str = MISSING
+    batch_size: int = MISSING
+    interval: int = MISSING
+    labels: dict[str, Any] = field(default_factory=dict)
+    train: Execution = field(default_factory=Execution)
+    dataset: Dataset = field(default_factory=Dataset)
+    norm: dict[str, Any] = field(default_factory=dict)
+    block: dict[str, Any] = field(default_factory=dict)
+    shortcut: dict[str, Any] = field(default_factory=dict)
+    activation: dict[str, Any] = field(default_factory=dict)
+    init: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    schedule: dict[str, Any] = field(default_factory=dict)
+
+
+store = ConfigStore.instance()
+store.store(name="train_schema", node=Train)
+store.store(group="dataset", name="schema", node=Dataset)
+store.store(group="dataset", name="files_schema", node=DatasetInFiles)

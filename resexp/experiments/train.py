@@ -1,0 +1,169 @@
+"""`resexp train`: carry out one run, or as much of it as there is time for."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import hydra
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+import resexp.experiments.schema  # noqa: F401  registers the schema
+from resexp.experiments import build, stop
+from resexp.experiments.compose import resolved
+from resexp.experiments.listing import CONF
+from resexp.records import provenance
+from resexp.records.run import FINISHED, BusyError, RunFolder, digest
+from resexp.training import checkpoint
+from resexp.training.loop import DivergedError, Trainer, fit
+from resexp.training.precision import set_tf32
+
+PACKAGES = ("torch", "hydra-core", "numpy")
+
+
+@hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
+def main(config: DictConfig) -> str:
+    """Hydra's task: one run. Returns how it ended; a failed single run exits with 1."""
+    single = HydraConfig.get().mode == RunMode.RUN
+    try:
+        status = run(resolved(config))
+    except BusyError as error:
+        if single:
+            raise
+        print(error, flush=True)  # the sweep goes on with the others
+        return "running"
+    if single and status == "failed":
+        sys.exit(1)
+    return status
+
+
+def folder_of(config: dict) -> RunFolder:
+    """The folder of the run that a resolved config describes."""
+    labels = config["labels"]
+    name = "{model}{depth}-{dataset}-{norm}-seed{seed}".format(**labels)
+    root = Path(config["train"]["runs"]) / config["name"]
+    return RunFolder(root / f"{name}-{digest(build.settings(config))}")
+
+
+def run(config: dict) -> str:
+    """Carry out the run of a resolved config, from its last checkpoint if it has one.
+
+    Returns:
+        Its status: done, diverged, interrupted or failed; missing if there was no time to begin.
+    Raises:
+        ConfigError: the config cannot be run.
+        BusyError: another process is at it.
+        SystemExit: after SIGINT (130) or SIGTERM (143), with a checkpoint.
+    """
+    folder = folder_of(config)
+    state = folder.status()
+    if state["status"] in FINISHED:
+        print(f"{folder.name}: {state['status']} already", flush=True)
+        return state["status"]
+    if stop.time_is_up(config["train"]["max_minutes"]):
+        print(f"{folder.name}: not begun, the time is up", flush=True)
+        return state["status"]
+    build.check(config)
+    signals = stop.Signals()
+    with folder.held(), signals.noted():
+        status = _recorded(config, folder, signals)
+    if signals.received:
+        sys.exit(128 + signals.received)
+    return status
+
+
+def _recorded(config: dict, folder: RunFolder, signals: stop.Signals) -> str:
+    """Run, and write down how it went whatever happens."""
+    device = build.device_of(config)
+    folder.write_config(config)
+    record = folder.provenance()
+    session = provenance.session(PACKAGES, _in_words(device))
+    record["sessions"].append(session)
+    folder.write_provenance(record)
+    step, steps, error = folder.status()["step"], config["schedule"]["steps"], ""
+    folder.write_status("running", step=step, steps=steps)
+    trainer = None
+    try:
+        trainer = _resumed(config, folder, device)
+        status = _trained(config, folder, trainer, signals)
+        step = trainer.step
+    except DivergedError as diverged:
+        status, step, error = "diverged", diverged.step, str(diverged)
+    except Exception as failure:
+        status, error = "failed", f"{type(failure).__name__}: {failure}".splitlines()[0]
+        step = trainer.step if trainer else step
+        folder.write_failure(failure)
+    session |= {"end": provenance.now(), "status": status, "step": step}
+    session |= _peak_memory(device)
+    folder.write_provenance(record)
+    folder.write_status(status, step=step, steps=steps, error=error)
+    where = f"; see {folder.path / 'error.txt'}" if status == "failed" else ""
+    print(f"{folder.name}: {status} at step {step} of {steps}{where and f' ({error}){where}'}", flush=True)
+    return status
+
+
+def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
+    """The trainer where the last checkpoint left it, and the rows file as it was then."""
+    torch.set_num_threads(config["train"]["threads"] or len(os.sched_getaffinity(0)))
+    set_tf32(config["precision"] == "tf32")
+    torch.manual_seed(config["seed"])  # for layers that draw while training, such as dropout
+    trainer = build.trainer(config, device)
+    if state := checkpoint.load(folder.path, device):
+        trainer.load_state_dict(state)
+        print(f"{folder.name}: goes on from step {trainer.step}", flush=True)
+    folder.write_rows(trainer.rows)
+    return trainer
+
+
+def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Signals) -> str:
+    execution, steps = config["train"], config["schedule"]["steps"]
+    on_terminal = sys.stderr.isatty()
+    bar = tqdm(total=steps, initial=trainer.step, desc=folder.name, disable=not on_terminal)
+    saved_at = time.monotonic()
+
+    def after_step() -> bool:
+        nonlocal saved_at
+        bar.update()
+        stopping = signals.received or stop.time_is_up(execution["max_minutes"])
+        if stopping or time.monotonic() - saved_at >= 60 * execution["checkpoint_minutes"]:
+            checkpoint.save(folder.path, trainer.step, trainer.state_dict())
+            saved_at = time.monotonic()
+        return bool(stopping)
+
+    with bar:
+        for row in fit(trainer, steps=steps, interval=config["interval"], after_step=after_step):
+            folder.append_row(row)
+            line = _line(row)
+            bar.set_postfix_str(line)
+            if not on_terminal:
+                print(f"{folder.name}  {row['step']}/{steps}  {line}", flush=True)
+    if trainer.step < steps:
+        return "interrupted"
+    checkpoint.save(folder.path, trainer.step, trainer.state_dict())
+    checkpoint.keep(folder.path, 1)  # the trained network
+    return "done"
+
+
+def _line(row: dict) -> str:
+    return (
+        f"train {row['train_loss']:.3f} {row['train_error_percent']:.2f}%"
+        f"  test {row['test_loss']:.3f} {row['test_error_percent']:.2f}%"
+        f"  lr {row['learning_rate']:.3g}  {row['examples_per_second']:.0f} examples/s"
+    )
+
+
+def _in_words(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _peak_memory(device: torch.device) -> dict:
+    memory = {"peak_memory_mib": provenance.peak_memory_mib()}
+    if device.type == "cuda":
+        memory["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
+    return memory

@@ -1,0 +1,60 @@
+"""Where a result comes from: command, commit, versions, machine."""
+
+import datetime
+import os
+import platform
+import resource
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+
+def now() -> str:
+    """UTC time to the second, ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def session(packages: Iterable[str], device: str) -> dict:
+    """What is known of this process at its start.
+
+    Args:
+        packages: whose versions are recorded.
+        device: what it computes on, in words.
+    """
+    return {
+        "command": f"{Path(sys.argv[0]).name} {shlex.join(sys.argv[1:])}",
+        **source(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+        "device": device,
+        "cores": os.cpu_count(),
+        "start": now(),
+    }
+
+
+def source() -> dict:
+    """The commit that the code stands at, and whether files differ from it; null outside git."""
+    top = Path(__file__).parents[2]
+    if not (top / ".git").exists():  # installed: some other repository may lie above
+        return {"commit": None, "dirty": None}
+    commit = _git(top, "rev-parse", "HEAD")
+    # results are written by the runs themselves, and do not change the code
+    changes = _git(top, "status", "--porcelain", "--", ".", ":!results")
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def peak_memory_mib() -> float:
+    """Largest resident size of this process so far."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
+
+
+def _git(top: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(top), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,142 @@
+"""A run's folder: what was asked, what was measured, how it ended."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from resexp.files import LockedError, atomic, exclusive
+
+FINISHED = ("done", "diverged")
+STATUSES = ("done", "running", "interrupted", "diverged", "failed")
+
+
+class BusyError(Exception):
+    """Another process works on this run."""
+
+
+def digest(settings: dict) -> str:
+    """Ten hexadecimal digits that name these settings."""
+    canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+
+class RunFolder:
+    """config.json, rows.csv, provenance.json, status.json, error.txt and checkpoints of one run.
+
+    Args:
+        path: of the folder; made when first written to.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes off this run; a crash of the holder frees it.
+
+        Raises:
+            BusyError: another process holds it.
+        """
+        try:
+            with exclusive(self.path / "lock", wait=False):
+                yield
+        except LockedError:
+            raise BusyError(
+                f"another process works on {self.path}; wait for it, or look at `resexp status`"
+            ) from None
+
+    def write_config(self, config: dict) -> None:
+        self._write_json("config.json", config)
+
+    def config(self) -> dict:
+        return self._read_json("config.json") or {}
+
+    def write_status(self, status: str, *, step: int, steps: int, error: str = "") -> None:
+        """Record how far the run is; `error` is one line."""
+        state = {"status": status, "step": step, "steps": steps, "error": error}
+        self._write_json("status.json", state)
+
+    def status(self) -> dict:
+        """The last recorded state; a run recorded as running that nobody holds is interrupted."""
+        state = self._read_json("status.json")
+        if state is None:
+            return {"status": "missing", "step": 0, "steps": 0, "error": ""}
+        if state["status"] == "running":
+            rows = self.rows()
+            state["step"] = max(state["step"], int(rows[-1]["step"]) if rows else 0)
+            try:
+                with self.held():
+                    state |= {"status": "interrupted", "error": "the process ended unexpectedly"}
+            except BusyError:
+                pass
+        return state
+
+    def write_failure(self, error: BaseException) -> None:
+        """Keep the traceback."""
+        text = "".join(traceback.format_exception(error))
+        with atomic(self.path / "error.txt") as temporary:
+            temporary.write_text(text)
+
+    def write_rows(self, rows: list[dict]) -> None:
+        """Replace all rows, as after going back to a checkpoint."""
+        with atomic(self.path / "rows.csv") as temporary:
+            temporary.write_text("".join(_csv_lines(rows)))
+
+    def append_row(self, row: dict) -> None:
+        """Add one row; it is whole in the file before this returns."""
+        path = self.path / "rows.csv"
+        lines = _csv_lines([row])
+        with path.open("a") as file:
+            file.write("".join(lines if file.tell() == 0 else lines[1:]))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rows(self) -> list[dict]:
+        """All complete rows, as text; a last line without its end is passed over."""
+        try:
+            text = (self.path / "rows.csv").read_text()
+        except FileNotFoundError:
+            return []
+        return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
+
+    def provenance(self) -> dict:
+        return self._read_json("provenance.json") or {"sessions": []}
+
+    def write_provenance(self, provenance: dict) -> None:
+        self._write_json("provenance.json", provenance)
+
+    def _write_json(self, name: str, content: dict) -> None:
+        with atomic(self.path / name) as temporary:
+            temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+    def _read_json(self, name: str) -> dict | None:
+        try:
+            return json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            return None
+
+
+def folders(root: Path) -> list[RunFolder]:
+    """Every run below `root`, sorted by name."""
+    return [RunFolder(path.parent) for path in sorted(root.glob("*/config.json"))]
+
+
+def _csv_lines(rows: list[dict]) -> list[str]:
+    if not rows:
+        return []
+    text = io.StringIO()
+    # repr of a float is the shortest text that reads back to the same number
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().splitlines(keepends=True)

@@ -1,0 +1,207 @@
+"""The training loop: one step, one row per interval, and everything needed to go on later."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resexp.training.evaluate import evaluate
+from resexp.training.precision import image_layout
+
+EVALUATION_BATCH = 1000
+
+
+class DivergedError(Exception):
+    """The training loss was not finite at step `step` (counted from 1)."""
+
+    def __init__(self, step: int):
+        super().__init__(f"the loss was not finite at step {step}")
+        self.step = step
+
+
+class Meter:
+    """Sums of loss and errors, kept on the device: adding never waits for it."""
+
+    def __init__(self, device: torch.device):
+        self.loss = torch.zeros((), dtype=torch.float64, device=device)
+        self.wrong = torch.zeros((), dtype=torch.int64, device=device)
+        self.examples = 0
+
+    def add(self, mean_loss: Tensor, wrong: Tensor, examples: int) -> None:
+        self.loss += mean_loss * examples
+        self.wrong += wrong
+        self.examples += examples
+
+    def read(self) -> tuple[float, float]:
+        """Mean loss (nats) and error (percent) of all that was added; waits for the device."""
+        return self.loss.item() / self.examples, 100 * self.wrong.item() / self.examples
+
+    def reset(self) -> None:
+        self.loss.zero_()
+        self.wrong.zero_()
+        self.examples = 0
+
+
+class Trainer:
+    """One run: the network, what trains it, and how far it has come.
+
+    Args:
+        model: on the training device.
+        batches: `next()` -> (inputs, targets); with state_dict and load_state_dict.
+        optimizer: over the model's parameters.
+        schedule: see resexp.training.schedules.
+        splits: name -> (inputs, targets, prepare) to be evaluated for each row.
+        autocast: entered around each forward pass.
+        channels_last: memory layout of images.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches,
+        optimizer: torch.optim.Optimizer,
+        schedule,
+        *,
+        splits: dict[str, tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]],
+        autocast: AbstractContextManager,
+        channels_last: bool,
+    ):
+        self.model, self.batches, self.optimizer = model, batches, optimizer
+        self.schedule, self.splits = schedule, splits
+        self.autocast, self.channels_last = autocast, channels_last
+        device = next(model.parameters()).device
+        self.step, self.rows = 0, []
+        self.interval, self.window = Meter(device), Meter(device)
+        self.warming_up = schedule.warms_up
+        # First step whose loss was not finite; 0 as long as there was none.
+        self.first_bad = torch.zeros((), dtype=torch.int64, device=device)
+        self.seconds = 0.0  # of the whole run, evaluation included
+        self.training_seconds = 0.0  # of the interval, evaluation left out
+
+    def train_step(self) -> None:
+        """One batch, one update. Nothing here waits for the device."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.at(self.step, warming_up=self.warming_up)
+        x, y = self.batches.next()
+        with self.autocast:
+            logits = self.model(image_layout(x, self.channels_last))
+        loss = F.cross_entropy(logits.float(), y)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        self._observe(loss.detach(), (logits.detach().argmax(1) != y).sum(), len(y))
+
+    def _observe(self, loss: Tensor, wrong: Tensor, examples: int) -> None:
+        self.interval.add(loss, wrong, examples)
+        is_first_bad = ~torch.isfinite(loss) & (self.first_bad == 0)
+        self.first_bad += is_first_bad * self.step
+        if self.warming_up:
+            self.window.add(loss, wrong, examples)
+            if self.step % self.schedule.warm_up_window == 0:
+                self.warming_up = not self.schedule.warm_up_ends(self.window.read()[1])
+                self.window.reset()
+
+    def observed(self) -> dict:
+        """What the interval that ends here has shown; waits for the device.
+
+        Raises:
+            DivergedError: a loss in the interval was not finite.
+        """
+        if bad := int(self.first_bad.item()):
+            raise DivergedError(bad)
+        loss, error = self.interval.read()
+        return {
+            "step": self.step,
+            "epoch": self.step * self.batches.batch_size / len(self.batches.targets),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "train_loss": loss,
+            "train_error_percent": error,
+        }
+
+    def evaluated(self) -> dict:
+        """Loss and error of every split as the network is now."""
+        row = {}
+        for name, (inputs, targets, prepare) in self.splits.items():
+            row[f"{name}_loss"], row[f"{name}_error_percent"] = evaluate(
+                self.model,
+                inputs,
+                targets,
+                prepare=prepare,
+                batch_size=EVALUATION_BATCH,
+                autocast=self.autocast,
+                channels_last=self.channels_last,
+            )
+        return row
+
+    def state_dict(self) -> dict:
+        """Everything that the steps to come depend on, and the rows so far."""
+        return {
+            "step": self.step,
+            "rows": self.rows,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "batches": self.batches.state_dict(),
+            "warming_up": self.warming_up,
+            "first_bad": self.first_bad,
+            "meters": [(m.loss, m.wrong, m.examples) for m in (self.interval, self.window)],
+            "seconds": (self.seconds, self.training_seconds),
+            "torch_generator": torch.get_rng_state(),
+            "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from where `state` was taken, to the same numbers."""
+        self.step, self.rows = state["step"], list(state["rows"])
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.batches.load_state_dict(state["batches"])
+        self.warming_up = state["warming_up"]
+        self.first_bad.copy_(state["first_bad"])
+        for meter, saved in zip((self.interval, self.window), state["meters"], strict=True):
+            meter.loss.copy_(saved[0])
+            meter.wrong.copy_(saved[1])
+            meter.examples = saved[2]
+        self.seconds, self.training_seconds = state["seconds"]
+        torch.set_rng_state(state["torch_generator"].cpu())
+        if torch.cuda.is_available() and len(state["cuda_generators"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda_generators"]])
+
+
+def fit(trainer: Trainer, *, steps: int, interval: int, after_step: Callable[[], bool]) -> Iterator[dict]:
+    """Train up to `steps`; yield a row every `interval` steps and at the end.
+
+    A row's `seconds` count the whole run, evaluation included; its `examples_per_second` the
+    training alone.
+
+    Args:
+        trainer: is changed; its rows too.
+        steps: of the whole run, those behind it included.
+        interval: steps from one row to the next.
+        after_step: called when a step and its row are done; true ends the training here.
+    Raises:
+        DivergedError: a loss was not finite; noticed at the end of its interval.
+    """
+    trainer.model.train()
+    while trainer.step < steps:
+        started = time.perf_counter()
+        trainer.train_step()
+        row = None
+        if trainer.step % interval == 0 or trainer.step == steps:
+            row = trainer.observed()
+        trainer.training_seconds += time.perf_counter() - started
+        if row:
+            row |= trainer.evaluated()
+            row["examples_per_second"] = trainer.interval.examples / trainer.training_seconds
+            trainer.interval.reset()
+            trainer.training_seconds = 0.0
+        trainer.seconds += time.perf_counter() - started
+        if row:
+            row["seconds"] = trainer.seconds
+            trainer.rows.append(row)
+            yield row
+        if after_step():
+            return
