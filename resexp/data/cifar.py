@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import tarfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,7 @@ Found = tuple[list[Path], Callable[[], Dataset]]
 
 def _find(root: Path, num_classes: int) -> Found | None:
     if root.suffix == ".npz" and root.is_file():
-        return [root], lambda: _read_npz(root)
+        return [root], partial(_read_npz, root)
     for folder in (root, root / f"cifar{num_classes}"):
         for unpacked in (folder, folder / UNPACKED[num_classes]):
             files = [unpacked / name for name in BATCHES[num_classes]]
@@ -92,12 +93,12 @@ def _find(root: Path, num_classes: int) -> Found | None:
                 return _found_batches(files, num_classes)
         archive = folder / ARCHIVES[num_classes][0]
         if archive.is_file():
-            return [archive], lambda: _read_archive(archive, num_classes)
+            return [archive], partial(_read_archive, archive, num_classes)
         if (folder / "train").is_dir() and (folder / "test").is_dir():
             return folders.find(folder, num_classes, (32, 32))
         arrays = folder / f"cifar{num_classes}.npz"
         if arrays.is_file():
-            return [arrays], lambda: _read_npz(arrays)
+            return [arrays], partial(_read_npz, arrays)
     return None
 
 

@@ -1,35 +1,49 @@
 """Sweeps: every run is checked before the first one starts, and what failed is said at the end."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf, open_dict
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, open_dict
 
-from resexp.experiments.compose import composed, resolved
+from resexp.experiments.compose import ConfigError, composed, resolved
 from resexp.experiments.listing import options
 
 
-class CheckedSweeper(BasicSweeper):
-    """Hydra's basic sweeper that also builds each run's parts before the first one starts."""
+class CheckedSweep(Callback):
+    """Builds each run's parts before the first one starts; sums up when the last one has ended.
 
-    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Raises ConfigError for the first run that cannot be carried out."""
+    Hydra turns an exception in a callback into a warning; leaving with SystemExit passes through.
+    """
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Exit with 2, and one sentence, for the first run that cannot be carried out."""
         from resexp.experiments import build, train
 
-        for overrides in batch:
-            config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-            config = _without_hydra(config)
-            if train.folder_of(config).status()["status"] not in train.FINISHED:
-                build.check(config)
+        loader = GlobalHydra.instance().config_loader()
+        params = dict(config.hydra.sweeper.params or {})
+        self.runs = []
+        try:
+            for overrides in _jobs(params, list(config.hydra.overrides.task)):
+                one = loader.load_sweep_config(config, overrides)
+                with open_dict(one):
+                    del one["hydra"]
+                settings = resolved(one)
+                self.runs.append(train.folder_of(settings))
+                if self.runs[-1].status()["status"] not in train.FINISHED:
+                    build.check(settings)
+        except ConfigError as error:
+            print(f"resexp: {error}", file=sys.stderr)
+            sys.exit(2)
 
-    def sweep(self, arguments: list[str]) -> None:
-        """Raises SystemExit(1) at the end if a run failed."""
-        jobs = [job for batch in super().sweep(arguments) for job in batch]
-        statuses = [job.return_value for job in jobs]
-        counts = {status: statuses.count(status) for status in dict.fromkeys(statuses)}
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Exit with 1 if a run has failed."""
+        statuses = [run.status()["status"] for run in self.runs]
+        counts = {status: statuses.count(status) for status in sorted(set(statuses))}
         print(", ".join(f"{count} {status}" for status, count in counts.items()), flush=True)
         if "failed" in counts:
             sys.exit(1)
@@ -47,14 +61,11 @@ def planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
     if experiment not in options("experiment"):
         return [], []
     base = [f"experiment={experiment}", f"train.runs={runs}"]
-    whole = composed("train", base, with_hydra=True)
-    swept = OmegaConf.to_container(whole.hydra.sweeper.params)
-    parsed = OverridesParser.create().parse_overrides([f"{k}={v}" for k, v in swept.items()])
-    jobs = BasicSweeper.split_arguments(parsed, None)[0]
-    return [resolved(composed("train", base + list(job))) for job in jobs], list(swept)
+    swept = composed("train", base, with_hydra=True).hydra.sweeper.params
+    return [resolved(composed("train", job)) for job in _jobs(dict(swept), base)], list(swept)
 
 
-def _without_hydra(config: DictConfig) -> dict:
-    with open_dict(config):
-        del config["hydra"]
-    return resolved(config)
+def _jobs(params: dict[str, Any], overrides: list[str]) -> list[list[str]]:
+    """The overrides of each run of a sweep, in the order of Hydra's basic sweeper."""
+    lines = [*(f"{key}={value}" for key, value in params.items()), *overrides]
+    return BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(lines), None)[0]
