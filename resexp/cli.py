@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from resexp import __version__
+from resexp.refusal import refuse
 
 USAGE = """\
 resexp: see with your own eyes why residual networks work.
@@ -52,7 +53,7 @@ def main() -> None:
 
         near = get_close_matches(arguments[0], commands, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        _refuse(f"there is no command {arguments[0]!r}{hint}; there are {', '.join(commands)}")
+        refuse(f"there is no command {arguments[0]!r}{hint}; there are {', '.join(commands)}")
 
 
 def train(arguments: list[str]) -> None:
@@ -63,19 +64,16 @@ def train(arguments: list[str]) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from resexp.experiments.compose import ConfigError, explained
-    from resexp.experiments.train import BusyError
+    from resexp.experiments.compose import explained
     from resexp.experiments.train import main as task
 
     sys.argv = ["resexp train", *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; we say it shorter
     try:
         task()
-    except (ConfigError, BusyError) as error:
-        _refuse(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         overrides = [a for a in arguments if "=" in a and not a.startswith("-")]
-        _refuse(explained(error, "train", overrides))
+        refuse(explained(error, "train", overrides))
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -105,7 +103,7 @@ def collect(arguments: list[str]) -> None:
             options.runs / options.experiment, options.tables, by=swept + options.by, only=only
         )
     except ValueError as error:
-        _refuse(str(error))
+        refuse(error)
     print(found)
     absent = _absent(plan)
     if absent:
@@ -131,7 +129,7 @@ def status(arguments: list[str]) -> None:
         wanted = [folder_of(config) for config in planned(name, options.runs)[0]]
         runs = there | {run.name: run for run in wanted}
         if not runs:
-            _refuse(f"there is no experiment {name!r} and no folder {options.runs / name}")
+            refuse(f"there is no experiment {name!r} and no folder {options.runs / name}")
         print(name)
         for run in sorted(runs.values(), key=lambda run: run.name):
             state = run.status()
@@ -151,7 +149,7 @@ def list_options(arguments: list[str]) -> None:
     try:
         found = listing.options(options.group)
     except ValueError as error:
-        _refuse(str(error))
+        refuse(error)
     for name, line in found.items():
         print(f"{name:<28} {line}")
 
@@ -182,8 +180,3 @@ def _for_completion(arguments: list[str]) -> list[str]:
     words = os.environ.get("COMP_LINE", "").split(maxsplit=2)
     os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]]) if words else ""
     return ["train", *arguments]
-
-
-def _refuse(message: str) -> None:
-    print(f"resexp: {message}", file=sys.stderr)
-    sys.exit(2)

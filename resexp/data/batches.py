@@ -29,8 +29,7 @@ class Batches:
         prepare: Callable[[Tensor, torch.Generator], Tensor],
         generator: torch.Generator,
     ):
-        if not 1 <= batch_size <= len(targets):
-            raise ValueError(f"batch_size must lie in 1..{len(targets)}, got {batch_size}")
+        check_batch_size(batch_size, len(targets))
         self.inputs, self.targets, self.batch_size = inputs, targets, batch_size
         self.prepare, self.generator = prepare, generator
         self.order, self.position = self._shuffle(), 0
@@ -62,3 +61,9 @@ class Batches:
     def _shuffle(self) -> Tensor:
         device = self.targets.device
         return torch.randperm(len(self.targets), generator=self.generator, device=device)
+
+
+def check_batch_size(batch_size: int, examples: int) -> None:
+    """Raises ValueError if a batch of this size cannot be drawn."""
+    if not 1 <= batch_size <= examples:
+        raise ValueError(f"batch_size must lie in 1..{examples}, got {batch_size}")

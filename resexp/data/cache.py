@@ -48,7 +48,7 @@ def _folder(root: Path) -> Path:
 
 def _read(path: Path) -> Dataset | None:
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             return Dataset(*(torch.from_numpy(arrays[field]) for field in FIELDS))
     except (FileNotFoundError, zipfile.BadZipFile, ValueError, KeyError, EOFError):
         return None  # absent or damaged: the caller decodes

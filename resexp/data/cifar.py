@@ -13,7 +13,7 @@ from torch import Tensor
 
 from resexp.data import folders
 from resexp.data.cache import cached
-from resexp.data.dataset import Dataset, check_classes
+from resexp.data.dataset import Dataset, check_classes, existing
 
 TRAIN, TEST = 50_000, 10_000
 # The files of the official archives with their md5 sums (cs.toronto.edu/~kriz/cifar.html).
@@ -53,12 +53,12 @@ def load(root: str, *, num_classes: int, download: bool) -> Dataset:
     Returns:
         50,000 + 10,000 uint8 images of shape (3, 32, 32).
     Raises:
-        ValueError: nothing found and nothing fetched, or what was found is damaged, incomplete
-            or another dataset; says which file and why.
+        ValueError: root does not exist, nothing found and nothing fetched, or what was found is
+            damaged, incomplete or another dataset; says which file and why.
     """
     if num_classes not in ARCHIVES:
         raise ValueError(f"CIFAR has 10 or 100 classes, got dataset.num_classes={num_classes}")
-    name, base = f"cifar{num_classes}", Path(root).expanduser()
+    name, base = f"cifar{num_classes}", existing(root)
     found = _find(base, num_classes)
     if found is None and download:
         _download(base, num_classes)
@@ -150,7 +150,7 @@ def _from_batches(raw: dict[str, bytes], where: Path, num_classes: int) -> Datas
 
 def _read_npz(path: Path) -> Dataset:
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             x_train, y_train, x_test, y_test = (arrays[key] for key in NPZ_KEYS)
     except Exception as error:  # numpy raises five kinds of error for a damaged or foreign file
         raise ValueError(
@@ -180,7 +180,9 @@ def _download(root: Path, num_classes: int) -> None:
     try:
         getattr(datasets, f"CIFAR{num_classes}")(root, download=True)
     except (OSError, RuntimeError) as error:
-        raise ValueError(_no_data(root, num_classes, f" (fetching it failed: {error})")) from error
+        raise ValueError(
+            _no_data(root, num_classes, f" (fetching it failed: {' '.join(str(error).split())})")
+        ) from error
 
 
 def _no_data(root: Path, num_classes: int, reason: str = "") -> str:

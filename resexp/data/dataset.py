@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,6 +24,21 @@ class Dataset:
     def to(self, device: torch.device) -> "Dataset":
         """The same on another device."""
         return Dataset(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+def existing(root: str, default: str = "data") -> Path:
+    """The folder or file that a person named; the default one may still have to be made.
+
+    Raises:
+        ValueError: it does not exist; nothing is fetched to a place that may be mistyped.
+    """
+    path = Path(root).expanduser()
+    if root != default and not path.exists():
+        raise ValueError(
+            f"dataset.root={root} does not exist; name the folder that holds the data, or make this"
+            " one to have the data fetched into it"
+        )
+    return path
 
 
 def check_classes(what: str, targets: Tensor, expected: Sequence[int]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resexp.data.dataset import Dataset, check_classes
+from resexp.data.dataset import Dataset, check_classes, existing
 
 # Examples per class; MNIST is not balanced.
 COUNTS = {
@@ -21,7 +21,7 @@ SPLITS = ("train", "t10k")
 
 
 def load(root: str, *, variant: str, download: bool) -> Dataset:
-    """Read the idx files, packed (.gz) or not, in root, root/<variant> or root/<variant>/raw.
+    """Read the idx files, packed (.gz) or not, in root, root/<variant> or a folder raw in these.
 
     Args:
         root: folder.
@@ -30,11 +30,12 @@ def load(root: str, *, variant: str, download: bool) -> Dataset:
     Returns:
         60,000 + 10,000 uint8 images of shape (1, 28, 28).
     Raises:
-        ValueError: nothing found and nothing fetched, or a file is damaged or another dataset's.
+        ValueError: root does not exist, nothing found and nothing fetched, or a file is damaged
+            or another dataset's.
     """
     if variant not in COUNTS:
         raise ValueError(f"dataset.load.variant must be one of {', '.join(COUNTS)}, got {variant}")
-    base = Path(root).expanduser()
+    base = existing(root)
     folder = _find(base, variant)
     if folder is None and download:
         _download(base, variant)
@@ -53,7 +54,7 @@ def load(root: str, *, variant: str, download: bool) -> Dataset:
 
 
 def _find(root: Path, variant: str) -> Path | None:
-    for folder in (root, root / variant, root / variant / "raw"):
+    for folder in (root, root / "raw", root / variant, root / variant / "raw"):
         if list(folder.glob("train-images-idx3-ubyte*")):
             return folder
     return None
@@ -81,7 +82,9 @@ def _download(root: Path, variant: str) -> None:
     try:
         getattr(datasets, variant)(root, download=True)
     except (OSError, RuntimeError) as error:
-        raise ValueError(_no_data(root, variant, f" (fetching it failed: {error})")) from error
+        raise ValueError(
+            _no_data(root, variant, f" (fetching it failed: {' '.join(str(error).split())})")
+        ) from error
 
 
 def _no_data(root: Path, variant: str, reason: str = "") -> str:

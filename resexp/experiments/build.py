@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from resexp.data.augment import crop_and_flip, normalizer
-from resexp.data.batches import Batches
+from resexp.data.batches import Batches, check_batch_size
 from resexp.data.dataset import Dataset, hold_out
 from resexp.experiments.compose import ConfigError, composed, resolved
 from resexp.training.loop import Trainer
@@ -99,9 +99,8 @@ def check(config: dict) -> None:
         ConfigError: says what is wrong and what is allowed.
     """
     try:
-        for key in ("interval", "batch_size"):
-            if config[key] < 1:
-                raise ValueError(f"{key} must be at least 1, got {config[key]}")
+        if config["interval"] < 1:
+            raise ValueError(f"interval must be at least 1, got {config['interval']}")
         for key in ("threads", "max_minutes"):
             if (value := config["train"][key]) is not None and value <= 0:
                 raise ValueError(f"train.{key} must be above 0, got {value}")
@@ -111,7 +110,8 @@ def check(config: dict) -> None:
         make(config["optimizer"], "optimizer")(parameters)
         make(config["schedule"], "schedule")
         autocast(config["precision"], device_of(config))
-        hold_out(load_dataset(config), config["dataset"]["val_size"])
+        data = hold_out(load_dataset(config), config["dataset"]["val_size"])[0]
+        check_batch_size(config["batch_size"], len(data.targets))
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

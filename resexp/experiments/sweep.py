@@ -7,11 +7,14 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
-from resexp.experiments.compose import ConfigError, composed, resolved
+from resexp.experiments.compose import ConfigError, composed, explained, resolved
 from resexp.experiments.listing import options
+from resexp.refusal import refuse
 
 
 class CheckedSweep(Callback):
@@ -26,10 +29,11 @@ class CheckedSweep(Callback):
 
         loader = GlobalHydra.instance().config_loader()
         params = dict(config.hydra.sweeper.params or {})
+        overrides = list(config.hydra.overrides.task)
         self.runs = []
         try:
-            for overrides in _jobs(params, list(config.hydra.overrides.task)):
-                one = loader.load_sweep_config(config, overrides)
+            for job in _jobs(params, overrides):
+                one = loader.load_sweep_config(config, job)
                 with open_dict(one):
                     del one["hydra"]
                 settings = resolved(one)
@@ -37,8 +41,9 @@ class CheckedSweep(Callback):
                 if self.runs[-1].status()["status"] not in train.FINISHED:
                     build.check(settings)
         except ConfigError as error:
-            print(f"resexp: {error}", file=sys.stderr)
-            sys.exit(2)
+            refuse(error)
+        except (HydraException, OmegaConfBaseException) as error:
+            refuse(explained(error, "train", overrides))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Exit with 1 if a run has failed."""

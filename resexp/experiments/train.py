@@ -14,10 +14,11 @@ from tqdm import tqdm
 
 import resexp.experiments.schema  # noqa: F401  registers the schema
 from resexp.experiments import build, stop
-from resexp.experiments.compose import resolved
+from resexp.experiments.compose import ConfigError, resolved
 from resexp.experiments.listing import CONF
 from resexp.records import provenance
 from resexp.records.run import FINISHED, BusyError, RunFolder, digest
+from resexp.refusal import refuse
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.precision import set_tf32
@@ -31,9 +32,9 @@ def main(config: DictConfig) -> str:
     single = HydraConfig.get().mode == RunMode.RUN
     try:
         status = run(resolved(config))
-    except BusyError as error:
-        if single:
-            raise
+    except (ConfigError, BusyError) as error:
+        if single or isinstance(error, ConfigError):
+            refuse(error)
         print(error, flush=True)  # the sweep goes on with the others
         return "running"
     if single and status == "failed":

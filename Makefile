@@ -1,0 +1,44 @@
+# `make reproduce` and `make test` set everything up by themselves; `make help` lists the rest.
+PYTHON ?= python3
+BIN ?= .venv/bin
+SCRIPTS := $(wildcard scripts/plot_*.py)
+FIGURES := $(SCRIPTS:scripts/plot_%.py=results/figures/%.pdf)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint test slow reproduce figures wheel
+.SECONDEXPANSION:
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/ready ## make .venv and install into it
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	touch $@
+
+reproduce: setup ## the main job: train the quick preset (or go on with it), collect, draw
+	$(BIN)/resexp train -m experiment=depth_sweep
+	$(BIN)/resexp collect depth_sweep
+	$(MAKE) --no-print-directory figures
+
+figures: $(FIGURES) ## redraw what is stale from results/tables/
+
+# A figure depends on its script, what scripts share, and the tables that its script names.
+results/figures/%.pdf: scripts/plot_%.py $(wildcard resexp/plots/*.py) \
+  $$(wildcard $$(shell grep -ohE 'results/(tables|reference)/[a-z0-9_]+\.csv' scripts/plot_$$*.py))
+	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) $<
+
+test: setup ## the default tests, on the CPU
+	$(BIN)/pytest
+
+slow: setup ## the tests that take minutes
+	$(BIN)/pytest -m slow
+
+lint: setup ## ruff: style and errors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+wheel: setup ## build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

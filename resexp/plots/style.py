@@ -1,0 +1,40 @@
+"""Sizes, colours and labels: a model has one colour in every figure."""
+
+from collections.abc import Iterable
+
+from matplotlib import colors
+
+# Okabe and Ito's colours, which the colour-blind can tell apart; print differs by line and marker.
+COLORS = {"plain": "#D55E00", "resnet": "#0072B2", "fleuret": "#009E73"}
+LINES = {"plain": (0, (4, 1.5)), "resnet": "-"}
+MARKERS = {"plain": "s", "resnet": "o"}
+LABELS = {"plain": "plain", "resnet": "residual", "fleuret": "Fleuret's"}
+PUBLISHED = "#444444"
+PAGE = 10.5  # inches: the width of a three-panel figure
+
+SETTINGS = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.4,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 160,
+}
+
+
+def shade(model: str, depth: int, depths: Iterable[int]) -> tuple[float, float, float]:
+    """The model's colour, the darker the deeper the network is among `depths`."""
+    order = sorted(set(depths))
+    strength = (order.index(depth) + 1) / len(order)
+    base = colors.to_rgb(COLORS[model])
+    faded = [1 - (0.3 + 0.7 * strength) * (1 - channel) for channel in base]
+    darkening = 1 - 0.35 * max(0.0, strength - 0.75) / 0.25
+    return tuple(channel * darkening for channel in faded)
+
+
+def line(model: str, depth: int, depths: Iterable[int]) -> dict:
+    """Colour and line style of a model at a depth."""
+    return {"color": shade(model, depth, depths), "linestyle": LINES[model]}

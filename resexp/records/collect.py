@@ -1,0 +1,157 @@
+"""Run folders -> one tidy table, and where its rows come from."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from resexp.files import atomic
+from resexp.records.run import FINISHED, RunFolder, folders
+
+# Settings that make a protocol; schedule.depth follows the model, root and download the machine.
+PROTOCOL = ("dataset.", "optimizer.", "schedule.", "batch_size", "interval", "precision")
+NOT_PROTOCOL = ("schedule.depth", "dataset.root", "dataset.download", "dataset.load.")
+
+
+def write_table(
+    runs: Path, tables: Path, *, by: Iterable[str] = (), only: Iterable[tuple[str, str]] = ()
+) -> str:
+    """Gather the finished runs of a folder into `<tables>/<folder's name>.csv` and `.json`.
+
+    One row per run and interval: the run's labels, the settings named in `by` that the labels do
+    not show, then the run's own columns; sorted, floats to six digits. The same runs give the same
+    bytes.
+
+    Args:
+        runs: the experiment's folder of run folders.
+        tables: where the two files go.
+        by: settings that keep runs apart, such as `schedule.steps`, or a group, such as `shortcut`.
+        only: (setting, value) pairs that a run must have to be taken.
+    Returns:
+        One line on what was written and what was left out.
+    Raises:
+        ValueError: no finished run; runs of several protocols; runs that the columns do not tell
+            apart. Says which settings differ and how to choose.
+    """
+    if not runs.is_dir():
+        raise ValueError(f"there is no folder {runs}; train first: resexp train -m experiment={runs.name}")
+    found = [run for run in folders(runs) if _matches(run, only)]
+    statuses = {run.name: run.status()["status"] for run in found}
+    taken = [run for run in found if statuses[run.name] in FINISHED and run.rows()]
+    left_out = {run.name: statuses[run.name] for run in found if run not in taken}
+    if not taken:
+        raise ValueError(
+            f"no finished run in {runs} ({len(left_out)} others); see `resexp status {runs.name}`"
+        )
+    configs = {run.name: run.config() for run in taken}
+    by = [key for key in dict.fromkeys(by) if not _is_label(key, configs[taken[0].name])]
+    _refuse_mixed_protocols(configs, by)
+    _refuse_indistinct(configs, by)
+    table = pd.concat(_frame(run, configs[run.name], by) for run in taken)
+    keys = [*configs[taken[0].name]["labels"], *by, "step"]
+    path = tables / f"{runs.name}.csv"
+    with atomic(path) as temporary:
+        table.sort_values(keys, kind="stable").to_csv(
+            temporary, index=False, float_format="%.6g", lineterminator="\n"
+        )
+    with atomic(path.with_suffix(".json")) as temporary:
+        content = _provenance(taken, configs, statuses, left_out)
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    others = f"; left out: {', '.join(f'{n} ({s})' for n, s in left_out.items())}" if left_out else ""
+    return f"{path}: {len(taken)} runs, {len(table)} rows{others}"
+
+
+def flat(config: dict, prefix: str = "") -> dict:
+    """Nested settings as one level with dotted keys."""
+    result = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            result |= flat(value, f"{prefix}{key}.")
+        else:
+            result[f"{prefix}{key}"] = value
+    return result
+
+
+def _matches(run: RunFolder, only: Iterable[tuple[str, str]]) -> bool:
+    config = run.config()
+    return all(str(_value(config, key)) == value for key, value in only)
+
+
+def _value(config: dict, key: str):
+    """A setting by its dotted key; a group's is its name."""
+    node = config
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            raise ValueError(f"the runs have no setting {key}")
+        node = node[part]
+    return node["name"] if isinstance(node, dict) else node
+
+
+def _is_label(key: str, config: dict) -> bool:
+    return key.split(".")[-1] in config["labels"]
+
+
+def _protocol(config: dict) -> dict:
+    """The settings of the protocol, and nothing that says only where or what is trained."""
+    return {
+        key: value
+        for key, value in flat(config).items()
+        if key.startswith(PROTOCOL) and not key.startswith(NOT_PROTOCOL)
+    }
+
+
+def _refuse_mixed_protocols(configs: dict[str, dict], by: list[str]) -> None:
+    for dataset in {config["labels"]["dataset"] for config in configs.values()}:
+        protocols = [_protocol(c) for c in configs.values() if c["labels"]["dataset"] == dataset]
+        for key in protocols[0].keys() | set().union(*protocols):
+            counts = Counter(str(protocol.get(key)) for protocol in protocols)
+            if len(counts) > 1 and key not in by and key.split(".")[0] not in by:
+                values = ", ".join(f"{value}: {count} runs" for value, count in sorted(counts.items()))
+                value = counts.most_common(1)[0][0]
+                raise ValueError(
+                    f"the runs differ in their protocol, {key} ({values}); take some with"
+                    f" --only {key}={value}, or keep them apart with --by {key}"
+                )
+
+
+def _refuse_indistinct(configs: dict[str, dict], by: list[str]) -> None:
+    seen: dict[tuple, str] = {}
+    for name, config in configs.items():
+        key = (*config["labels"].values(), *(_value(config, k) for k in by))
+        other = seen.setdefault(key, name)
+        if other != name:
+            a, b = flat(configs[other]), flat(config)
+            differing = sorted(k for k in a.keys() | b.keys() if a.get(k) != b.get(k))
+            raise ValueError(
+                f"the columns do not tell {other} from {name}: they differ in"
+                f" {', '.join(differing)}; keep them apart with --by, or choose with --only"
+            )
+
+
+def _frame(run: RunFolder, config: dict, by: list[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(run.rows()).apply(pd.to_numeric)
+    keys = config["labels"] | {key: _value(config, key) for key in by}
+    for position, (key, value) in enumerate(keys.items()):
+        frame.insert(position, key, value)
+    return frame
+
+
+def _provenance(taken: list[RunFolder], configs: dict[str, dict], statuses: dict, left_out: dict) -> dict:
+    protocols = [_protocol(config) for config in configs.values()]
+    common = {k: v for k, v in protocols[0].items() if all(p.get(k) == v for p in protocols)}
+    return {
+        "protocol": common,
+        "runs": [
+            {
+                "run": run.name,
+                "labels": configs[run.name]["labels"],
+                "status": statuses[run.name],
+                "step": run.status()["step"],
+                "sessions": run.provenance()["sessions"],
+            }
+            for run in taken
+        ],
+        "left_out": left_out,
+    }

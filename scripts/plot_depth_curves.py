@@ -1,0 +1,180 @@
+"""Plain and residual networks of several depths: UDL figure 11.2, He et al. 2015, figure 6.
+
+One row per dataset: (a) test and (b) training error against step, (c) final error against depth.
+"""
+
+import json
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from resexp.plots import style
+from resexp.plots.save import folders, save
+
+COLUMNS = ["dataset", "model", "depth", "seed", "step", "test_error_percent", "train_error_percent"]
+# The first table there is of each group is drawn: the published protocol before the scaled one.
+TABLES = [
+    ["results/tables/depth_sweep.csv"],
+    ["results/tables/depth_sweep_cifar10.csv", "results/tables/depth_sweep_cifar10_short.csv"],
+]
+REFERENCES = ["results/reference/udl_fig11_2_depth_degradation.csv", "results/reference/he2015_cifar10.csv"]
+PUBLISHED_STEPS = 64_000
+PANELS = {"test": "test_error_percent", "train": "train_error_percent"}
+TITLES = {"test": "(a) Test error", "train": "(b) Training error (running mean)"}
+DATASETS = {"mnist1d": "MNIST-1D", "cifar10": "CIFAR-10"}
+
+
+def draw(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.DataFrame) -> Figure:
+    """A row of three panels per table.
+
+    Args:
+        tables: with COLUMNS, one dataset and one schedule each.
+        curves: UDL figure 11.2: panel, depth, step, error_percent.
+        numbers: published errors: model, depth, quantity, value.
+    """
+    figure = Figure(figsize=(style.PAGE, 3.4 * len(tables)), layout="constrained")
+    grid = figure.subplots(len(tables), 3, squeeze=False)
+    for row, table in zip(grid, tables, strict=True):
+        on_cifar10 = set(table["dataset"]) == {"cifar10"}
+        for axes, panel in zip(row, PANELS, strict=False):
+            draw_curves(axes, table, panel, curves if on_cifar10 else curves[:0])
+        draw_depths(row[2], table, numbers if on_cifar10 else numbers[:0])
+        top = table.loc[table["step"] > table["step"].max() / 10, list(PANELS.values())].max().max()
+        for axes in row:
+            axes.set_ylim(0, min(100, 1.05 * top))
+    return figure
+
+
+def draw_curves(axes: Axes, table: pd.DataFrame, panel: str, published: pd.DataFrame) -> None:
+    """Error against step, mean over seeds with its range; published curves in the background."""
+    steps, depths = table["step"].max(), table["depth"]
+    for depth, curve in published[published["panel"] == panel].groupby("depth"):
+        x = curve["step"] * steps / PUBLISHED_STEPS
+        axes.plot(x, curve["error_percent"], color=style.PUBLISHED, linewidth=0.8, alpha=0.8)
+        axes.annotate(
+            f"UDL 11.2, plain-{depth}",
+            (x.iloc[-1], curve["error_percent"].iloc[-1]),
+            xytext=(0, 4 if depth > 20 else -9),
+            textcoords="offset points",
+            ha="right",
+            fontsize=6.5,
+            color=style.PUBLISHED,
+        )
+    for (model, depth), rows in table.groupby(["model", "depth"]):
+        error = rows.groupby("step")[PANELS[panel]].agg(["mean", "min", "max"])
+        look = style.line(model, depth, depths)
+        axes.plot(error.index, error["mean"], **look)
+        axes.fill_between(error.index, error["min"], error["max"], color=look["color"], alpha=0.15, lw=0)
+    axes.set(xlabel="Training step", ylabel="Error (%)", xlim=(0, steps))
+    axes.set_title(f"{TITLES[panel]}, {DATASETS[table['dataset'].iloc[0]]}")
+    if panel == "test":
+        keys = [
+            Line2D([], [], **style.line(model, depth, depths), label=f"{style.LABELS[model]}-{depth}")
+            for model in table["model"].unique()
+            for depth in sorted(depths.unique())
+        ]
+        axes.legend(handles=keys, ncols=2)
+
+
+def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> None:
+    """Error at the last step against depth, mean and standard deviation over seeds."""
+    steps = table["step"].max()
+    final = table[table["step"] == steps]
+    for model, rows in final.groupby("model"):
+        for panel, column in PANELS.items():
+            error = rows.groupby("depth")[column].agg(["mean", "std"])
+            axes.errorbar(
+                error.index,
+                error["mean"],
+                error["std"].fillna(0),
+                color=style.COLORS[model],
+                marker=style.MARKERS[model],
+                markerfacecolor=style.COLORS[model] if panel == "test" else "white",
+                linestyle=style.LINES[model] if panel == "test" else ":",
+                capsize=2,
+                label=f"{style.LABELS[model]}, {'test' if panel == 'test' else 'training'}",
+            )
+    for (model, depth), rows in table.groupby(["model", "depth"]):
+        for seed in rows.groupby("seed")["step"].max().loc[lambda last: last < steps].index:
+            axes.annotate(f"{model}-{depth} seed {seed} diverged", (depth, 0), rotation=90, fontsize=6.5)
+    marks = published[(published["model"] == "resnet") & published["value"].str.match(r"[\d.]+$")]
+    marks = marks[marks["depth"] <= 110]
+    if len(marks):
+        label = f"He et al. 2015, table 6\n(residual, test, {PUBLISHED_STEPS:,} steps)"
+        axes.plot(
+            marks["depth"], marks["value"].astype(float), "*", color=style.PUBLISHED, ms=8, mfc="white",
+            label=label,
+        )  # fmt: skip
+    axes.set(xlabel="Depth (weight layers)", ylabel="Final error (%)")
+    axes.set_title(f"(c) Error after {steps:,} steps, {DATASETS[table['dataset'].iloc[0]]}")
+    axes.set_xticks(sorted({*table["depth"], *marks["depth"]}))
+    axes.legend()
+
+
+def facts(path, table: pd.DataFrame) -> dict:
+    """What the caption must say of one table."""
+    provenance = json.loads(path.with_suffix(".json").read_text())
+    protocol, dataset = provenance["protocol"], table["dataset"].iloc[0]
+    sessions = [session for run in provenance["runs"] for session in run["sessions"]]
+    steps, precision = protocol["schedule.steps"], protocol["precision"]
+    departures = []
+    if dataset == "cifar10":
+        if steps != PUBLISHED_STEPS:
+            departures.append(f"{steps:,} of {PUBLISHED_STEPS:,} steps; the schedule is scaled alike")
+            departures.append("the published curves are drawn against the fraction of their own schedule")
+        if precision != "float32":
+            departures.append(f"{precision} arithmetic instead of float32")
+        departures.append("inputs are divided by the channels' standard deviation")
+    else:
+        departures.append(f"{DATASETS[dataset]} instead of CIFAR-10, with a protocol of our own")
+    return {
+        "table": path.name,
+        "dataset": dataset,
+        "training_steps": steps,
+        "batch_size": protocol["batch_size"],
+        "learning_rate": protocol["schedule.learning_rate"],
+        "divided_by_10_at": protocol["schedule.divide_at"],
+        "precision": precision,
+        "seeds": sorted(int(seed) for seed in table["seed"].unique()),
+        "devices": sorted({session["device"] for session in sessions}),
+        "not_done": [
+            f"{run['run']}: {run['status']} at step {run['step']}"
+            for run in provenance["runs"]
+            if run["status"] != "done"
+        ],
+        "departures_from_the_paper": departures,
+    }
+
+
+def main() -> None:
+    """Read the tables that there are, and say which are not."""
+    where = folders()
+    tables, described = [], []
+    for group in TABLES:
+        names = [name.rpartition("/")[2] for name in group]
+        there = [where.tables / name for name in names if (where.tables / name).exists()]
+        if not there:
+            print(f"no {' or '.join(names)} in {where.tables}: that row is left out")
+            continue
+        tables.append(pd.read_csv(there[0], usecols=COLUMNS))
+        described.append(facts(there[0], tables[-1]))
+    curves, numbers = (pd.read_csv(where.reference / name.rpartition("/")[2]) for name in REFERENCES)
+    with mpl.rc_context(style.SETTINGS):
+        save(
+            draw(tables, curves, numbers),
+            where.figures,
+            "depth_curves",
+            {
+                "figure": "plain and residual networks of several depths",
+                "after": "UDL figure 11.2; He et al. 2015 (arXiv:1512.03385), figure 6 and table 6",
+                "lines": "mean over seeds; bands: smallest to largest; bars: standard deviation",
+                "rows": described,
+            },
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import torch
+
+from resexp.data.augment import channel_statistics, crop_and_flip, normalizer
+from resexp.data.batches import Batches
+from resexp.data.dataset import Dataset, hold_out
+
+
+def rows(count=10, batch_size=4, seed=0):
+    x = torch.arange(count)
+    generator = torch.Generator().manual_seed(seed)
+    return Batches(x, x, batch_size, lambda x, g: x + torch.rand(1, generator=g), generator)
+
+
+def test_every_example_once_per_epoch_whatever_the_batch_size():
+    batches = rows(10, 4)
+    seen = torch.cat([batches.next()[1] for _ in range(15)])  # six epochs of ten
+    for epoch in seen.split(10):
+        assert sorted(epoch.tolist()) == list(range(10))
+
+
+def test_the_same_batches_follow_a_saved_state():
+    batches = rows()
+    for _ in range(4):
+        batches.next()
+    state = batches.state_dict()
+    expected = [batches.next() for _ in range(7)]
+    other = rows(seed=9)
+    other.load_state_dict(state)
+    for (x, y), (a, b) in zip(expected, [other.next() for _ in range(7)], strict=True):
+        assert torch.equal(x, a)
+        assert torch.equal(y, b)
+
+
+@pytest.mark.parametrize("size", [0, 11, -1])
+def test_batch_sizes_that_cannot_be_drawn_are_refused(size):
+    with pytest.raises(ValueError, match=r"batch_size must lie in 1..10"):
+        rows(10, size)
+
+
+def images(generator, count=300):
+    return torch.randint(0, 256, (count, 3, 8, 6), generator=generator, dtype=torch.uint8)
+
+
+def test_channel_statistics_are_numpys(generator):
+    x = images(generator)
+    mean, std = channel_statistics(x)
+    as_numpy = x.numpy().astype(np.float64) / 255
+    np.testing.assert_allclose(mean, as_numpy.mean((0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(std, as_numpy.std((0, 2, 3)), rtol=1e-12)
+
+
+def test_normalizer_subtracts_each_pixels_mean(generator):
+    x = images(generator)
+    y = normalizer(x)(x)
+    torch.testing.assert_close(y.mean(0), torch.zeros(3, 8, 6), atol=1e-5, rtol=0)
+    as_numpy = x.numpy().astype(np.float64)
+    std = as_numpy.std((0, 2, 3))[:, None, None]
+    np.testing.assert_allclose(y, (as_numpy - as_numpy.mean(0)) / std, atol=1e-5)
+
+
+def test_sequences_pass_as_they_are():
+    x = torch.randn(4, 1, 5, generator=torch.Generator().manual_seed(0))
+    assert normalizer(x)(x) is x
+
+
+def test_crop_and_flip_shows_only_windows_of_the_padded_image(generator):
+    x = torch.randn(64, 2, 5, 7, generator=generator)
+    y = crop_and_flip(x, padding=2, flip=True, generator=generator)
+    padded = torch.nn.functional.pad(x, [2] * 4)
+    places, flips = set(), 0
+    for image, result in zip(padded, y, strict=True):
+        windows = {
+            (r, c, mirrored): (w.flip(2) if mirrored else w)
+            for r in range(5)
+            for c in range(5)
+            for w in [image[:, r : r + 5, c : c + 7]]
+            for mirrored in (False, True)
+        }
+        (match,) = [place for place, window in windows.items() if torch.equal(window, result)]
+        places.add(match[:2])
+        flips += match[2]
+    assert len(places) > 15, "of 25 places, 64 images show most"
+    assert 16 < flips < 48, "half of them mirrored"
+
+
+def test_nothing_to_do_changes_nothing(generator):
+    x = torch.randn(4, 1, 5, 5, generator=generator)
+    assert torch.equal(crop_and_flip(x, padding=0, flip=False, generator=generator), x)
+
+
+def test_hold_out_is_a_fixed_partition():
+    x = torch.arange(50)
+    data = Dataset(x, x, x, x)
+    rest, inputs, targets = hold_out(data, 20)
+    assert torch.equal(inputs, targets)
+    assert sorted([*rest.targets.tolist(), *targets.tolist()]) == list(range(50))
+    assert torch.equal(hold_out(data, 20)[1], inputs)
+    assert len(hold_out(data, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("size", [-1, 50])
+def test_hold_out_must_leave_something(size):
+    x = torch.arange(50)
+    with pytest.raises(ValueError, match=r"dataset.val_size must lie in 0..49"):
+        hold_out(Dataset(x, x, x, x), size)

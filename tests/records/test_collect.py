@@ -1,0 +1,100 @@
+import json
+
+import pandas as pd
+import pytest
+
+from resexp.records.collect import write_table
+from resexp.records.run import RunFolder
+
+
+def make_run(root, depth=20, seed=0, status="done", steps=100, rows=2, width=16, **changes):
+    config = {
+        "labels": {"dataset": "mnist1d", "model": "plain", "depth": depth, "norm": "batch", "seed": seed},
+        "model": {"name": "plain", "depth": depth, "width": width},
+        "schedule": {"name": "he", "steps": steps, "depth": depth},
+        "dataset": {"name": "mnist1d", "root": f"/somewhere/{seed}"},
+        "precision": "float32",
+        "train": {"device": "cpu"},
+    } | changes
+    run = RunFolder(root / f"plain{depth}-{seed}-{steps}-{width}")
+    run.write_config(config)
+    run.write_rows([{"step": 50 * (i + 1), "test_error_percent": 100 / (i + 3)} for i in range(rows)])
+    run.write_status(status, step=50 * rows, steps=steps)
+    run.write_provenance({"sessions": [{"device": "CPU"}]})
+    return run
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return tmp_path / "runs" / "sweep"
+
+
+def collect(runs, tmp_path, **options):
+    said = write_table(runs, tmp_path / "tables", **options)
+    return said, pd.read_csv(tmp_path / "tables" / "sweep.csv")
+
+
+def test_a_tidy_sorted_table(runs, tmp_path):
+    for depth, seed in ((56, 0), (8, 1), (8, 0)):
+        make_run(runs, depth, seed)
+    make_run(runs, 20, status="interrupted")
+    said, table = collect(runs, tmp_path)
+    assert list(table.columns) == [
+        "dataset", "model", "depth", "norm", "seed", "step", "test_error_percent",
+    ]  # fmt: skip
+    keys = [tuple(row) for row in table[["depth", "seed", "step"]].to_numpy().tolist()]
+    assert keys == [(8, 0, 50), (8, 0, 100), (8, 1, 50), (8, 1, 100), (56, 0, 50), (56, 0, 100)]
+    assert "3 runs, 6 rows; left out: plain20-0-100-16 (interrupted)" in said
+    text = (tmp_path / "tables" / "sweep.csv").read_text()
+    assert text.splitlines()[1] == "mnist1d,plain,8,batch,0,50,33.3333"
+    provenance = json.loads((tmp_path / "tables" / "sweep.json").read_text())
+    assert provenance["protocol"]["schedule.steps"] == 100
+    assert len(provenance["runs"]) == 3
+
+
+def test_the_same_bytes_twice(runs, tmp_path):
+    make_run(runs)
+    contents = []
+    for _ in range(2):
+        collect(runs, tmp_path)
+        contents.append([path.read_bytes() for path in sorted((tmp_path / "tables").iterdir())])
+    assert contents[0] == contents[1]
+
+
+def test_a_diverged_run_keeps_the_rows_that_it_has(runs, tmp_path):
+    make_run(runs, 8)
+    make_run(runs, 110, status="diverged", rows=1)
+    _, table = collect(runs, tmp_path)
+    assert table.groupby("depth").size().to_dict() == {8: 2, 110: 1}
+
+
+def test_protocols_are_not_mixed_silently(runs, tmp_path):
+    make_run(runs, 8, steps=100)
+    make_run(runs, 20, steps=100)
+    make_run(runs, 20, steps=64_000)
+    with pytest.raises(ValueError, match=r"protocol, schedule.steps \(100: 2 runs, 64000: 1 runs\)"):
+        collect(runs, tmp_path)
+    assert not (tmp_path / "tables").exists()
+    _, table = collect(runs, tmp_path, only=[("schedule.steps", "100")])
+    assert len(table) == 4
+    _, table = collect(runs, tmp_path, by=["schedule.steps"])
+    assert set(table["schedule.steps"]) == {100, 64_000}
+
+
+def test_runs_that_no_column_tells_apart_are_refused(runs, tmp_path):
+    make_run(runs, width=16)
+    make_run(runs, width=32)
+    with pytest.raises(ValueError, match=r"they differ in model.width; .*--by"):
+        collect(runs, tmp_path)
+    _, table = collect(runs, tmp_path, by=["model.width", "seed", "model"])
+    assert list(table.columns[4:6]) == ["seed", "model.width"], "labels are no second column"
+
+
+def test_nothing_to_collect_is_said(runs, tmp_path):
+    with pytest.raises(ValueError, match=r"no folder .*sweep; train first"):
+        collect(runs, tmp_path)
+    make_run(runs, status="failed")
+    with pytest.raises(ValueError, match=r"no finished run in .* \(1 others\)"):
+        collect(runs, tmp_path)
+    with pytest.raises(ValueError, match=r"the runs have no setting colour"):
+        collect(runs, tmp_path, only=[("colour", "red")])

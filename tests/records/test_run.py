@@ -1,0 +1,114 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from resexp.files import LockedError, exclusive
+from resexp.records.run import BusyError, RunFolder, digest, folders
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = RunFolder(tmp_path / "name-0123456789")
+    folder.write_config({"seed": 1})
+    return folder
+
+
+def test_a_digest_depends_on_values_and_not_on_order():
+    assert digest({"a": 1, "b": {"c": 2.0}}) == digest({"b": {"c": 2.0}, "a": 1})
+    assert digest({"a": 1}) != digest({"a": 2})
+    assert digest({}) == "44136fa355", "as sha256sum prints for {}"
+
+
+def test_rows_come_back_as_they_were_written(run):
+    rows = [{"step": 1, "loss": 0.1 + 0.2}, {"step": 2, "loss": 1e-300}]
+    run.write_rows([])
+    for row in rows:
+        run.append_row(row)
+    assert [{"step": int(r["step"]), "loss": float(r["loss"])} for r in run.rows()] == rows
+    run.write_rows(rows[:1])
+    run.append_row(rows[1])
+    assert len(run.rows()) == 2
+
+
+def test_a_row_cut_short_is_passed_over(run):
+    run.append_row({"step": 10, "loss": 0.5})
+    path = run.path / "rows.csv"
+    path.write_text(path.read_text() + "20,0.2")
+    assert [row["step"] for row in run.rows()] == ["10"]
+
+
+def test_statuses(run):
+    assert run.status()["status"] == "missing"
+    run.write_status("running", step=0, steps=9)
+    run.append_row({"step": 4})
+    with run.held():
+        assert run.status() | {"error": ""} == {"status": "running", "step": 4, "steps": 9, "error": ""}
+    assert run.status()["status"] == "interrupted", "nobody holds it"
+    run.write_status("failed", step=5, steps=9, error="x")
+    assert run.status() == {"status": "failed", "step": 5, "steps": 9, "error": "x"}
+
+
+def test_a_second_process_is_refused(run):
+    with run.held(), pytest.raises(BusyError, match="another process works on"), run.held():
+        pass
+    with run.held():
+        pass
+
+
+def test_a_lock_does_not_outlive_its_holder(tmp_path):
+    root = Path(__file__).parents[2]
+    code = (
+        "from resexp.files import exclusive; from pathlib import Path; import time\n"
+        "with exclusive(Path('lock'), wait=False): print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(root)}, stdout=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(LockedError), exclusive(tmp_path / "lock", wait=False):
+            pass
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    with exclusive(tmp_path / "lock", wait=False):
+        pass
+
+
+def test_waiting_for_a_lock(tmp_path):
+    from threading import Thread
+
+    order = []
+
+    def second():
+        with exclusive(tmp_path / "lock", wait=True):
+            order.append("second")
+
+    with exclusive(tmp_path / "lock", wait=True):
+        thread = Thread(target=second)
+        thread.start()
+        time.sleep(0.1)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_failures_keep_their_traceback(run):
+    try:
+        raise KeyError("what went wrong")
+    except KeyError as error:
+        run.write_failure(error)
+    text = (run.path / "error.txt").read_text()
+    assert "test_run.py" in text
+    assert "what went wrong" in text
+
+
+def test_folders_are_those_with_a_config(run, tmp_path):
+    (tmp_path / "stray").mkdir()
+    assert [folder.name for folder in folders(tmp_path)] == [run.name]
+    run.write_provenance({"sessions": [1]})
+    assert run.provenance() == json.loads((run.path / "provenance.json").read_text())

@@ -1,0 +1,75 @@
+"""Every yaml composes, builds and runs one step; found by listing conf/."""
+
+import pytest
+import torch
+
+from resexp.experiments import build
+from resexp.experiments.compose import composed, resolved
+from resexp.experiments.listing import CONF, groups, options
+from resexp.experiments.sweep import planned
+from resexp.experiments.train import folder_of
+
+CPU = torch.device("cpu")
+SMALL = ["batch_size=8", "dataset=fake", "dataset.load.train_size=16", "dataset.load.test_size=4"]
+DEEPEST = 150  # deeper networks are built, but take no step here
+CASES = [
+    (group, name) for group in groups() if group not in ("experiment", "dataset") for name in options(group)
+]
+
+
+@pytest.mark.parametrize(("group", "name"), CASES, ids="-".join)
+def test_every_part_builds_and_takes_a_step(group, name):
+    overrides = [*SMALL, "dataset.load.shape=[3,8,8]", f"{group}={name}"]
+    if (group, name) == ("shortcut", "none"):
+        overrides.append("model=plain20")
+    config = resolved(composed("train", overrides))
+    assert config[group]["name"] == name.rstrip("0123456789"), "a part is labelled with its file's name"
+    build.check(config)
+    if config["model"]["depth"] > DEEPEST:
+        return
+    trainer = build.trainer(config, CPU)
+    before = [p.clone() for p in trainer.model.parameters()]
+    trainer.train_step()
+    assert trainer.observed()["train_loss"] > 0
+    assert any(not torch.equal(p, q) for p, q in zip(before, trainer.model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", options("dataset"))
+def test_every_dataset_composes_and_its_network_fits(name):
+    config = resolved(composed("train", [f"dataset={name}", "model=resnet20"]))
+    assert config["dataset"]["name"] == name
+    size = {1: (40,), 2: (28, 28)}[config["dataset"]["dims"]]
+    model = build.build_model(config)
+    assert model(torch.zeros(2, config["dataset"]["c_in"], *size)).shape == (
+        2,
+        config["dataset"]["num_classes"],
+    )
+
+
+@pytest.mark.parametrize("name", options("experiment"))
+def test_every_experiment_names_itself_and_plans_distinct_runs(name, tmp_path):
+    plan, swept = planned(name, tmp_path)
+    assert swept
+    assert {config["name"] for config in plan} == {name}
+    folders = {folder_of(config).name for config in plan}
+    assert len(folders) == len(plan) > 1
+
+
+def test_the_published_protocol_is_the_default_on_cifar():
+    """He et al. 2015, section 4.2."""
+    config = resolved(composed("train", ["dataset=cifar10", "model=resnet110"]))
+    assert config["schedule"]["steps"] == 64_000
+    assert config["batch_size"] == 128
+    assert config["schedule"]["divide_at"] == [32_000 / 64_000, 48_000 / 64_000]
+    assert config["schedule"]["warm_up_from_depth"] == 110
+    assert (config["optimizer"]["momentum"], config["optimizer"]["weight_decay"]) == (0.9, 1e-4)
+    assert (config["dataset"]["crop_padding"], config["dataset"]["flip"]) == (4, True)
+    assert config["dataset"]["val_size"] == 0
+    assert config["precision"] == "float32"
+
+
+def test_every_yaml_says_what_it_is_in_its_first_line():
+    for path in CONF.rglob("*.yaml"):
+        lines = [line for line in path.read_text().splitlines() if line != "# @package _global_"]
+        assert lines[0].startswith("# "), path
+        assert lines[0].endswith("."), path

@@ -1,0 +1,197 @@
+"""The loop against a slow, obvious one, and what must hold when it stops and goes on."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from resexp.data.batches import Batches
+from resexp.training import checkpoint
+from resexp.training.evaluate import evaluate
+from resexp.training.loop import DivergedError, Trainer, fit
+from resexp.training.precision import autocast, image_layout, set_tf32
+from resexp.training.schedules import StepDecay
+
+CPU = torch.device("cpu")
+
+
+def schedule(steps=30, **changes):
+    return StepDecay(
+        **{
+            "steps": steps, "learning_rate": 0.1, "divisor": 10.0, "divide_at": [0.5, 0.75], "depth": 8,
+            "warm_up_from_depth": 110, "warm_up_learning_rate": 0.01, "warm_up_error_percent": 80.0,
+            "warm_up_window": 5,
+        } | changes
+    )  # fmt: skip
+
+
+def make_trainer(seed=0, precision="float32", **changes):
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(96, 3, 6, 6, generator=generator)
+    y = x.mean(dim=(2, 3)).argmax(dim=1)  # something that can be learned
+    torch.manual_seed(seed)
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(), nn.Linear(128, 4)
+    )
+    batches = Batches(x, y, 20, lambda x, g: x + 0.1 * torch.randn(x.shape, generator=g), generator)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=True)
+    return Trainer(
+        model,
+        batches,
+        optimizer,
+        schedule(**changes),
+        splits={"test": (x, y, lambda x: x)},
+        autocast=autocast(precision, CPU),
+        channels_last=True,
+    )
+
+
+def run(trainer, steps=30, stop_at=None):
+    rows = fit(trainer, steps=steps, interval=7, after_step=lambda: trainer.step == stop_at)
+    return [{k: v for k, v in row.items() if k not in ("seconds", "examples_per_second")} for row in rows]
+
+
+def test_the_same_numbers_as_a_slow_obvious_loop():
+    trainer = make_trainer()
+    trainer.channels_last = False  # dropout draws its mask in the order of the memory
+    model, batches = copy.deepcopy(trainer.model), make_trainer().batches
+    torch.manual_seed(5)
+    rows = run(trainer)
+    torch.manual_seed(5)
+    momentum = [torch.zeros_like(p) for p in model.parameters()]
+    losses, errors, expected = [], [], []
+    for step in range(30):
+        rate = 0.1 if step < 15 else 0.01 if step < 22 else 0.001
+        x, y = batches.next()
+        logits = model(x)
+        loss = -logits.log_softmax(1)[torch.arange(20), y].mean()
+        gradients = torch.autograd.grad(loss, model.parameters())
+        with torch.no_grad():
+            for p, v, g in zip(model.parameters(), momentum, gradients, strict=True):
+                v.mul_(0.9).add_(g + 1e-4 * p)
+                p.sub_(rate * v)
+        losses.append(loss.item())
+        errors.append(100 * (logits.argmax(1) != y).float().mean().item())
+        if (step + 1) % 7 == 0 or step == 29:
+            model.eval()
+            x, y, _ = trainer.splits["test"]
+            logits = model(x)
+            model.train()
+            expected.append(
+                {
+                    "step": step + 1,
+                    "epoch": (step + 1) * 20 / 96,
+                    "learning_rate": rate,
+                    "train_loss": sum(losses) / len(losses),
+                    "train_error_percent": sum(errors) / len(errors),
+                    "test_loss": F.cross_entropy(logits, y).item(),
+                    "test_error_percent": 100 * (logits.argmax(1) != y).float().mean().item(),
+                }
+            )
+            losses, errors = [], []
+    assert len(rows) == len(expected) == 5
+    for row, right in zip(rows, expected, strict=True):
+        assert row == pytest.approx(right, rel=1e-4)
+
+
+@pytest.mark.parametrize("stop_at", [1, 6, 7, 8, 29])
+def test_going_on_from_a_checkpoint_gives_the_same_numbers(tmp_path, stop_at):
+    torch.manual_seed(3)
+    whole = make_trainer()
+    expected = run(whole)
+    first = make_trainer()
+    rows = run(first, stop_at=stop_at)
+    checkpoint.save(tmp_path, first.step, first.state_dict())
+    torch.manual_seed(99)  # the checkpoint brings back the global generator that dropout draws from
+    second = make_trainer(seed=8)
+    second.load_state_dict(checkpoint.load(tmp_path, CPU))
+    assert second.step == stop_at
+    rows += run(second)
+    assert rows == expected
+    for a, b in zip(whole.model.state_dict().values(), second.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    assert [row["step"] for row in second.rows] == [7, 14, 21, 28, 30]
+
+
+def test_warm_up_ends_when_the_error_has_fallen_and_is_restored(tmp_path):
+    def warming_up(**changes):
+        return make_trainer(depth=110, steps=400, warm_up_error_percent=45.0, **changes)
+
+    def rates(trainer, steps):
+        result = []
+        for _ in range(steps):
+            trainer.train_step()
+            result.append(trainer.optimizer.param_groups[0]["lr"])
+        return result
+
+    expected = rates(warming_up(), 100)
+    start = expected.index(0.1)
+    assert 5 < start < 90
+    assert start % 5 == 0, "the error is looked at every five steps"
+    assert expected == [0.01] * start + [0.1] * (100 - start)
+    first = warming_up()
+    rates(first, start - 2)
+    checkpoint.save(tmp_path, first.step, first.state_dict())
+    second = warming_up(seed=4)
+    second.load_state_dict(checkpoint.load(tmp_path, CPU))
+    assert rates(second, 100 - start + 2) == expected[start - 2 :]
+
+
+def test_a_loss_that_is_not_finite_is_named_by_its_step():
+    trainer = make_trainer()
+    rows = []
+    trainer_step = trainer.train_step
+
+    def step():
+        if trainer.step == 9:
+            with torch.no_grad():
+                trainer.model[5].bias.fill_(float("nan"))
+        trainer_step()
+
+    trainer.train_step = step
+    with pytest.raises(DivergedError, match="step 10") as error:
+        rows += run(trainer)
+    assert error.value.step == 10
+    assert [row["step"] for row in trainer.rows] == [7]
+
+
+def test_evaluation_does_not_depend_on_the_batch_size_and_restores_the_mode():
+    trainer = make_trainer()
+    x, y, prepare = trainer.splits["test"]
+    options = {"prepare": prepare, "autocast": trainer.autocast, "channels_last": False}
+    results = [evaluate(trainer.model, x, y, batch_size=size, **options) for size in (1, 7, 96)]
+    for result in results:
+        assert result == pytest.approx(results[0], rel=1e-5)
+    assert trainer.model.training
+
+
+def test_bfloat16_keeps_weights_and_statistics_in_float32():
+    trainer = make_trainer(precision="bfloat16")
+    run(trainer)
+    values = [v for v in trainer.model.state_dict().values() if v.is_floating_point()]
+    assert {v.dtype for v in values} == {torch.float32}
+    exact = make_trainer()
+    assert run(make_trainer(precision="bfloat16"))[0] != run(exact)[0], "but the products are rounded"
+
+
+@pytest.mark.parametrize(("precision", "message"), [("float8", "one of float32"), ("tf32", "NVIDIA GPU")])
+def test_precisions_that_are_not_there_are_refused(precision, message):
+    with pytest.raises(ValueError, match=message):
+        autocast(precision, CPU)
+
+
+def test_set_tf32():
+    set_tf32(True)
+    assert torch.backends.cudnn.allow_tf32
+    set_tf32(False)
+    assert not torch.backends.cudnn.allow_tf32
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_image_layout_is_for_images():
+    x = torch.zeros(2, 3, 4, 5)
+    assert image_layout(x, True).is_contiguous(memory_format=torch.channels_last)
+    assert image_layout(x, False) is x
+    assert image_layout(x[0], True).shape == (3, 4, 5)
