@@ -24,7 +24,7 @@ def resexp(tmp_path):
     """Run the command as a person would, in an empty folder: (arguments) -> CompletedProcess."""
 
     def run(*arguments: str, **options) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-c", "from resexp.cli import main; main()", *arguments]
+        command = [sys.executable, "-m", "resexp", *arguments]
         environment = os.environ | {"PYTHONPATH": str(ROOT)} | options.pop("env", {})
         return subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, **options

@@ -17,7 +17,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("group", "name"), CASES, ids="-".join)
+@pytest.mark.parametrize(("group", "name"), CASES)
 def test_every_part_builds_and_takes_a_step(group, name):
     overrides = [*SMALL, "dataset.load.shape=[3,8,8]", f"{group}={name}"]
     if (group, name) == ("shortcut", "none"):

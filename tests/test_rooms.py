@@ -13,6 +13,7 @@ ALLOWED = {
     "cli": {"experiments", "records"},
     "experiments": ROOMS,
     "plots": set(),
+    "__main__": {"cli"},
     **{room: set() for room in ROOMS},
 }
 HYDRA = {"hydra", "omegaconf"}

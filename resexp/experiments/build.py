@@ -101,7 +101,7 @@ def check(config: dict) -> None:
     try:
         if config["interval"] < 1:
             raise ValueError(f"interval must be at least 1, got {config['interval']}")
-        for key in ("threads", "max_minutes"):
+        for key in ("workers", "threads", "max_minutes"):
             if (value := config["train"][key]) is not None and value <= 0:
                 raise ValueError(f"train.{key} must be above 0, got {value}")
         with torch.device("meta"):  # shapes and settings are checked, nothing is drawn

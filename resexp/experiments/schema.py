@@ -44,6 +44,7 @@ class Execution:
     """How a run is carried out; no part of its digest."""
 
     device: str = MISSING
+    workers: int = MISSING
     threads: int | None = None
     channels_last: bool = MISSING
     max_minutes: float | None = None

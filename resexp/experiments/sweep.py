@@ -12,6 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from resexp.experiments import workers
 from resexp.experiments.compose import ConfigError, composed, explained, resolved
 from resexp.experiments.listing import options
 from resexp.refusal import refuse
@@ -44,9 +45,14 @@ class CheckedSweep(Callback):
             refuse(error)
         except (HydraException, OmegaConfBaseException) as error:
             refuse(explained(error, "train", overrides))
+        self.others = workers.start_others(config.train.workers)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Exit with 1 if a run has failed."""
+        """Wait for the other workers, sum up, exit with 1 if a run has failed."""
+        if workers.worker_index():
+            return
+        for other in self.others:
+            other.wait()
         statuses = [run.status()["status"] for run in self.runs]
         counts = {status: statuses.count(status) for status in sorted(set(statuses))}
         print(", ".join(f"{count} {status}" for status, count in counts.items()), flush=True)

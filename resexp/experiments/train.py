@@ -16,6 +16,7 @@ import resexp.experiments.schema  # noqa: F401  registers the schema
 from resexp.experiments import build, stop
 from resexp.experiments.compose import ConfigError, resolved
 from resexp.experiments.listing import CONF
+from resexp.experiments.workers import worker_index
 from resexp.records import provenance
 from resexp.records.run import FINISHED, BusyError, RunFolder, digest
 from resexp.refusal import refuse
@@ -35,8 +36,7 @@ def main(config: DictConfig) -> str:
     except (ConfigError, BusyError) as error:
         if single or isinstance(error, ConfigError):
             refuse(error)
-        print(error, flush=True)  # the sweep goes on with the others
-        return "running"
+        return "running"  # by another worker; the sweep goes on with the others
     if single and status == "failed":
         sys.exit(1)
     return status
@@ -61,17 +61,19 @@ def run(config: dict) -> str:
         SystemExit: after SIGINT (130) or SIGTERM (143), with a checkpoint.
     """
     folder = folder_of(config)
-    state = folder.status()
-    if state["status"] in FINISHED:
-        print(f"{folder.name}: {state['status']} already", flush=True)
-        return state["status"]
+    status = folder.status()["status"]
+    if status in FINISHED:
+        print(f"{folder.name}: {status} already", flush=True)
+        return status
     if stop.time_is_up(config["train"]["max_minutes"]):
         print(f"{folder.name}: not begun, the time is up", flush=True)
-        return state["status"]
+        return status
     build.check(config)
     signals = stop.Signals()
     with folder.held(), signals.noted():
-        status = _recorded(config, folder, signals)
+        status = folder.recorded_status()["status"]
+        if status not in FINISHED:  # another worker may have ended it since
+            status = _recorded(config, folder, signals)
     if signals.received:
         sys.exit(128 + signals.received)
     return status
@@ -85,7 +87,7 @@ def _recorded(config: dict, folder: RunFolder, signals: stop.Signals) -> str:
     session = provenance.session(PACKAGES, _in_words(device))
     record["sessions"].append(session)
     folder.write_provenance(record)
-    step, steps, error = folder.status()["step"], config["schedule"]["steps"], ""
+    step, steps, error = folder.recorded_status()["step"], config["schedule"]["steps"], ""
     folder.write_status("running", step=step, steps=steps)
     trainer = None
     try:
@@ -109,7 +111,8 @@ def _recorded(config: dict, folder: RunFolder, signals: stop.Signals) -> str:
 
 def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
     """The trainer where the last checkpoint left it, and the rows file as it was then."""
-    torch.set_num_threads(config["train"]["threads"] or len(os.sched_getaffinity(0)))
+    execution, cores = config["train"], len(os.sched_getaffinity(0))
+    torch.set_num_threads(execution["threads"] or max(1, cores // execution["workers"]))
     set_tf32(config["precision"] == "tf32")
     torch.manual_seed(config["seed"])  # for layers that draw while training, such as dropout
     trainer = build.trainer(config, device)
@@ -123,7 +126,9 @@ def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
 def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Signals) -> str:
     execution, steps = config["train"], config["schedule"]["steps"]
     on_terminal = sys.stderr.isatty()
-    bar = tqdm(total=steps, initial=trainer.step, desc=folder.name, disable=not on_terminal)
+    bar = tqdm(
+        total=steps, initial=trainer.step, desc=folder.name, disable=not on_terminal, position=worker_index()
+    )
     saved_at = time.monotonic()
 
     def after_step() -> bool:

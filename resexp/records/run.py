@@ -13,7 +13,6 @@ from pathlib import Path
 from resexp.files import LockedError, atomic, exclusive
 
 FINISHED = ("done", "diverged")
-STATUSES = ("done", "running", "interrupted", "diverged", "failed")
 
 
 class BusyError(Exception):
@@ -66,11 +65,14 @@ class RunFolder:
         state = {"status": status, "step": step, "steps": steps, "error": error}
         self._write_json("status.json", state)
 
+    def recorded_status(self) -> dict:
+        """What was last written: status, step, steps, error; `missing` if nothing was."""
+        nothing = {"status": "missing", "step": 0, "steps": 0, "error": ""}
+        return self._read_json("status.json") or nothing
+
     def status(self) -> dict:
-        """The last recorded state; a run recorded as running that nobody holds is interrupted."""
-        state = self._read_json("status.json")
-        if state is None:
-            return {"status": "missing", "step": 0, "steps": 0, "error": ""}
+        """How the run is now: one recorded as running that no process holds is interrupted."""
+        state = self.recorded_status()
         if state["status"] == "running":
             rows = self.rows()
             state["step"] = max(state["step"], int(rows[-1]["step"]) if rows else 0)

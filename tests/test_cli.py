@@ -1,0 +1,248 @@
+"""The command as a person meets it: train, sweep, stop, go on, collect, draw."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+TINY = ["model.width=4", "batch_size=64", "train.threads=1"]
+TIMES = {"examples_per_second", "seconds"}
+
+
+def only_run(folder: Path, name="single") -> Path:
+    (path,) = (p for p in (folder / "results" / "runs" / name).iterdir() if p.is_dir())
+    return path
+
+
+def numbers(run: Path) -> list[dict]:
+    """The rows without what depends on the clock."""
+    with (run / "rows.csv").open() as file:
+        return [{k: v for k, v in row.items() if k not in TIMES} for row in csv.DictReader(file)]
+
+
+def status(run: Path) -> dict:
+    return json.loads((run / "status.json").read_text())
+
+
+@pytest.fixture
+def background(tmp_path):
+    """Start the command without waiting for it; whatever is left is killed."""
+    started = []
+
+    def start(*arguments):
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "resexp", *arguments],
+                cwd=tmp_path,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def wait_for_rows(folder: Path, count: int) -> Path:
+    """The only run's folder, once it has so many rows."""
+    for _ in range(600):
+        files = list((folder / "results" / "runs").glob("*/*/rows.csv"))
+        if files and len(files[0].read_text().splitlines()) > count:
+            return files[0].parent
+        time.sleep(0.1)
+    raise AssertionError("no rows in a minute")
+
+
+def test_help_needs_no_torch():
+    code = (
+        "import sys; sys.argv = ['resexp', '--help']; from resexp.cli import main; main();"
+        "assert not {'torch', 'hydra', 'pandas', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for command in ("train", "collect", "status", "list"):
+        assert f"\n  {command}" in done.stdout
+
+
+def test_version_lists_and_the_help_of_commands(resexp):
+    import resexp as package
+
+    assert resexp("--version").stdout == f"resexp {package.__version__}\n"
+    assert "resnet1202" in resexp("list", "models").stdout
+    assert "norm=\n  batch " in resexp("list").stdout
+    for command in ("train", "collect", "status", "list"):
+        done = resexp(command, "--help")
+        assert done.returncode == 0
+        assert "usage: resexp " in done.stdout
+    assert "Group normalization" in resexp("train", "--help").stdout
+
+
+def test_hydras_own_flags_keep_working(resexp):
+    printed = resexp("train", "model=resnet56", "--cfg", "job").stdout
+    assert "depth: 56" in printed
+    assert resexp("train", "--info", "searchpath").returncode == 0
+
+
+def test_tab_completion(resexp):
+    env = {"COMP_LINE": "resexp train model=pl", "COMP_POINT": "21"}
+    done = resexp("-sc", "query=bash", env=env)
+    assert "model=plain110" in done.stdout.split()
+    assert "model=resnet20" not in done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tarin"], "did you mean train?"),
+        (["list", "colours"], "there is no list of 'colours'"),
+        (["status", "nothing"], "no experiment 'nothing'"),
+        (["collect", "nothing"], "no folder"),
+        (["train", "model=resnet57"], "did you mean resnet56?"),
+        (["train", "seed=x"], "could not be converted to Integer"),
+        (["train", "model.depth=21"], "6n+2"),
+        (["train", "-m", "model=resnet20,plian20"], "did you mean plain20?"),
+        (["train", "-m", "model=resnet", "model.depth=20,21"], "6n+2"),
+        (["train", "-m", "dataset=mnist1d,cifar10", "seed=1"], "no CIFAR-10 in"),
+        (["train", "-m", "experiment=none_such"], "there are depth_sweep"),
+    ],
+)
+def test_what_a_person_typed_wrong_gets_one_sentence_and_exit_2(resexp, tmp_path, arguments, message):
+    done = resexp(*arguments, env={"RESEXP_DATA": str(tmp_path)})
+    assert done.returncode == 2, done.stdout + done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("resexp: ")
+    assert message in line
+    assert not list((tmp_path / "results").rglob("config.json")), "before any job of a sweep starts"
+
+
+def test_sweep_collect_figures_end_to_end(resexp, tmp_path):
+    sweep = ["train", "-m", "experiment=depth_sweep", *TINY, "schedule.steps=4", "interval=2"]
+    small = ["model.depth=8,14", "seed=0,1"]
+    done = resexp(*sweep, *small)
+    assert done.returncode == 0, done.stderr
+    assert "8 done" in done.stdout
+    assert "plain8-mnist1d-batch-seed1" in done.stdout
+    again = resexp(*sweep, *small)
+    assert again.stdout.count("done already") == 8
+    said = resexp("status", "depth_sweep").stdout
+    assert said.count(" 4/4 ") == 8
+    assert said.count("missing") == 24, "the experiment's own runs are wider and longer"
+    collected = resexp("collect", "depth_sweep")
+    assert "8 runs, 16 rows" in collected.stdout
+    assert "24 of the 24 runs of experiment=depth_sweep are not there" in collected.stdout
+    table = (tmp_path / "results/tables/depth_sweep.csv").read_bytes()
+    resexp("collect", "depth_sweep")
+    assert (tmp_path / "results/tables/depth_sweep.csv").read_bytes() == table
+    drawn = []
+    for _ in range(2):
+        subprocess.run(
+            [sys.executable, ROOT / "scripts/plot_depth_curves.py", f"--reference={ROOT}/results/reference"],
+            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True,
+        )  # fmt: skip
+        drawn.append([p.read_bytes() for p in sorted((tmp_path / "results/figures").iterdir())])
+    assert drawn[0] == drawn[1], "redrawn to the same bytes"
+    facts = json.loads((tmp_path / "results/figures/depth_curves.json").read_text())
+    assert facts["rows"][0]["seeds"] == [0, 1]
+    assert facts["rows"][0]["training_steps"] == 4
+
+
+LONG = [*TINY, "model=resnet", "model.depth=8", "schedule.steps=150", "interval=15"]
+
+
+def test_killed_at_a_random_step_it_goes_on_to_the_same_numbers(resexp, background, tmp_path):
+    assert resexp("train", "name=whole", *LONG).returncode == 0
+    whole = only_run(tmp_path, "whole")
+    process = background("train", *LONG, "train.checkpoint_minutes=0")
+    for _ in range(600):
+        if list((tmp_path / "results/runs/single").glob("*/checkpoint-*")):
+            break
+        time.sleep(0.05)
+    time.sleep(random.random())
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    run = only_run(tmp_path)
+    assert "interrupted" in resexp("status", "single").stdout
+    done = resexp("train", *LONG)
+    assert "goes on from step" in done.stdout
+    assert numbers(run) == numbers(whole)
+    states = [torch.load(next(p.glob("*.pt")), weights_only=True)["model"] for p in (run, whole)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[1])
+    sessions = json.loads((run / "provenance.json").read_text())["sessions"]
+    assert [session.get("status") for session in sessions] == [None, "done"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_checkpoint(background, tmp_path, number, code):
+    process = background("train", *LONG, "schedule.steps=100000")
+    run = wait_for_rows(tmp_path, 1)
+    process.send_signal(number)
+    assert process.wait() == code
+    assert status(run)["status"] == "interrupted"
+    (saved,) = run.glob("checkpoint-*.pt")
+    assert int(saved.stem.split("-")[1]) == status(run)["step"]
+
+
+def test_time_that_is_up_is_no_failure_and_the_same_command_goes_on(resexp, tmp_path):
+    sweep = ["train", "-m", *LONG, "schedule.steps=100000", "seed=0,1", "train.max_minutes=0.1"]
+    first = resexp(*sweep)
+    assert first.returncode == 0, first.stderr
+    assert "1 interrupted, 1 missing" in first.stdout
+    second = resexp(*sweep)
+    assert "goes on from step" in second.stdout
+
+
+def test_a_second_process_on_the_same_run_is_refused(resexp, background, tmp_path):
+    background("train", *LONG, "schedule.steps=100000")
+    wait_for_rows(tmp_path, 1)
+    assert "running" in resexp("status").stdout
+    done = resexp("train", *LONG, "schedule.steps=100000")
+    assert done.returncode == 2
+    assert "another process works on" in done.stderr
+
+
+def test_a_run_that_diverges_ends_and_the_sweep_goes_on(resexp, tmp_path):
+    sweep = [
+        "train",
+        "-m",
+        *LONG,
+        "name=wild",
+        "norm=none",
+        "schedule.learning_rate=1e8,1e-4",
+        "schedule.steps=20",
+    ]
+    done = resexp(*sweep)
+    assert done.returncode == 0, done.stderr
+    assert "1 diverged, 1 done" in done.stdout
+    said = resexp("status", "wild").stdout
+    assert "the loss was not finite at step" in said
+    assert "diverged already" in resexp(*sweep).stdout
+
+
+def test_a_run_that_fails_says_where_and_the_sweep_goes_on(resexp, tmp_path):
+    short = [*TINY, "model.depth=8", "schedule.steps=6", "interval=3"]
+    assert resexp("train", *short).returncode == 0
+    run = only_run(tmp_path)
+    (run / "status.json").unlink()
+    next(run.glob("checkpoint-*")).write_bytes(b"damaged")
+    alone = resexp("train", *short)
+    assert alone.returncode == 1
+    assert "failed at step" in alone.stdout
+    assert "error.txt" in alone.stdout
+    assert "Traceback" not in alone.stderr
+    assert "no checkpoint in" in (run / "error.txt").read_text()
+    swept = resexp("train", "-m", *short, "seed=0,1")
+    assert swept.returncode == 1
+    assert "1 done, 1 failed" in swept.stdout

@@ -1,0 +1,57 @@
+"""Every command in the README runs, with tiny settings in place of its own."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+TINY = {
+    "dataset": "fake",
+    "dataset.load.train_size": "64",
+    "dataset.load.test_size": "16",
+    "dataset.load.shape": "[3,8,8]",
+    "model.width": "8",
+    "batch_size": "32",
+    "schedule.steps": "1",
+    "train.threads": "1",
+}
+
+
+def tiny(command: str) -> list[str]:
+    words = shlex.split(command)[1:]
+    if words[0] != "train":
+        return words
+    kept = [word for word in words if word.partition("=")[0] not in TINY]
+    values = TINY | ({"model.depth": "8", "seed": "0"} if "experiment=" in command else {})
+    if "model.depth=20,32" in command:
+        kept = ["model.depth=8,14" if word.startswith("model.depth") else word for word in kept]
+    return [*kept, *(f"{key}={value}" for key, value in values.items())]
+
+
+def test_the_two_commands_come_first():
+    assert COMMANDS[:2] == ["make reproduce", "make test"]
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make")])
+def test_make_has_the_target(command):
+    done = subprocess.run([*shlex.split(command), "-n"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_commands_of_resexp_run_in_order(resexp):
+    commands = [c for c in COMMANDS if not c.startswith("make")]
+    assert len(commands) > 5
+    for command in commands:
+        assert command.startswith("resexp ")
+        done = resexp(*tiny(command))
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_every_link_leads_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / link).exists(), link
