@@ -6,6 +6,7 @@ Nothing heavy is imported until a sub-command needs it, so that `--help` answers
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from resexp import __version__
@@ -17,6 +18,7 @@ resexp: see with your own eyes why residual networks work.
 usage: resexp COMMAND ...
 
   train     train a network, or a sweep of them with -m
+  measure   measure random or trained networks: gradients, variances
   collect   gather an experiment's runs into results/tables/
   status    how far an experiment's runs are
   list      what there is to choose from: models, datasets, experiments, ...
@@ -36,11 +38,28 @@ usage: resexp train [group=option | key=value ...] [-m]
 
 The same command again skips what is done and goes on with what was interrupted.
 """
+MEASURE = """\
+usage: resexp measure [measure=option | key=value ...] [-m]
+
+  resexp measure measure=gradient_autocorrelation
+  resexp measure measure=activation_variance run='results/runs/depth_sweep/*'
+  resexp measure -m experiment=shattered_gradients
+
+  run=PATTERN         measure trained runs, before and after training
+  -m, --multirun      one measurement for each combination of the values given
+  --cfg job           print the config and stop; --info, --hydra-help: more of Hydra
+"""
 
 
 def main() -> None:
     """Entry point; exits with 2 for what a person typed wrong, 130 and 143 after a signal."""
-    commands = {"train": train, "collect": collect, "status": status, "list": list_options}
+    commands = {
+        "train": train,
+        "measure": measure,
+        "collect": collect,
+        "status": status,
+        "list": list_options,
+    }
     arguments = _for_completion(sys.argv[1:])
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
@@ -57,23 +76,39 @@ def main() -> None:
 
 
 def train(arguments: list[str]) -> None:
-    """Hand the arguments to Hydra, and say what is wrong with them in one sentence."""
+    """`resexp train`: see TRAIN."""
     if {"-h", "--help"} & set(arguments):
         print(TRAIN)
         return _print_groups()
+    from resexp.experiments.train import main as task
+
+    _run_hydra("train", task, arguments)
+
+
+def measure(arguments: list[str]) -> None:
+    """`resexp measure`: see MEASURE."""
+    if {"-h", "--help"} & set(arguments):
+        print(MEASURE)
+        return _print_groups("measure", "setup", "experiment")
+    from resexp.experiments.measure import main as task
+
+    _run_hydra("measure", task, arguments)
+
+
+def _run_hydra(command: str, task: Callable[[], None], arguments: list[str]) -> None:
+    """Hand the arguments to Hydra, and say what is wrong with them in one sentence."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     from resexp.experiments.compose import explained
-    from resexp.experiments.train import main as task
 
-    sys.argv = ["resexp train", *arguments]
+    sys.argv = [f"resexp {command}", *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; we say it shorter
     try:
         task()
     except (HydraException, OmegaConfBaseException) as error:
         overrides = [a for a in arguments if "=" in a and not a.startswith("-")]
-        refuse(explained(error, "train", overrides))
+        refuse(explained(error, command, overrides))
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -94,14 +129,16 @@ def collect(arguments: list[str]) -> None:
     )  # fmt: skip
     options = parser.parse_args(arguments)
     from resexp.experiments.sweep import planned
-    from resexp.records.collect import write_table
+    from resexp.records.collect import write_measured, write_table
 
+    runs = options.runs / options.experiment
     try:
         plan, swept = planned(options.experiment, options.runs)
-        only = [item.partition("=")[::2] for item in options.only]
-        found = write_table(
-            options.runs / options.experiment, options.tables, by=swept + options.by, only=only
-        )
+        if plan and plan[0]["command"] == "measure":
+            found = write_measured(runs, options.tables)
+        else:
+            only = [item.partition("=")[::2] for item in options.only]
+            found = write_table(runs, options.tables, by=swept + options.by, only=only)
     except ValueError as error:
         refuse(error)
     print(found)
@@ -122,8 +159,7 @@ def status(arguments: list[str]) -> None:
     if not names:
         print(f"no runs in {options.runs}")
     for name in names:
-        from resexp.experiments.sweep import planned
-        from resexp.experiments.train import folder_of
+        from resexp.experiments.sweep import folder_of, planned
 
         there = {run.name: run for run in folders(options.runs / name)}
         wanted = [folder_of(config) for config in planned(name, options.runs)[0]]
@@ -154,10 +190,10 @@ def list_options(arguments: list[str]) -> None:
         print(f"{name:<28} {line}")
 
 
-def _print_groups() -> None:
+def _print_groups(*names: str) -> None:
     from resexp.experiments import listing
 
-    for group in listing.groups():
+    for group in names or listing.groups():
         print(f"{group}=")
         for name, line in listing.options(group).items():
             print(f"  {name:<28} {line}")
@@ -168,7 +204,7 @@ def _experiments_in(runs: Path) -> list[str]:
 
 
 def _absent(plan: list[dict]) -> int:
-    from resexp.experiments.train import FINISHED, folder_of
+    from resexp.experiments.sweep import FINISHED, folder_of
 
     return sum(folder_of(config).status()["status"] not in FINISHED for config in plan)
 
@@ -178,5 +214,6 @@ def _for_completion(arguments: list[str]) -> list[str]:
     if arguments[:1] not in (["-sc"], ["--shell_completion"]):
         return arguments
     words = os.environ.get("COMP_LINE", "").split(maxsplit=2)
+    command = words[1] if words[1:2] == ["measure"] else "train"
     os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]]) if words else ""
-    return ["train", *arguments]
+    return [command, *arguments]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = {"models", "data", "training", "records"}
+ROOMS = {"models", "data", "training", "measure", "records"}
 LEAVES = {"files", "refusal"}
 # room -> rooms of resexp that it may import, apart from itself and the leaves
 ALLOWED = {

@@ -21,7 +21,8 @@ from resexp.training.precision import autocast
 ALLOWED_TARGETS = ("resexp.", "torch.nn.", "torch.optim.")
 # Keys that do not change what a run computes.
 OUTSIDE_DIGEST = {
-    "name", "train", "dataset.root", "dataset.download", "dataset.load.root", "dataset.load.download",
+    "name", "command", "train", "device", "threads", "runs",
+    "dataset.root", "dataset.download", "dataset.load.root", "dataset.load.download",
 }  # fmt: skip
 
 
@@ -109,30 +110,28 @@ def check(config: dict) -> None:
         make(config["init"], "init")
         make(config["optimizer"], "optimizer")(parameters)
         make(config["schedule"], "schedule")
-        autocast(config["precision"], device_of(config))
+        autocast(config["precision"], device_of(config["train"]["device"]))
         data = hold_out(load_dataset(config), config["dataset"]["val_size"])[0]
         check_batch_size(config["batch_size"], len(data.targets))
     except ValueError as error:
         raise ConfigError(str(error)) from error
 
 
-def device_of(config: dict) -> torch.device:
-    """The device that a resolved config asks for.
+def device_of(asked: str) -> torch.device:
+    """The device that `train.device`, or `device` of a measurement, asks for.
 
     Raises:
         ValueError: no such device, here or at all.
     """
-    asked = config["train"]["device"]
     if asked == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(asked)
     except RuntimeError:
-        raise ValueError(f"train.device must be auto, cpu, cuda or cuda:N, got {asked!r}") from None
+        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {asked!r}") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
-            f"train.device={asked}: this machine has {torch.cuda.device_count()} CUDA devices;"
-            " use auto or cpu"
+            f"device={asked}: this machine has {torch.cuda.device_count()} CUDA devices; use auto or cpu"
         )
     return device
 

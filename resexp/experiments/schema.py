@@ -59,6 +59,7 @@ class Train:
     The parts name a `_target_`; the signature of the target is their schema (see build.py).
     """
 
+    command: str = MISSING
     name: str = MISSING
     seed: int = MISSING
     precision: str = MISSING
@@ -77,7 +78,22 @@ class Train:
     schedule: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class Measure:
+    """Primary config of `resexp measure`."""
+
+    command: str = MISSING
+    name: str = MISSING
+    seed: int = MISSING
+    run: str | None = None
+    device: str = MISSING
+    threads: int | None = None
+    runs: str = MISSING
+    measure: dict[str, Any] = field(default_factory=dict)
+
+
 store = ConfigStore.instance()
 store.store(name="train_schema", node=Train)
+store.store(name="measure_schema", node=Measure)
 store.store(group="dataset", name="schema", node=Dataset)
 store.store(group="dataset", name="files_schema", node=DatasetInFiles)

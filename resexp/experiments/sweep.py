@@ -1,5 +1,6 @@
 """Sweeps: every run is checked before the first one starts, and what failed is said at the end."""
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from resexp.experiments import workers
 from resexp.experiments.compose import ConfigError, composed, explained, resolved
-from resexp.experiments.listing import options
+from resexp.experiments.listing import CONF, options
+from resexp.records.run import FINISHED, RunFolder
 from resexp.refusal import refuse
 
 
@@ -26,8 +28,7 @@ class CheckedSweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Exit with 2, and one sentence, for the first run that cannot be carried out."""
-        from resexp.experiments import build, train
-
+        command = importlib.import_module(f"resexp.experiments.{config.command}")
         loader = GlobalHydra.instance().config_loader()
         params = dict(config.hydra.sweeper.params or {})
         overrides = list(config.hydra.overrides.task)
@@ -38,14 +39,15 @@ class CheckedSweep(Callback):
                 with open_dict(one):
                     del one["hydra"]
                 settings = resolved(one)
-                self.runs.append(train.folder_of(settings))
-                if self.runs[-1].status()["status"] not in train.FINISHED:
-                    build.check(settings)
+                self.runs.append(command.folder_of(settings))
+                if self.runs[-1].status()["status"] not in FINISHED:
+                    command.check(settings)
         except ConfigError as error:
             refuse(error)
         except (HydraException, OmegaConfBaseException) as error:
-            refuse(explained(error, "train", overrides))
-        self.others = workers.start_others(config.train.workers)
+            refuse(explained(error, config.command, overrides))
+        count = config.train.workers if config.command == "train" else 1
+        self.others = workers.start_others(count)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Wait for the other workers, sum up, exit with 1 if a run has failed."""
@@ -71,9 +73,20 @@ def planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
     """
     if experiment not in options("experiment"):
         return [], []
-    base = [f"experiment={experiment}", f"train.runs={runs}"]
-    swept = composed("train", base, with_hydra=True).hydra.sweeper.params
-    return [resolved(composed("train", job)) for job in _jobs(dict(swept), base)], list(swept)
+    command = command_of(experiment)
+    base = [f"experiment={experiment}", f"train.runs={runs}" if command == "train" else f"runs={runs}"]
+    swept = composed(command, base, with_hydra=True).hydra.sweeper.params
+    return [resolved(composed(command, job)) for job in _jobs(dict(swept), base)], list(swept)
+
+
+def command_of(experiment: str) -> str:
+    """The command that an experiment's file is for: train, unless it says `command: measure`."""
+    return OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml").get("command", "train")
+
+
+def folder_of(config: dict) -> RunFolder:
+    """The folder of the run that a resolved config of either command describes."""
+    return importlib.import_module(f"resexp.experiments.{config['command']}").folder_of(config)
 
 
 def _jobs(params: dict[str, Any], overrides: list[str]) -> list[list[str]]:

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import hydra
@@ -14,17 +15,16 @@ from tqdm import tqdm
 
 import resexp.experiments.schema  # noqa: F401  registers the schema
 from resexp.experiments import build, stop
+from resexp.experiments.build import check  # noqa: F401  sweeps check runs by their command
 from resexp.experiments.compose import ConfigError, resolved
 from resexp.experiments.listing import CONF
+from resexp.experiments.recorded import StoppedAtError, recorded
 from resexp.experiments.workers import worker_index
-from resexp.records import provenance
 from resexp.records.run import FINISHED, BusyError, RunFolder, digest
 from resexp.refusal import refuse
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.precision import set_tf32
-
-PACKAGES = ("torch", "hydra-core", "numpy")
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
@@ -73,40 +73,20 @@ def run(config: dict) -> str:
     with folder.held(), signals.noted():
         status = folder.recorded_status()["status"]
         if status not in FINISHED:  # another worker may have ended it since
-            status = _recorded(config, folder, signals)
+            device, steps = build.device_of(config["train"]["device"]), config["schedule"]["steps"]
+            work = partial(_work, config, folder, device, signals)
+            status = recorded(folder, config, device, steps, work)
     if signals.received:
         sys.exit(128 + signals.received)
     return status
 
 
-def _recorded(config: dict, folder: RunFolder, signals: stop.Signals) -> str:
-    """Run, and write down how it went whatever happens."""
-    device = build.device_of(config)
-    folder.write_config(config)
-    record = folder.provenance()
-    session = provenance.session(PACKAGES, _in_words(device))
-    record["sessions"].append(session)
-    folder.write_provenance(record)
-    step, steps, error = folder.recorded_status()["step"], config["schedule"]["steps"], ""
-    folder.write_status("running", step=step, steps=steps)
-    trainer = None
+def _work(config: dict, folder: RunFolder, device: torch.device, signals: stop.Signals) -> tuple[str, int]:
+    trainer = _resumed(config, folder, device)
     try:
-        trainer = _resumed(config, folder, device)
-        status = _trained(config, folder, trainer, signals)
-        step = trainer.step
+        return _trained(config, folder, trainer, signals), trainer.step
     except DivergedError as diverged:
-        status, step, error = "diverged", diverged.step, str(diverged)
-    except Exception as failure:
-        status, error = "failed", f"{type(failure).__name__}: {failure}".splitlines()[0]
-        step = trainer.step if trainer else step
-        folder.write_failure(failure)
-    session |= {"end": provenance.now(), "status": status, "step": step}
-    session |= _peak_memory(device)
-    folder.write_provenance(record)
-    folder.write_status(status, step=step, steps=steps, error=error)
-    where = f"; see {folder.path / 'error.txt'}" if status == "failed" else ""
-    print(f"{folder.name}: {status} at step {step} of {steps}{where and f' ({error}){where}'}", flush=True)
-    return status
+        raise StoppedAtError("diverged", diverged.step, str(diverged)) from diverged
 
 
 def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
@@ -160,16 +140,3 @@ def _line(row: dict) -> str:
         f"  test {row['test_loss']:.3f} {row['test_error_percent']:.2f}%"
         f"  lr {row['learning_rate']:.3g}  {row['examples_per_second']:.0f} examples/s"
     )
-
-
-def _in_words(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.backends.cpu.get_cpu_capability()}"
-
-
-def _peak_memory(device: torch.device) -> dict:
-    memory = {"peak_memory_mib": provenance.peak_memory_mib()}
-    if device.type == "cuda":
-        memory["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
-    return memory

@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 
@@ -23,6 +25,25 @@ def folders() -> Folders:
     for name in ("tables", "reference", "figures"):
         parser.add_argument(f"--{name}", type=Path, default=Path("results") / name)
     return Folders(**vars(parser.parse_args()))
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    """A table by the path that the script names it with; exits with a hint if it is not there."""
+    path = folder / Path(name).name
+    if not path.exists():
+        sys.exit(f"no {path}: make it with resexp, or take it from git (git checkout {name})")
+    return pd.read_csv(path)
+
+
+def made_with(folder: Path, experiment: str) -> dict:
+    """Devices, torch versions and commits of an experiment's runs, for a figure's facts."""
+    runs = json.loads((folder / f"{experiment}.json").read_text())["runs"]
+    sessions = [session for run in runs for session in run["sessions"]]
+    return {
+        "devices": sorted({session["device"] for session in sessions}),
+        "torch": sorted({session["versions"]["torch"] for session in sessions}),
+        "commits": sorted({str(session["commit"]) for session in sessions}),
+    }
 
 
 def save(figure: Figure, folder: Path, name: str, facts: dict) -> None:

@@ -12,6 +12,25 @@ LABELS = {"plain": "plain", "resnet": "residual", "fleuret": "Fleuret's"}
 PUBLISHED = "#444444"
 PAGE = 10.5  # inches: the width of a three-panel figure
 
+# Set-ups of random networks: label, colour, line.
+SETUPS = {
+    "udl_notebook": ("notebook 11.1 (no centering)", "#CC79A7", ":"),
+    "balduzzi": ("feed-forward, centered", "#D55E00", (0, (4, 1.5))),
+    "uncentered": ("feed-forward, not centered", "#E69F00", ":"),
+    "residual": ("residual, no normalization", "#56B4E9", "-."),
+    "residual_batch": ("residual, batch norm., $\\beta=1$", "#0072B2", "-"),
+    "residual_batch_small": ("residual, batch norm., $\\beta=0.1$", "#009E73", "-"),
+    "brown_noise": ("brown noise", "#8C6D46", (0, (1, 1))),
+    "white_noise": ("white noise", "#999999", (0, (1, 1))),
+}
+
+
+def setup(name: str) -> dict:
+    """Label, colour and line style of a set-up."""
+    label, color, line_style = SETUPS[name]
+    return {"label": label, "color": color, "linestyle": line_style}
+
+
 SETTINGS = {
     "font.size": 9,
     "axes.titlesize": 9,

@@ -63,6 +63,41 @@ def write_table(
     return f"{path}: {len(taken)} runs, {len(table)} rows{others}"
 
 
+def write_measured(runs: Path, tables: Path) -> str:
+    """Gather the tables of an experiment's measurements into `<tables>/<experiment>_<table>.csv`.
+
+    Tables of one name are put below each other; rows keep their order, floats six digits.
+
+    Args:
+        runs: the experiment's folder of run folders.
+        tables: where the files go, with one .json of provenance beside them.
+    Returns:
+        One line on what was written.
+    Raises:
+        ValueError: no finished measurement.
+    """
+    taken = [run for run in folders(runs) if run.recorded_status()["status"] == "done"]
+    if not taken:
+        raise ValueError(
+            f"no finished measurement in {runs}; measure first: resexp measure -m experiment={runs.name}"
+        )
+    frames: dict[str, list[pd.DataFrame]] = {}
+    for run in taken:
+        for name, frame in run.tables().items():
+            frames.setdefault(name, []).append(frame)
+    said = []
+    for name, parts in frames.items():
+        path = tables / f"{runs.name}_{name}.csv"
+        table = pd.concat(parts)
+        with atomic(path) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        said.append(f"{path}: {len(table)} rows")
+    content = [{"run": r.name, "config": r.config(), "sessions": r.provenance()["sessions"]} for r in taken]
+    with atomic(tables / f"{runs.name}.json") as temporary:
+        temporary.write_text(json.dumps({"runs": content}, indent=1) + "\n")
+    return "\n".join(said)
+
+
 def flat(config: dict, prefix: str = "") -> dict:
     """Nested settings as one level with dotted keys."""
     result = {}

@@ -111,6 +111,20 @@ class RunFolder:
             return []
         return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
+    def write_table(self, name: str, *frames) -> None:
+        """Write `tables/<name>.csv`, one frame below the other."""
+        import pandas as pd  # half a second that training does not need
+
+        with atomic(self.path / "tables" / f"{name}.csv") as temporary:
+            pd.concat(frames).to_csv(temporary, index=False, lineterminator="\n")
+
+    def tables(self) -> dict:
+        """All tables by their name."""
+        import pandas as pd
+
+        paths = sorted((self.path / "tables").glob("*.csv"))
+        return {path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in paths}
+
     def provenance(self) -> dict:
         return self._read_json("provenance.json") or {"sessions": []}
 

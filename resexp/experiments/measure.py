@@ -1,0 +1,129 @@
+"""`resexp measure`: carry out one measurement and write its tables."""
+
+import glob
+import inspect
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import hydra
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+import resexp.experiments.schema  # noqa: F401  registers the schema
+from resexp.experiments import build
+from resexp.experiments.compose import ConfigError, resolved
+from resexp.experiments.listing import CONF
+from resexp.experiments.recorded import recorded
+from resexp.records.run import FINISHED, BusyError, RunFolder, digest
+from resexp.refusal import refuse
+from resexp.training import checkpoint
+
+
+@hydra.main(config_path=str(CONF), config_name="measure", version_base="1.3")
+def main(config: DictConfig) -> str:
+    """Hydra's task: one measurement. Returns how it ended; a failed single one exits with 1."""
+    try:
+        status = run(resolved(config))
+    except (ConfigError, BusyError) as error:
+        refuse(error)
+    if status == "failed" and HydraConfig.get().mode == RunMode.RUN:
+        sys.exit(1)
+    return status
+
+
+def folder_of(config: dict) -> RunFolder:
+    """The folder of the measurement that a resolved config describes."""
+    runs = [path.name for path in trained_runs(config)]
+    name = f"{config['measure']['name']}-{digest(build.settings(config) | {'run': runs})}"
+    return RunFolder(Path(config["runs"]) / config["name"] / name)
+
+
+def trained_runs(config: dict) -> list[Path]:
+    """Folders of the finished runs that `run` names, a path or a pattern; none if it is null."""
+    if config["run"] is None:
+        return []
+    paths = [Path(path) for path in sorted(glob.glob(config["run"]))]
+    return [path for path in paths if RunFolder(path).recorded_status()["status"] == "done"]
+
+
+def check(config: dict) -> None:
+    """Find what would stop a measurement, before anything is computed.
+
+    Raises:
+        ConfigError: says what is wrong and what is allowed.
+    """
+    try:
+        build.device_of(config["device"])
+        function = build.make(config["measure"], "measure").func
+        if config["run"] is not None:
+            if not trained_runs(config):
+                raise ValueError(f"run={config['run']} names no finished run; see `resexp status`")
+            _of_trained(function)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def run(config: dict) -> str:
+    """Carry out the measurement of a resolved config, unless it is done.
+
+    Returns:
+        Its status: done or failed.
+    Raises:
+        ConfigError: the config cannot be run.
+        BusyError: another process is at it.
+    """
+    folder = folder_of(config)
+    if folder.status()["status"] in FINISHED:
+        print(f"{folder.name}: done already", flush=True)
+        return "done"
+    check(config)
+    device = build.device_of(config["device"])
+    torch.set_num_threads(config["threads"] or len(os.sched_getaffinity(0)))
+    with folder.held():
+        return recorded(folder, config, device, 1, partial(_work, config, folder, device))
+
+
+def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, int]:
+    measure = build.make(config["measure"], "measure")
+    if config["run"] is None:
+        tables = measure(seed=config["seed"], device=device)
+        for name, table in tables.items():
+            folder.write_table(name, table)
+        return "done", 1
+    function = _of_trained(measure.func)
+    wanted = inspect.signature(function).parameters
+    options = {key: value for key, value in measure.keywords.items() if key in wanted}
+    found: dict[str, list] = {}
+    for path in trained_runs(config):
+        settings = RunFolder(path).config()
+        networks = before_and_after(path, device)
+        data = build.load_dataset(settings).to(device)
+        prepared = build.normalizer(data.inputs)(data.test_inputs)
+        for name, table in function(networks, prepared, data.test_targets, **options).items():
+            for position, (key, value) in enumerate(settings["labels"].items()):
+                table.insert(position, key, value)
+            found.setdefault(name, []).append(table)
+        print(f"{folder.name}: {path.name}", flush=True)
+    for name, tables in found.items():
+        folder.write_table(name, *tables)
+    return "done", 1
+
+
+def before_and_after(run: Path, device: torch.device) -> dict[str, torch.nn.Module]:
+    """The networks of a run as it was initialized and as it was trained."""
+    settings = RunFolder(run).config()
+    networks = {stage: build.build_model(settings, device) for stage in ("initial", "trained")}
+    networks["trained"].load_state_dict(checkpoint.load(run, device)["model"])
+    return networks
+
+
+def _of_trained(function):
+    """The measurement's counterpart for given networks: `trained` in the same module."""
+    module = inspect.getmodule(function)
+    if not hasattr(module, "trained"):
+        raise ValueError(f"{module.__name__} measures random networks only; leave out run=...")
+    return module.trained

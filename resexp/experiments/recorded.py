@@ -1,0 +1,69 @@
+"""Do a piece of work in a run's folder, and write down how it went whatever happens."""
+
+from collections.abc import Callable
+
+import torch
+
+from resexp.records import provenance
+from resexp.records.run import RunFolder
+
+PACKAGES = ("torch", "hydra-core", "numpy")
+
+
+class StoppedAtError(Exception):
+    """The work ended by itself at `step`, in a way that is a result: `status` says which."""
+
+    def __init__(self, status: str, step: int, reason: str):
+        super().__init__(reason)
+        self.status, self.step = status, step
+
+
+def recorded(
+    folder: RunFolder, config: dict, device: torch.device, steps: int, work: Callable[[], tuple[str, int]]
+) -> str:
+    """Carry out `work` with config, provenance and status on record.
+
+    Args:
+        folder: held by this process.
+        config: resolved.
+        device: what is computed on.
+        steps: of the whole work.
+        work: returns a status and the step reached; may raise StoppedAtError. Any other exception
+            makes the run failed, with its traceback kept.
+    Returns:
+        The status.
+    """
+    folder.write_config(config)
+    record = folder.provenance()
+    session = provenance.session(PACKAGES, _in_words(device))
+    record["sessions"].append(session)
+    folder.write_provenance(record)
+    step, error = folder.recorded_status()["step"], ""
+    folder.write_status("running", step=step, steps=steps)
+    try:
+        status, step = work()
+    except StoppedAtError as stopped:
+        status, step, error = stopped.status, stopped.step, str(stopped)
+    except Exception as failure:
+        status, error = "failed", f"{type(failure).__name__}: {failure}".splitlines()[0]
+        folder.write_failure(failure)
+    session |= {"end": provenance.now(), "status": status, "step": step}
+    session |= _peak_memory(device)
+    folder.write_provenance(record)
+    folder.write_status(status, step=step, steps=steps, error=error)
+    where = f" ({error}); see {folder.path / 'error.txt'}" if status == "failed" else ""
+    print(f"{folder.name}: {status} at step {step} of {steps}{where}", flush=True)
+    return status
+
+
+def _in_words(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _peak_memory(device: torch.device) -> dict:
+    memory = {"peak_memory_mib": provenance.peak_memory_mib()}
+    if device.type == "cuda":
+        memory["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
+    return memory

@@ -1,0 +1,196 @@
+"""Variance of activations and gradients, block by block (UDL section 11.4.3, figure 11.6)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+OVERFLOW_BATCH = 16  # examples: half precision is emulated on most CPUs
+
+
+def variances(model: nn.Module, x: Tensor, backward: Callable[[Tensor], Tensor]) -> pd.DataFrame:
+    """Variance before the first block and after each, of the activations and of their gradients.
+
+    The variance that theory speaks of is over the weights. Units are draws of it, so it is taken
+    over the units at each example (and position), then averaged. The textbook's notebook 11.3
+    prints another one, over the examples for each unit: it leaves out what all examples share, so
+    behind a ReLU it is smaller.
+
+    Args:
+        model: with `stem` and `blocks`; put into training mode, so that batch normalization uses
+            the batch.
+        x: inputs of one batch.
+        backward: output -> scalar whose gradient is measured.
+    Returns:
+        block (0: before the first), variance, gradient_variance, batch_variance (the notebook's).
+    """
+    model.train()
+    outputs: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
+        # a view of its own: a ReLU that works in place must not overwrite what is kept
+        output = output.clone()
+        outputs.append(output)
+        return output
+
+    hooks = [part.register_forward_hook(keep) for part in (model.stem, *model.blocks)]
+    try:
+        scalar = backward(model(x))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    gradients = torch.autograd.grad(scalar, outputs)
+    return pd.DataFrame(
+        {
+            "block": range(len(outputs)),
+            "variance": [_variance(h) for h in outputs],
+            "gradient_variance": [_variance(g) for g in gradients],
+            "batch_variance": [_variance(h.movedim(0, 1)) for h in outputs],
+        }
+    )
+
+
+@torch.no_grad()
+def first_overflow(model: nn.Module, x: Tensor, dtype: torch.dtype) -> int | None:
+    """The first block after which a number is not finite when all is held in `dtype`.
+
+    Args:
+        model: with `stem` and `blocks`; is converted.
+        x: inputs of one batch.
+    Returns:
+        Number of the block, 0 for the stem; None if all blocks stay finite.
+    """
+    model = model.to(dtype).train()
+    h = x.to(dtype)
+    for block, part in enumerate((model.stem, *model.blocks)):
+        h = part(h)
+        if not torch.isfinite(h).all():
+            return block
+    return None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind of input and the networks that it is sent through.
+
+    Args:
+        batch: inputs.
+        dims: 0 for vectors, 1 for sequences, 2 for images.
+        width: units or channels.
+        depth: blocks.
+    """
+
+    batch: Tensor
+    dims: int
+    width: int
+    depth: int
+
+
+def measure(
+    setups: Mapping[str, Callable[..., nn.Module]],
+    *,
+    cases: Mapping[str, Case],
+    seeds: int,
+    overflow_depth: int,
+    seed: int,
+    device: torch.device,
+) -> dict[str, pd.DataFrame]:
+    """Variances of every set-up on every kind of input at initialization.
+
+    The gradient is that of a random linear function of the last block's output with unit variance,
+    so the gradient after the last block has variance 1. All is computed in float64.
+
+    Args:
+        setups: name -> (depth, width=, dims=, c_in=) -> network.
+        cases: name -> inputs and sizes.
+        seeds: networks per set-up and case.
+        overflow_depth: blocks of the networks that are tried in float32, bfloat16 and float16, on
+            the first case.
+        seed: of the first network.
+    Returns:
+        `variance`: setup, inputs, block, seed, variance, gradient_variance, batch_variance, every
+        block up to 20 and ever fewer of the later ones; `overflow`: setup, format, seed,
+        first_block (empty: none).
+    """
+    rows, overflows = [], []
+    for setup, make in setups.items():
+        for kind, case in cases.items():
+            for number in range(seed, seed + seeds):
+                found = _at_initialization(make, case, number, device)
+                kept = found[found["block"].isin(_kept(case.depth))]
+                rows.append(kept.assign(setup=setup, inputs=kind, seed=number))
+        first = next(iter(cases.values()))
+        deep = replace(first, depth=overflow_depth, batch=first.batch[:OVERFLOW_BATCH])
+        for number in range(seed, seed + seeds):
+            for name, dtype in FORMATS.items():
+                model, x = _draw(make, deep, number, device)
+                block = first_overflow(model, x, dtype)
+                overflows.append((setup, name, number, block))
+    columns = ["setup", "inputs", "block", "seed", "variance", "gradient_variance", "batch_variance"]
+    overflow = pd.DataFrame(overflows, columns=["setup", "format", "seed", "first_block"])
+    return {
+        "variance": pd.concat(rows, ignore_index=True)[columns],
+        "overflow": overflow.astype({"first_block": "Int64"}),
+    }
+
+
+def trained(networks: Mapping[str, nn.Module], x: Tensor, y: Tensor, *, batch: int = 256) -> dict:
+    """The same of given networks, with the gradient of the training loss.
+
+    Args:
+        networks: stage (initial, trained) -> network with `stem` and `blocks`.
+        x, y: test inputs as the network receives them, and their classes; the first are taken.
+        batch: how many.
+    Returns:
+        `variance`: stage, block, variance, gradient_variance, batch_variance.
+    """
+
+    def loss(logits: Tensor) -> Tensor:
+        return F.cross_entropy(logits, y[:batch])
+
+    frames = []
+    for stage, model in networks.items():
+        found = variances(model, x[:batch], loss)
+        found.insert(0, "stage", stage)
+        frames.append(found)
+    return {"variance": pd.concat(frames, ignore_index=True)}
+
+
+def _at_initialization(
+    make: Callable[..., nn.Module], case: Case, seed: int, device: torch.device
+) -> pd.DataFrame:
+    model, x = _draw(make, case, seed, device)
+    generator = torch.Generator(device).manual_seed(seed)
+
+    def backward(output: Tensor) -> Tensor:
+        shape = {"generator": generator, "dtype": output.dtype, "device": device}
+        return (output * torch.randn(output.shape, **shape)).sum()
+
+    return variances(model.double(), x.double(), backward)
+
+
+def _draw(
+    make: Callable[..., nn.Module], case: Case, seed: int, device: torch.device
+) -> tuple[nn.Module, Tensor]:
+    with torch.random.fork_rng(devices=[]):  # layers draw as they are built
+        torch.manual_seed(seed)
+        model = make(case.depth, width=case.width, dims=case.dims, c_in=case.batch.shape[1])
+    return model.to(device), case.batch.to(device)
+
+
+def _kept(depth: int) -> set[int]:
+    """Every block up to 20, then steps of a twentieth, and the last."""
+    kept, block = set(range(21)), 20
+    while block < depth:
+        kept.add(block)
+        block += max(1, block // 20)
+    return kept | {depth}
+
+
+def _variance(h: Tensor) -> float:
+    """Over dimension 1 at each place of the others, then the mean over these."""
+    return h.detach().var(dim=1, correction=0).mean().item()

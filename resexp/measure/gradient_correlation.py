@@ -1,0 +1,101 @@
+"""Correlation and variance of the gradient at random pairs of inputs (Balduzzi et al. 2017)."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import torch
+
+from resexp.measure.random_networks import Setup, chunks, forward, generator_of
+
+CHUNK = 10  # networks at a time
+
+
+def theory(setup: Setup, depth: int) -> tuple[float, float]:
+    """Variance and correlation that Balduzzi et al. 2017 derive, theorems 1 to 3.
+
+    Feed-forward, gain 2: variance 1, correlation 1/2^L. Residual: 2^L and (3/4)^L. Residual with
+    batch normalization: beta^2 L + 1 and the theorem's approximation 1 / (beta sqrt L).
+
+    Args:
+        setup: of the networks.
+        depth: L, hidden layers or residual blocks.
+    Returns:
+        nan where the theorems say nothing.
+    Departure: theorem 3 counts the layer below the first block, so it has L - 1 where L stands
+    here.
+    """
+    if setup.kind == "feedforward" and setup.gain == 2:
+        return 1.0, 0.5**depth
+    if setup.kind == "residual" and setup.normalization == "none" and setup.branch_scale == 1:
+        return 2.0**depth, 0.75**depth
+    if setup.kind == "residual" and setup.normalization == "batch":
+        beta = setup.branch_scale
+        return beta**2 * depth + 1, min(1.0, 1 / (beta * depth**0.5))
+    return float("nan"), float("nan")
+
+
+def measure(
+    setups: Mapping[str, Setup],
+    *,
+    depth: int,
+    networks: int,
+    width: int,
+    inputs: int,
+    seed: int,
+    device: torch.device,
+) -> dict[str, pd.DataFrame]:
+    """Variance and covariance of the gradient with respect to the input, after every layer.
+
+    The inputs are Gaussian, so two of them are about orthogonal: random pairs, not neighbours.
+    The gradient is that of a linear output layer, averaged over its weights in closed form; the
+    covariance is averaged over all pairs of different inputs.
+
+    Args:
+        setups: name -> set-up.
+        depth: of the deepest network.
+        networks: how many.
+        width: units per layer, and features of the inputs.
+        inputs: per network; normalization runs over them.
+        seed: of weights and inputs.
+    Returns:
+        `correlation`: setup, depth, seed, variance, covariance, theory_variance,
+        theory_correlation; the correlation is the mean covariance over the mean variance.
+    Source: Balduzzi et al. 2017, theorems 1-3. Departure: widths and numbers of inputs are finite.
+    """
+    frames = []
+    for name, setup in setups.items():
+        variance = torch.empty(depth, networks, dtype=torch.float64)
+        covariance = torch.empty_like(variance)
+        for chunk in chunks(networks, CHUNK):
+            generator = generator_of(seed, chunk, 0, device)
+            x = torch.randn(CHUNK, inputs, width, generator=generator, device=device)
+            direction = torch.zeros(width, device=device)
+            direction[0] = width**0.5  # so that the units' derivatives begin with variance 1
+            passes = forward(setup, x, direction, width=width, layers=depth, generator=generator)
+            # the output layer keeps the variance: it doubles what a ReLU has halved
+            kept = 1.0 if setup.kind == "residual" else setup.gain
+            for layer, (_, da, _) in enumerate(passes):
+                t = da.double()
+                own = t.square().sum(dim=(1, 2))
+                pairs = t.sum(dim=1).square().sum(dim=1) - own
+                here = slice(chunk.start, chunk.stop)
+                scale = kept / width
+                variance[layer, here] = (scale * own / inputs)[: len(chunk)].cpu()
+                mean_pair = scale * pairs / (inputs * (inputs - 1))
+                covariance[layer, here] = mean_pair[: len(chunk)].cpu()
+        for layer in range(depth):
+            expected = theory(setup, layer + 1)
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "setup": name,
+                        "depth": layer + 1,
+                        "seed": range(networks),
+                        "variance": variance[layer].tolist(),
+                        "covariance": covariance[layer].tolist(),
+                        "theory_variance": expected[0],
+                        "theory_correlation": expected[1],
+                    }
+                )
+            )
+    return {"correlation": pd.concat(frames, ignore_index=True)}

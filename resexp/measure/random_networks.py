@@ -1,0 +1,146 @@
+"""Many random fully connected networks at once, carried forward with their derivative.
+
+A pair of tensors (h, t) of shape (networks, inputs, width) runs through the layers: h holds the
+units, t their derivative along one direction of the input (forward-mode differentiation: dual
+numbers). All networks, inputs and depths take one forward pass; no graph is kept.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+NORMALIZATIONS = ("none", "center", "batch")
+KINDS = ("feedforward", "residual", "looks_linear")
+FIRST_LAYERS = ("width", "unit")
+EPSILON = 1e-5
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the networks are built and initialized.
+
+    Args:
+        kind: feedforward: h' = W relu(n(h)) + b; residual: h' = h + branch_scale W relu(n(h));
+            looks_linear: h' = W relu(h) - W relu(-h), mirrored weights over concatenated ReLUs.
+        gain: variance of the weights times the width: 1 (Glorot) or 2 (He et al. 2015b).
+        bias: draw biases with the same variance as the weights; otherwise there are none.
+        normalization: n: none; center: each unit's mean over the inputs subtracted; batch: also
+            divided by its standard deviation over the inputs.
+        through_statistics: whether the derivative goes through these means and deviations, or
+            holds them fixed.
+        branch_scale: beta of a residual network.
+        first_layer: variance of the first weights: width: gain / width, as in every other layer;
+            unit: 1 / features, so that units begin with the variance of the inputs.
+    Raises:
+        ValueError: a word that is not in these lists, or biases where the kind has none.
+    """
+
+    kind: str
+    gain: float
+    bias: bool
+    normalization: str
+    through_statistics: bool
+    branch_scale: float
+    first_layer: str
+
+    def __post_init__(self):
+        for key, allowed in (
+            ("kind", KINDS), ("normalization", NORMALIZATIONS), ("first_layer", FIRST_LAYERS),
+        ):  # fmt: skip
+            if getattr(self, key) not in allowed:
+                value = getattr(self, key)
+                raise ValueError(f"setup.{key} must be one of {', '.join(allowed)}, got {value}")
+        if self.bias and self.kind != "feedforward":
+            raise ValueError(f"setup.bias needs setup.kind=feedforward, got {self.kind}")
+
+
+def forward(
+    setup: Setup, x: Tensor, direction: Tensor, *, width: int, layers: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Carry inputs and a direction through networks whose weights are drawn layer by layer.
+
+    The carried derivative holds the statistics of normalization fixed. The values follow
+    `through_statistics` in reverse mode, when x asks for its gradient.
+
+    Args:
+        setup: of the networks.
+        x: inputs, (networks, inputs, features).
+        direction: in which the input moves, (features,), the same at every input.
+        width: units per layer.
+        layers: hidden layers.
+        generator: of all weights; on x's device.
+    Yields:
+        After each hidden layer: what a linear output layer reads, its derivative along the
+        direction, both (networks, inputs, width or, looks-linear, 2 width), and which units are
+        active, a mask of the same shape.
+    """
+    networks, _, features = x.shape
+
+    def draw(rows: int, variance: float) -> Tensor:
+        shape = (networks, rows, width)
+        weights = torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
+        return weights * variance**0.5
+
+    variance = setup.gain / width
+    first = draw(features, 1 / features if setup.first_layer == "unit" else variance)
+    h = x @ first + (draw(1, variance) if setup.bias else 0)
+    t = (direction @ first).unsqueeze(1).expand_as(h)
+    for layer in range(layers):
+        a, da, active = _activate(setup, h, t)
+        if setup.kind == "residual":
+            branch, d_branch = _linear(a, da, draw(width, variance))
+            h, t = h + setup.branch_scale * branch, t + setup.branch_scale * d_branch
+            yield h, t, active
+            continue
+        yield a, da, active
+        if layer < layers - 1:
+            h, t = _linear(a, da, mirrored(setup, draw(width, variance)))
+            h = h + draw(1, variance) if setup.bias else h
+
+
+def mirrored(setup: Setup, weights: Tensor) -> Tensor:
+    """Weights of a layer that reads the activations: [W, -W] for looks-linear networks."""
+    return torch.cat([weights, -weights], dim=1) if setup.kind == "looks_linear" else weights
+
+
+def _linear(h: Tensor, t: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    both = torch.cat([h, t], dim=1) @ weight  # one product instead of two
+    return both[:, : h.shape[1]], both[:, h.shape[1] :]
+
+
+def _activate(setup: Setup, h: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    h, t = _normalize(setup, h, t)
+    active = h > 0
+    if setup.kind == "looks_linear":  # concatenated ReLU
+        h, t, active = torch.cat([h, -h], 2), torch.cat([t, -t], 2), torch.cat([active, ~active], 2)
+    return h * active, t * active, active
+
+
+def _normalize(setup: Setup, h: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Over the inputs, dimension 1."""
+    if setup.normalization == "none":
+        return h, t
+
+    def statistic(value: Tensor) -> Tensor:
+        return value if setup.through_statistics else value.detach()
+
+    h = h - statistic(h.mean(dim=1, keepdim=True))
+    if setup.normalization == "batch":
+        inverse = statistic((h.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt())
+        h, t = h * inverse, t * inverse
+    return h, t
+
+
+def chunks(networks: int, size: int) -> list[range]:
+    """Network numbers in groups of `size`: a group's weights depend on its place alone.
+
+    So memory stays bounded, and network 37 is the same among 100 and among 10,000.
+    """
+    return [range(start, min(start + size, networks)) for start in range(0, networks, size)]
+
+
+def generator_of(seed: int, chunk: range, stream: int, device: torch.device) -> torch.Generator:
+    """A generator for a group of networks: stream 0 for hidden weights, L for depth L's readout."""
+    return torch.Generator(device).manual_seed((seed * 10**7 + chunk.start) * 10**4 + stream)

@@ -1,0 +1,58 @@
+"""Correlation and variance of gradients at random pairs of inputs: Balduzzi et al. 2017, theorems 1-3."""
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from resexp.plots import style
+from resexp.plots.save import folders, made_with, read, save
+
+TABLE = "results/tables/shattered_gradients_correlation.csv"
+COLUMNS = ["setup", "depth", "seed", "variance", "covariance", "theory_variance", "theory_correlation"]
+SETUPS = ["balduzzi", "uncentered", "residual", "residual_batch", "residual_batch_small"]
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """(a) correlation, (b) variance against depth; measured with standard error, theory dashed."""
+    figure = Figure(figsize=(style.PAGE, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for setup in SETUPS:
+        by_depth = table[table["setup"] == setup].groupby("depth")
+        mean, error = by_depth.mean(numeric_only=True), by_depth[["variance", "covariance"]].sem()
+        look = style.setup(setup) | {"linestyle": "-", "marker": "o", "markersize": 3.5, "capsize": 2}
+        left.errorbar(
+            mean.index, mean["covariance"] / mean["variance"], error["covariance"] / mean["variance"], **look
+        )
+        right.errorbar(mean.index, mean["variance"], error["variance"], **look)
+        dashed = {"color": look["color"], "linestyle": "--", "linewidth": 1}
+        if setup != "uncentered":  # its theory is that of the centered one
+            left.plot(mean.index, mean["theory_correlation"], **dashed)
+            right.plot(mean.index, mean["theory_variance"], **dashed)
+    left.set(yscale="log", xlabel="Depth $L$ (layers or blocks)", ylabel="Correlation of gradients")
+    right.set(yscale="log", xlabel="Depth $L$ (layers or blocks)", ylabel="Variance of gradients")
+    left.set_title("(a) Correlation at random pairs; dashed: theory")
+    right.set_title("(b) Variance; dashed: theory")
+    right.legend()
+    return figure
+
+
+def main() -> None:
+    where = folders()
+    table = read(where.tables, TABLE)
+    with mpl.rc_context(style.SETTINGS):
+        facts = {
+            "figure": "correlation and variance of the gradient at random pairs of Gaussian inputs",
+            "after": "Balduzzi et al. 2017 (arXiv:1702.08591), theorems 1-3",
+            "networks": f"{table['seed'].nunique()} per point, 400 units, 512 inputs of 400 features",
+            "theory": "1/2^L and 1; (3/4)^L and 2^L; 1/(beta sqrt L), at most 1, and beta^2 L + 1",
+            "departures_from_the_paper": [
+                "theorem 3 counts the layer below the first block: it has L - 1 where L stands here",
+                "theorem 3's correlation is an approximation for large L",
+            ],
+            **made_with(where.tables, "shattered_gradients"),
+        }
+        save(draw(table), where.figures, "gradient_correlation", facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Which ingredient shatters the gradient: the answer to the textbook's notebook 11.1."""
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from resexp.plots import style
+from resexp.plots.save import folders, made_with, read, save
+
+TABLE = "results/tables/shattered_gradients_autocorrelation.csv"
+COLUMNS = ["setup", "depth", "seed", "lag", "autocorrelation"]
+ROWS = {
+    "gain1_bias": ("1/D, biases (the notebook)", "#CC79A7", "o", "-"),
+    "gain1_nobias": ("1/D, no biases", "#CC79A7", "o", ":"),
+    "gain2_bias": ("2/D, biases", "#E69F00", "s", "-"),
+    "gain2_nobias": ("2/D, no biases", "#E69F00", "s", ":"),
+    "gain1_centered": ("1/D, centered", "#56B4E9", "v", "--"),
+    "gain1_bias_centered": ("1/D, biases, centered", "#009E73", "^", "--"),
+    "gain2_centered": ("2/D, centered (Balduzzi)", "#0072B2", "D", "--"),
+    "gain2_bias_centered": ("2/D, biases, centered", "#332288", "P", "--"),
+    "gain1_centered_through": ("1/D, centered, through the means", "#999999", "x", "-."),
+    "gain2_centered_through": ("2/D, centered, through the means", "#444444", "+", "-."),
+}
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Lag-1 autocorrelation against depth, mean and standard error over networks."""
+    figure = Figure(figsize=(style.PAGE, 4.0), layout="constrained")
+    grid = figure.subplots(1, 2, sharey=True)
+    at_lag_1 = table[table["lag"] == 1]
+    for setup, (label, color, marker, line_style) in ROWS.items():
+        r = at_lag_1[at_lag_1["setup"] == setup].groupby("depth")["autocorrelation"].agg(["mean", "sem"])
+        look = {"color": color, "marker": marker, "linestyle": line_style, "label": label}
+        axes = grid[int("centered" in setup)]
+        axes.errorbar(r.index, r["mean"], r["sem"], capsize=2, markersize=4, **look)
+    for axes, title in zip(grid, ("(a) Not centered", "(b) Units centered over the inputs"), strict=True):
+        axes.axhline(0, color="black", linewidth=0.5)
+        axes.set(xscale="log", xlabel="Hidden layers", ylim=(-0.12, 1.05))
+        axes.set_xticks([1, 2, 4, 10, 24, 50], ["1", "2", "4", "10", "24", "50"])
+        axes.minorticks_off()
+        axes.set_title(title)
+        axes.legend()
+    grid[0].set_ylabel("Autocorrelation of $dy/dx$ at lag 1 ($\\Delta x = 1/64$)")
+    return figure
+
+
+def main() -> None:
+    where = folders()
+    table = read(where.tables, TABLE)
+    networks = table.loc[table["setup"].isin(ROWS), "seed"].nunique()
+    with mpl.rc_context(style.SETTINGS):
+        facts = {
+            "figure": "lag-1 autocorrelation of dy/dx against depth for each set-up of the ablation",
+            "after": "the question of UDL notebook 11.1: why does it fail to replicate figure 11.3?",
+            "networks": f"{networks} per point, 200 units, 256 inputs",
+            "bars": "standard error over networks",
+            **made_with(where.tables, "shattered_gradients"),
+        }
+        save(draw(table), where.figures, "shattering_ablation", facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Variance of activations and gradients, block by block: UDL figure 11.6."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from resexp.plots import style
+from resexp.plots.save import folders, made_with, read, save
+
+TABLE = "results/tables/variance_growth_variance.csv"
+OVERFLOW = "results/tables/variance_growth_overflow.csv"
+COLUMNS = ["setup", "inputs", "block", "seed", "variance", "gradient_variance"]
+PANELS = {
+    "none": "(a) No remedy",
+    "scaled_sum": "(b) Sum scaled by $1/\\sqrt{2}$",
+    "batch": "(c) Batch normalization first",
+    "layer": "(d) Layer normalization first",
+    "group": "(e) Group normalization first",
+    "zero_gamma": "(f) Last scale $\\gamma=0$",
+    "skip_init": "(g) SkipInit: branch scale 0",
+    "scaled_branch": "(h) Branch scale $1/\\sqrt{K}$",
+}
+INPUTS = {"gaussian": ("Gaussian, 1,000 blocks", "-"), "mnist1d": ("MNIST-1D, 100", "--"),
+          "images": ("images, 30 (convolutions)", ":")}  # fmt: skip
+FORWARD, BACKWARD = "#0072B2", "#D55E00"
+
+
+def theory(setup: str, block: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+    """Variance of the activations after a block and of the gradient there, both from 1."""
+    if setup == "none":
+        return 2.0**block, 2.0 ** (depth - block)
+    if setup in ("batch", "layer", "group"):
+        return block + 1.0, (depth + 1.0) / (block + 1.0)
+    if setup == "scaled_branch":
+        return (1 + 1 / depth) ** block, (1 + 1 / depth) ** (depth - block)
+    return np.ones_like(block, float), np.ones_like(block, float)
+
+
+def draw(table: pd.DataFrame, overflow: pd.DataFrame) -> Figure:
+    """A panel per set-up: forward and backward, each kind of input, theory dashed."""
+    figure = Figure(figsize=(style.PAGE, 5.2), layout="constrained")
+    grid = figure.subplots(2, 4, sharex=True)
+    for axes, (setup, title) in zip(grid.flat, PANELS.items(), strict=True):
+        draw_setup(axes, setup, table[table["setup"] == setup])
+        mark_overflow(axes, overflow[overflow["setup"] == setup])
+        axes.set_title(title)
+    grid[0, 0].legend(fontsize=6.5, loc="lower left", bbox_to_anchor=(0, 0.0))
+    for axes in grid[:, 0]:
+        axes.set_ylabel("Variance")
+    for axes in grid[1]:
+        axes.set_xlabel("Block + 1")
+    return figure
+
+
+def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
+    """Mean over seeds; a log axis for blocks, so the first ones can be told apart."""
+    for kind, rows in table.groupby("inputs", sort=False):
+        mean = rows.groupby("block")[["variance", "gradient_variance"]].mean()
+        label, line_style = INPUTS[kind]
+        x = mean.index + 1
+        # relative to the first block, or the last: the input's own variance is not the subject
+        forward, backward = mean["variance"], mean["gradient_variance"]
+        axes.plot(x, forward / forward.iloc[0], line_style, color=FORWARD, label=f"forward, {label}")
+        axes.plot(x, backward / backward.iloc[-1], line_style, color=BACKWARD, label=f"backward, {label}")
+    longest = table[table["inputs"] == "gaussian"]["block"].to_numpy()
+    block = np.unique(longest)
+    for expected in theory(setup, block, block.max()):
+        axes.plot(block + 1, expected, color="black", linestyle=(0, (1, 2)), linewidth=1.1, zorder=3)
+    axes.set(xscale="log", yscale="log")
+    if axes.get_ylim()[1] < 100:
+        axes.set_ylim(0.1, 100)
+
+
+def mark_overflow(axes: Axes, overflow: pd.DataFrame) -> None:
+    """A line at the first block that is not finite in a number format."""
+    first = overflow.dropna().groupby("first_block")["format"].agg(lambda f: " ".join(sorted(set(f))))
+    shown: dict[str, list[float]] = {}
+    for block, formats in first.items():
+        shown.setdefault(formats, []).append(block)
+    for formats, blocks in shown.items():
+        block = sum(blocks) / len(blocks)
+        axes.axvline(block + 1, color="#666666", linewidth=0.7)
+        axes.text(
+            block + 1, 0.98, f"{formats.replace(' ', ', ')} overflows ({min(blocks):.0f})", rotation=90,
+            transform=axes.get_xaxis_transform(), ha="right", va="top", fontsize=6, color="#666666",
+        )  # fmt: skip
+
+
+def main() -> None:
+    where = folders()
+    table, overflow = read(where.tables, TABLE), read(where.tables, OVERFLOW)
+    with mpl.rc_context(style.SETTINGS):
+        facts = {
+            "figure": "variance after each block of residual networks at initialization",
+            "after": "UDL figure 11.6 and section 11.4.3",
+            "lines": "mean over seeds, relative to the first block (forward) or the last (backward); "
+            "dotted black: theory for the Gaussian inputs' depth",
+            "networks": "fully connected, 128 units; images: 3x3 convolutions, 32 channels, white noise of "
+            "16x16; He initialization; float64",
+            "seeds": sorted(int(seed) for seed in table["seed"].unique()),
+            "overflow": overflow.dropna().groupby(["setup", "format"])["first_block"].agg(["min", "max"])
+            .astype(int).reset_index().to_dict("records"),
+            "departures_from_the_book": [
+                "variances are over the units at each example",
+                "theory's gradient for normalized branches, (K + 1)/(k + 1), takes the deviation over the "
+                "batch for that over the weights; batch normalization divides by the smaller one",
+            ],
+            **made_with(where.tables, "variance_growth"),
+        }  # fmt: skip
+        save(draw(table, overflow), where.figures, "variance_growth", facts)
+
+
+if __name__ == "__main__":
+    main()

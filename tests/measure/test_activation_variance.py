@@ -1,0 +1,185 @@
+"""Closed forms within the sampling error of the width, and the textbook's notebook 11.3."""
+
+import math
+from functools import partial
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from resexp.data import samples
+from resexp.measure.activation_variance import Case, first_overflow, measure, trained, variances
+from resexp.models.norms import BatchNorm, group, layer
+from resexp.models.stream import ResidualStream
+
+CPU = torch.device("cpu")
+PLAIN = {
+    "first": nn.Identity,
+    "last": nn.Identity,
+    "branch_scale": 1.0,
+    "sum_scale": 1.0,
+    "zero_gamma": False,
+}
+WIDTH, DEPTH, SEEDS = 256, 8, 8
+
+
+def found(depth=DEPTH, dims=0, **changes):
+    make = partial(ResidualStream, **PLAIN | changes)
+    shape = (64, 40) if dims == 0 else (8, 3, 12, 12)
+    case = Case(samples.gaussian(shape, seed=0), dims=dims, width=WIDTH if dims == 0 else 64, depth=depth)
+    tables = measure({"x": make}, cases={"c": case}, seeds=SEEDS, overflow_depth=1, seed=0, device=CPU)
+    table = tables["variance"]
+    first = table[table["block"] == 0].set_index("seed")["variance"]
+    table["relative"] = table["variance"] / table["seed"].map(first)
+    return table
+
+
+def assert_grows(table, expected, column="relative", per_block=None):
+    """Mean over seeds against the closed form.
+
+    A layer of D units with He initialization multiplies the second moment by a factor whose relative
+    standard deviation is at most sqrt(5 / D): 2/D for the readings, and the ReLU's 3/D. Over k blocks
+    it adds up to sqrt(5 k / D), over the seeds it falls by sqrt(seeds); five of these are allowed.
+    """
+    per_block = per_block or math.sqrt(5 / WIDTH)
+    for block, rows in table.groupby("block"):
+        allowed = 5 * per_block * math.sqrt(max(block, 1) / SEEDS)
+        assert rows[column].mean() == pytest.approx(expected(block), rel=allowed), f"block {block}"
+
+
+def test_without_a_remedy_the_variance_doubles():
+    table = found()
+    assert_grows(table, lambda k: 2.0**k)
+    assert_grows(table.assign(block=DEPTH - table["block"]), lambda k: 2.0**k, column="gradient_variance")
+
+
+def test_scaled_by_one_over_root_two_it_stays():
+    assert_grows(found(sum_scale=0.5**0.5), lambda k: 1.0)
+
+
+@pytest.mark.parametrize("norm", [BatchNorm, layer, partial(group, groups=8)])
+def test_with_normalization_first_it_grows_by_one_a_block(norm):
+    assert_grows(found(first=norm), lambda k: k + 1.0)
+
+
+def test_convolutions_do_the_same():
+    # away from the border a 3x3 convolution sees 9 x 64 values; zeros beyond it take some away
+    table = found(depth=4, dims=2)
+    growth = table.groupby("block")["relative"].mean()
+    inner = (1 - 2 / 3 / 12) ** 2  # part of the 3x3 windows that lies inside a 12x12 image
+    for block in range(1, 5):
+        assert growth[block] / growth[block - 1] == pytest.approx(1 + inner, rel=0.06)
+
+
+@pytest.mark.parametrize("changes", [{"last": BatchNorm, "zero_gamma": True}, {"branch_scale": 0.0}])
+def test_silent_branches_leave_the_identity(changes):
+    table = found(**changes)
+    assert table["relative"].to_numpy() == pytest.approx(1, rel=1e-12)
+    assert_grows(table, lambda k: 1.0, column="gradient_variance")
+
+
+def test_scaled_branches_grow_to_e():
+    assert_grows(found(branch_scale=None), lambda k: (1 + 1 / DEPTH) ** k)
+
+
+class Notebook(nn.Module):
+    """The network of UDL notebook 11.3, which uses its fourth layer three times."""
+
+    def __init__(self, generator):
+        super().__init__()
+        layers = [nn.Linear(40, 100), *(nn.Linear(100, 100) for _ in range(3))]
+        for linear in layers:
+            nn.init.kaiming_uniform_(linear.weight, generator=generator)
+            nn.init.zeros_(linear.bias)
+        self.stem = layers[0]
+
+        class Link(nn.Module):
+            def __init__(self, linear):
+                super().__init__()
+                self.linear = linear
+
+            def forward(self, f):
+                return f + self.linear(f.relu())
+
+        self.blocks = nn.ModuleList(Link(layers[min(i, 3)]) for i in range(1, 6))
+
+    def forward(self, x):
+        for part in (self.stem, *self.blocks):
+            x = part(x)
+        return x
+
+
+def test_the_printout_of_notebook_11_3(generator):
+    model = Notebook(generator)
+    x = samples.mnist1d(200)
+    table = variances(model, x, torch.sum)
+    printed, f = [], x
+    with torch.no_grad():
+        for part in (model.stem, *model.blocks):
+            f = part(f)
+            printed.append(f.numpy().var(axis=0).mean())  # as the notebook's print_variance
+    assert table["batch_variance"].tolist() == pytest.approx(printed, rel=1e-5)
+    ratios = [b / a for a, b in pairwise(printed)]
+    assert all(1.4 < ratio < 2.8 for ratio in ratios), "it roughly doubles at each"
+
+
+def test_overflow_is_where_the_format_ends():
+    """2^k doubles to the end of the format: float16 65,504, float32 and bfloat16 3.4e38."""
+    torch.manual_seed(0)
+    make = partial(ResidualStream, 300, width=64, dims=0, c_in=40, **PLAIN)
+    x = samples.gaussian((8, 40), seed=1)
+    ends = {torch.float16: 65_504, torch.float32: 3.4e38, torch.bfloat16: 3.4e38}
+    for dtype, largest in ends.items():
+        block = first_overflow(make(), x, dtype)
+        # the largest of 512 values is about three standard deviations, each 2^(k/2)
+        assert block == pytest.approx(2 * math.log2(largest / 3), rel=0.1)
+    steady = ResidualStream(300, width=64, dims=0, c_in=40, **PLAIN | {"sum_scale": 0.5**0.5})
+    assert first_overflow(steady, x, torch.float16) is None
+
+
+def test_trained_networks_are_measured_with_the_gradient_of_the_loss(generator):
+    class Small(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.blocks = nn.Linear(6, 5), nn.ModuleList([nn.ReLU(inplace=True), nn.Linear(5, 3)])
+
+        def forward(self, x):
+            for part in (self.stem, *self.blocks):
+                x = part(x)
+            return x
+
+    model, x = Small(), torch.randn(20, 6, generator=generator)
+    y = torch.arange(20) % 3
+    table = trained({"initial": model}, x, y, batch=10)["variance"]
+    logits = model(x[:10])
+    expected = (logits.softmax(1) - nn.functional.one_hot(y[:10], 3)) / 10  # d cross-entropy / d logits
+    assert table["gradient_variance"].iloc[-1] == pytest.approx(
+        expected.var(dim=1, correction=0).mean().item(), rel=1e-4
+    )
+    first = model.stem(x[:10]).var(dim=1, correction=0).mean().item()
+    assert table["variance"].iloc[0] == pytest.approx(first, rel=1e-5), "not what the ReLU left of it"
+
+
+def test_depths_and_silent_branches_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match=r"model.depth must be at least 1"):
+        ResidualStream(0, width=4, dims=0, c_in=4, **PLAIN)
+    with pytest.raises(ValueError, match="needs a last normalization with a scale"):
+        ResidualStream(2, width=4, dims=0, c_in=4, **PLAIN | {"zero_gamma": True})
+
+
+def test_batch_norm_of_any_shape_is_torchs(generator):
+    for shape, theirs in (
+        ((9, 4), nn.BatchNorm1d),
+        ((9, 4, 5), nn.BatchNorm1d),
+        ((9, 4, 5, 6), nn.BatchNorm2d),
+    ):
+        x = torch.randn(shape, generator=generator)
+        torch.testing.assert_close(BatchNorm(4)(x), theirs(4)(x))
+    with pytest.raises(ValueError, match=r"expected \(batch, channels"):
+        BatchNorm(4)(torch.zeros(4))
+
+
+def test_layer_norm_is_torchs(generator):
+    x = torch.randn(5, 8, generator=generator)
+    torch.testing.assert_close(layer(8)(x), nn.LayerNorm(8)(x))

@@ -1,0 +1,216 @@
+"""Forward mode against reverse mode, finite differences and closed forms."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from resexp.measure import gradient_autocorrelation as line
+from resexp.measure import gradient_correlation as pairs
+from resexp.measure.random_networks import Setup, forward
+
+CPU = torch.device("cpu")
+
+
+def setup(**changes):
+    balduzzi = {
+        "kind": "feedforward", "gain": 2.0, "bias": False, "normalization": "center",
+        "through_statistics": False, "branch_scale": 1.0, "first_layer": "unit",
+    }  # fmt: skip
+    return Setup(**balduzzi | changes)
+
+
+KINDS = [
+    {"kind": kind, "normalization": norm, "bias": bias}
+    for kind, norm, bias in product(
+        ("feedforward", "residual", "looks_linear"), ("none", "center", "batch"), (False, True)
+    )
+    if not (bias and kind != "feedforward")
+]
+
+
+def outputs(chosen, x, width=30, layers=3):
+    generator = torch.Generator().manual_seed(3)
+    one = torch.ones(x.shape[2], dtype=x.dtype)
+    *_, (a, da, _) = forward(chosen, x, one, width=width, layers=layers, generator=generator)
+    readout = torch.randn(a.shape[2], dtype=x.dtype, generator=torch.Generator().manual_seed(4))
+    return a @ readout, da @ readout
+
+
+@pytest.mark.parametrize("changes", KINDS)
+def test_forward_mode_equals_reverse_mode(changes):
+    x = torch.linspace(-2, 2, 17, dtype=torch.float64).view(1, -1, 1).repeat(2, 1, 1).requires_grad_()
+    y, slope = outputs(setup(**changes), x)
+    (reverse,) = torch.autograd.grad(y.sum(), x)  # the statistics are held fixed: no input sees another
+    torch.testing.assert_close(slope, reverse.squeeze(2), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("changes", [c for c in KINDS if c["normalization"] == "none"])
+def test_forward_mode_equals_finite_differences(changes):
+    x = torch.linspace(-2, 2, 17, dtype=torch.float64).view(1, -1, 1)
+    step = 1e-6  # no kink lies this near to the points
+    up, down = (outputs(setup(**changes), x + s)[0] for s in (step, -step))
+    slope = outputs(setup(**changes), x)[1]
+    torch.testing.assert_close(slope, (up - down) / (2 * step), rtol=1e-6, atol=1e-7)
+
+
+def test_through_the_statistics_equals_finite_differences_of_the_sum():
+    chosen = setup(through_statistics=True, normalization="batch")
+    points = torch.linspace(-2, 2, 9, dtype=torch.float64).view(1, -1, 1)
+    x = points.clone().requires_grad_()
+    (reverse,) = torch.autograd.grad(outputs(chosen, x)[0].sum(), x)
+    for i in range(9):
+        moved = torch.zeros_like(points)
+        moved[0, i] = 1e-6
+        up, down = (outputs(chosen, points + s * moved)[0].sum() for s in (1, -1))
+        assert reverse[0, i, 0].item() == pytest.approx(((up - down) / 2e-6).item(), rel=1e-4, abs=1e-6)
+
+
+def gradients(chosen, networks, depths=(1, 4), seed=0):
+    x = torch.linspace(-2, 2, 33, dtype=torch.float64)
+    return line.line_gradients(chosen, x, depths, networks=networks, width=20, seed=seed)
+
+
+def test_a_network_is_the_same_among_few_and_many():
+    few, many = gradients(setup(), 3), gradients(setup(), 45)
+    for a, b in zip(few, many, strict=True):
+        assert torch.equal(a, b[:, :3])
+    assert not torch.equal(many[0][:, 0], many[0][:, 20]), "another group, another network"
+
+
+def test_depths_are_prefixes_of_the_deepest():
+    alone, among = gradients(setup(), 2, (4,))[0], gradients(setup(), 2, (1, 2, 4))[0]
+    assert torch.equal(alone[0], among[2])
+
+
+@pytest.mark.parametrize("depths", [[4, 1], [0, 2], [2, 2]])
+def test_depths_must_ascend(depths):
+    with pytest.raises(ValueError, match="depths must ascend from 1 on"):
+        gradients(setup(), 1, depths)
+
+
+def test_looks_linear_is_linear():
+    found = gradients(setup(kind="looks_linear", normalization="none", gain=1.0), 5, (1, 8))[0]
+    spread = found.std(dim=2) / found.abs().mean(dim=2)
+    assert spread.max() < 1e-12
+    assert torch.isnan(line.gradient_autocorrelation(found[1], 3)).all(), "a constant has none"
+
+
+def test_theorem_1_variance_and_correlation_of_centered_networks():
+    """Balduzzi et al. 2017, theorem 1: variance 1, correlation 1/2^L."""
+    table = pairs.measure({"x": setup()}, depth=4, networks=30, width=300, inputs=300, seed=0, device=CPU)[
+        "correlation"
+    ]
+    for depth, rows in table.groupby("depth"):
+        error = 5 * rows["covariance"].sem()
+        assert rows["variance"].mean() == pytest.approx(1, abs=5 * rows["variance"].sem())
+        assert rows["covariance"].mean() == pytest.approx(0.5**depth, abs=error + 0.02 * 0.5**depth)
+        assert error < 0.2 * 0.5**depth, "or the test could not fail"
+
+
+def test_theorem_2_variance_of_residual_networks():
+    """Balduzzi et al. 2017, theorem 2: variance 2^L; correlation 3/4 after one block."""
+    chosen = setup(kind="residual", normalization="none")
+    table = pairs.measure({"x": chosen}, depth=5, networks=30, width=300, inputs=200, seed=0, device=CPU)
+    for depth, rows in table["correlation"].groupby("depth"):
+        assert rows["variance"].mean() == pytest.approx(2**depth, rel=5 * rows["variance"].sem() / 2**depth)
+    first = table["correlation"].query("depth == 1")
+    assert first["covariance"].mean() / first["variance"].mean() == pytest.approx(0.75, abs=0.05)
+
+
+def test_theory_is_that_of_the_theorems():
+    assert pairs.theory(setup(), 6) == (1, 1 / 64)
+    assert pairs.theory(setup(kind="residual", normalization="none"), 2) == (4, 9 / 16)
+    batch = setup(kind="residual", normalization="batch", branch_scale=0.5)
+    assert pairs.theory(batch, 16) == (5, 0.5)
+    assert np.isnan(pairs.theory(setup(gain=1.0), 3)).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "recurrent"}, "setup.kind must be one of feedforward, residual, looks_linear"),
+        ({"normalization": "layer"}, "setup.normalization must be one of"),
+        ({"first_layer": "he"}, "setup.first_layer must be one of"),
+        ({"kind": "residual", "bias": True}, "setup.bias needs setup.kind=feedforward"),
+    ],
+)
+def test_setups_that_are_not_there_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        setup(**changes)
+
+
+def test_the_biased_estimator_is_numpys_correlate(generator):
+    gradient = torch.randn(3, 50, generator=generator).cumsum(dim=1)
+    r = line.gradient_autocorrelation(gradient, 10)
+    for row, found in zip(gradient.double().numpy(), r.numpy(), strict=True):
+        centred = row - row.mean()
+        whole = np.correlate(centred, centred, mode="full")[49:]
+        np.testing.assert_allclose(found, whole[:11] / whole[0], rtol=1e-9)
+
+
+def test_the_unbiased_estimator_divides_by_the_pairs(generator):
+    gradient = torch.randn(2, 40, generator=generator)
+    biased, unbiased = (line.gradient_autocorrelation(gradient, 8, unbiased=u) for u in (False, True))
+    torch.testing.assert_close(unbiased, biased * 40 / (40 - torch.arange(9)))
+
+
+@pytest.mark.parametrize("lag", [0, 50])
+def test_lags_out_of_range_are_refused(lag):
+    with pytest.raises(ValueError, match=r"max_lag must lie in 1\.\.49"):
+        line.gradient_autocorrelation(torch.zeros(1, 50), lag)
+
+
+def test_noise_correlates_as_it_must():
+    white = line.noise("white", networks=200, inputs=256, generator=torch.Generator().manual_seed(0))
+    r = line.gradient_autocorrelation(white, 3).mean(0)
+    assert r[1].item() == pytest.approx(0, abs=5 / (200 * 256) ** 0.5 + 1 / 256)
+    brown = line.noise("brown", networks=3, inputs=256, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(brown.diff(dim=1)[:, 0], brown[:, 1] - brown[:, 0])
+    with pytest.raises(ValueError, match="must be white or brown"):
+        line.noise("pink", networks=1, inputs=2, generator=torch.Generator())
+
+
+def test_measure_gives_tidy_tables():
+    tables = line.measure(
+        {"a": setup(), "b": setup(kind="residual")}, depths=[1, 3], networks=4, width=10, inputs=32,
+        max_lag=5, unbiased=False, panels=[["a", 3]], seed=0, device=CPU,
+    )  # fmt: skip
+    autocorrelation = tables["autocorrelation"]
+    columns = ["setup", "depth", "seed", "lag", "delta_x", "autocorrelation"]
+    assert list(autocorrelation.columns) == columns
+    assert len(autocorrelation) == (2 * 2 + 2) * 4 * 6
+    assert (autocorrelation.query("lag == 0")["autocorrelation"] == 1).all()
+    assert autocorrelation["delta_x"].max() == 5 * 4 / 32
+    assert set(tables["gradients"]["setup"]) == {"a", "brown_noise", "white_noise"}
+    assert tables["gradients"]["x"].min() == -2
+    summary = tables["summary"].set_index(["setup", "depth", "seed"])
+    x = -2 + 4 / 32 * torch.arange(32)
+    expected = line.line_gradients(setup(), x, [1, 3], networks=4, width=10, seed=0)[0][1, 2].std(
+        correction=0
+    )
+    assert summary.loc[("a", 3, 2), "gradient_std"] == pytest.approx(expected.item(), rel=1e-5)
+    assert summary["coactive_fraction"].between(0, 1).all()
+    covariance = tables["covariance"]
+    same = covariance[covariance["x"] == covariance["other_x"]]
+    assert same["correlation"].dropna().to_numpy() == pytest.approx(1)
+
+
+def test_a_trained_networks_gradient_along_a_line():
+    """Of a quadratic the derivative along a line is itself a line, known in closed form."""
+
+    class Quadratic(torch.nn.Module):
+        def forward(self, x):
+            return torch.stack([x.square().sum(dim=(1, 2)), x.sum(dim=(1, 2))], dim=1)
+
+    x = torch.randn(8, 1, 5, generator=torch.Generator().manual_seed(0))
+    y = torch.zeros(8, dtype=torch.int64)
+    tables = line.trained({"trained": Quadratic()}, x, y, inputs=16, max_lag=4, unbiased=False, pairs=4)
+    curve = tables["gradients"]
+    a, b = x[0], x[1] - x[0]
+    expected = [2 * ((a + s * b) * b).sum().item() for s in curve["s"]]
+    assert curve["gradient"].to_numpy() == pytest.approx(expected, rel=1e-4)
+    assert isinstance(tables["autocorrelation"], pd.DataFrame)
+    assert set(tables["autocorrelation"]["line"]) == {0, 1, 2, 3}
