@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from resexp.models.inits import he
+from resexp.models.inits import he, he_everywhere
 from resexp.models.norms import group
 from resexp.models.shortcuts import NoShortcut, ZeroPad
 from resexp.models.weights import load_by_position
@@ -42,14 +42,32 @@ def test_group_refuses_what_does_not_divide():
         group(16, groups=3)
 
 
-@pytest.mark.parametrize("layer", [nn.Conv2d(32, 64, 3), nn.Conv1d(64, 128, 3), nn.Linear(256, 128)])
-def test_he_variance_is_two_over_fan_in(layer, generator):
-    he(nn.Sequential(layer), generator)
-    fan_in = layer.weight[0].numel()
-    count = layer.weight.numel()
+def assert_variance(weight, variance):
     # the sample variance of n normal numbers has a relative standard deviation of sqrt(2 / n)
-    assert layer.weight.var().item() == pytest.approx(2 / fan_in, rel=5 * (2 / count) ** 0.5)
-    assert abs(layer.weight.mean().item()) < 5 * (2 / fan_in / count) ** 0.5
+    count = weight.numel()
+    assert weight.var().item() == pytest.approx(variance, rel=5 * (2 / count) ** 0.5)
+    assert abs(weight.mean().item()) < 5 * (variance / count) ** 0.5
+
+
+@pytest.mark.parametrize(("layer", "fan_out"), [(nn.Conv2d(32, 64, 3), 576), (nn.Conv1d(64, 128, 3), 384)])
+def test_he_variance_is_two_over_fan_out(layer, fan_out, generator):
+    he(nn.Sequential(layer), generator)
+    assert_variance(layer.weight, 2 / fan_out)
+    assert not layer.bias.any()
+
+
+def test_he_draws_the_classifier_as_torch7_did(generator):
+    layer = nn.Linear(256, 128)
+    he(layer, generator)
+    assert layer.weight.abs().max() <= 256**-0.5
+    assert_variance(layer.weight, 1 / (3 * 256))
+    assert not layer.bias.any()
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(32, 64, 3), nn.Conv1d(64, 128, 3), nn.Linear(256, 128)])
+def test_he_everywhere_is_two_over_fan_in(layer, generator):
+    he_everywhere(nn.Sequential(layer), generator)
+    assert_variance(layer.weight, 2 / layer.weight[0].numel())
     assert not layer.bias.any()
 
 
