@@ -18,9 +18,11 @@ setup: .venv/ready ## make .venv and install into it
 	.venv/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
 	touch $@
 
-reproduce: setup ## the main job: train the quick preset (or go on with it), collect, draw
+reproduce: setup ## the main job: train, measure (or go on with it), collect, draw
 	$(BIN)/resexp train -m experiment=depth_sweep
 	$(BIN)/resexp collect depth_sweep
+	for experiment in shattered_gradients variance_growth trained_networks; do \
+	  $(BIN)/resexp measure -m experiment=$$experiment && $(BIN)/resexp collect $$experiment || exit; done
 	$(MAKE) --no-print-directory figures
 
 figures: $(FIGURES) ## redraw what is stale from results/tables/

@@ -19,7 +19,7 @@ DEEP = [
 
 def draw(table: pd.DataFrame, book: pd.DataFrame) -> Figure:
     """(a) feed-forward networks of the book's depths against delta x; (b) 50 layers against lag."""
-    figure = Figure(figsize=(style.PAGE, 3.6), layout="constrained")
+    figure = Figure(figsize=(style.PAGE, 4.0), layout="constrained")
     left, right = figure.subplots(1, 2)
     for depth, color in BOOK_DEPTHS.items():
         rows = table[(table["setup"] == "balduzzi") & (table["depth"] == depth)]
@@ -42,7 +42,8 @@ def draw(table: pd.DataFrame, book: pd.DataFrame) -> Figure:
     for axes in (left, right):
         axes.axhline(0, color="black", linewidth=0.5)
         axes.set_ylim(-0.25, 1.03)
-        axes.legend(ncols=2 if axes is left else 1)
+    left.legend(ncols=2)
+    right.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.17))
     return figure
 
 

@@ -32,7 +32,9 @@ def draw(table: pd.DataFrame) -> Figure:
         r = at_lag_1[at_lag_1["setup"] == setup].groupby("depth")["autocorrelation"].agg(["mean", "sem"])
         look = {"color": color, "marker": marker, "linestyle": line_style, "label": label}
         axes = grid[int("centered" in setup)]
-        axes.errorbar(r.index, r["mean"], r["sem"], capsize=2, markersize=4, **look)
+        # without centering the variance is but a scale: the markers of 1/D lie around those of 2/D
+        size = {"markersize": 8, "markerfacecolor": "none"} if "gain1" in setup else {"markersize": 4}
+        axes.errorbar(r.index, r["mean"], r["sem"], capsize=2, **size, **look)
     for axes, title in zip(grid, ("(a) Not centered", "(b) Units centered over the inputs"), strict=True):
         axes.axhline(0, color="black", linewidth=0.5)
         axes.set(xscale="log", xlabel="Hidden layers", ylim=(-0.12, 1.05))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-OVERFLOW_BATCH = 16  # examples: half precision is emulated on most CPUs
+OVERFLOW_BATCH = 4  # examples: half precision is emulated on most CPUs
 
 
 def variances(model: nn.Module, x: Tensor, backward: Callable[[Tensor], Tensor]) -> pd.DataFrame:
@@ -32,10 +32,9 @@ def variances(model: nn.Module, x: Tensor, backward: Callable[[Tensor], Tensor])
     outputs: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
-        # a view of its own: a ReLU that works in place must not overwrite what is kept
-        output = output.clone()
-        outputs.append(output)
-        return output
+        outputs.append(output.clone())
+        # another copy goes on: a ReLU that works in place must not overwrite what is kept
+        return outputs[-1].clone()
 
     hooks = [part.register_forward_hook(keep) for part in (model.stem, *model.blocks)]
     try:

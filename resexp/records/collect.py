@@ -66,7 +66,7 @@ def write_table(
 def write_measured(runs: Path, tables: Path) -> str:
     """Gather the tables of an experiment's measurements into `<tables>/<experiment>_<table>.csv`.
 
-    Tables of one name are put below each other; rows keep their order, floats six digits.
+    Tables of one name are put below each other; rows keep their order, floats five digits.
 
     Args:
         runs: the experiment's folder of run folders.
@@ -90,7 +90,7 @@ def write_measured(runs: Path, tables: Path) -> str:
         path = tables / f"{runs.name}_{name}.csv"
         table = pd.concat(parts)
         with atomic(path) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+            table.to_csv(temporary, index=False, float_format="%.5g", lineterminator="\n")
         said.append(f"{path}: {len(table)} rows")
     content = [{"run": r.name, "config": r.config(), "sessions": r.provenance()["sessions"]} for r in taken]
     with atomic(tables / f"{runs.name}.json") as temporary:

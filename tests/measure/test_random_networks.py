@@ -1,6 +1,6 @@
 """Forward mode against reverse mode, finite differences and closed forms."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import torch
 
 from resexp.measure import gradient_autocorrelation as line
 from resexp.measure import gradient_correlation as pairs
+from resexp.measure import gradient_speed as speed
 from resexp.measure.random_networks import Setup, forward
 
 CPU = torch.device("cpu")
@@ -41,7 +42,7 @@ def outputs(chosen, x, width=30, layers=3):
 
 @pytest.mark.parametrize("changes", KINDS)
 def test_forward_mode_equals_reverse_mode(changes):
-    x = torch.linspace(-2, 2, 17, dtype=torch.float64).view(1, -1, 1).repeat(2, 1, 1).requires_grad_()
+    x = torch.linspace(-2, 2, 16, dtype=torch.float64).view(1, -1, 1).repeat(2, 1, 1).requires_grad_()
     y, slope = outputs(setup(**changes), x)
     (reverse,) = torch.autograd.grad(y.sum(), x)  # the statistics are held fixed: no input sees another
     torch.testing.assert_close(slope, reverse.squeeze(2), rtol=1e-10, atol=1e-10)
@@ -49,7 +50,7 @@ def test_forward_mode_equals_reverse_mode(changes):
 
 @pytest.mark.parametrize("changes", [c for c in KINDS if c["normalization"] == "none"])
 def test_forward_mode_equals_finite_differences(changes):
-    x = torch.linspace(-2, 2, 17, dtype=torch.float64).view(1, -1, 1)
+    x = torch.linspace(-2, 2, 16, dtype=torch.float64).view(1, -1, 1)
     step = 1e-6  # no kink lies this near to the points
     up, down = (outputs(setup(**changes), x + s)[0] for s in (step, -step))
     slope = outputs(setup(**changes), x)[1]
@@ -58,10 +59,10 @@ def test_forward_mode_equals_finite_differences(changes):
 
 def test_through_the_statistics_equals_finite_differences_of_the_sum():
     chosen = setup(through_statistics=True, normalization="batch")
-    points = torch.linspace(-2, 2, 9, dtype=torch.float64).view(1, -1, 1)
+    points = torch.linspace(-2, 2, 8, dtype=torch.float64).view(1, -1, 1)
     x = points.clone().requires_grad_()
     (reverse,) = torch.autograd.grad(outputs(chosen, x)[0].sum(), x)
-    for i in range(9):
+    for i in range(8):  # none at the kink that all share, x = 0
         moved = torch.zeros_like(points)
         moved[0, i] = 1e-6
         up, down = (outputs(chosen, points + s * moved)[0].sum() for s in (1, -1))
@@ -214,3 +215,41 @@ def test_a_trained_networks_gradient_along_a_line():
     assert curve["gradient"].to_numpy() == pytest.approx(expected, rel=1e-4)
     assert isinstance(tables["autocorrelation"], pd.DataFrame)
     assert set(tables["autocorrelation"]["line"]) == {0, 1, 2, 3}
+
+
+def test_the_notebooks_backward_pass_has_the_gradient_that_finite_differences_have():
+    x = np.linspace(-2, 2, 7)
+    found = speed.backward_one_network(5, 20, x, np.random.default_rng(0), 1.0)
+    random = np.random.default_rng(0)
+    scale = (1 / 20) ** 0.5
+    sizes = [1, 20, 20, 20, 20, 20, 1]
+    weights = [random.normal(size=(b, a)) * scale for a, b in pairwise(sizes)]
+    biases = [random.normal(size=(b, 1)) * scale for b in sizes[1:]]
+
+    def output(points):
+        h = points[None]
+        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+            h = (weight @ h + bias).clip(0)
+        return (weights[-1] @ h + biases[-1])[0]
+
+    step = 1e-6
+    expected = (output(x + step) - output(x - step)) / (2 * step)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_the_speed_table_has_both_ways_and_a_ratio():
+    table = speed.measure(
+        setup(),
+        depth=2,
+        width=8,
+        inputs=16,
+        networks=[20, 40],
+        one_by_one=2,
+        repetitions=2,
+        seed=0,
+        device=CPU,
+    )["speed"]
+    assert table.groupby("way").size().to_dict() == {"at_once": 3, "one_by_one": 2}
+    usual = table.query("way == 'one_by_one'")
+    assert usual["ratio_to_one_by_one"].tolist() == [1, 1]
+    assert (table["peak_memory_mib"] > 10).all()
