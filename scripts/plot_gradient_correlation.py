@@ -49,7 +49,7 @@ def main() -> None:
         facts = {
             "figure": "correlation and variance of the gradient at random pairs of Gaussian inputs",
             "after": "Balduzzi et al. 2017 (arXiv:1702.08591), theorems 1-3",
-            "networks": f"{table['seed'].nunique()} per point, 400 units, 512 inputs of 400 features",
+            "networks": f"{table['seed'].nunique()} per point, 600 units, 600 inputs of 600 features",
             "theory": "1/2^L and 1; (3/4)^L and 2^L; 1/(beta sqrt L), at most 1, and beta^2 L + 1",
             "departures_from_the_paper": [
                 "theorem 3 counts the layer below the first block: it has L - 1 where L stands here",

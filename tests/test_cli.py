@@ -116,7 +116,12 @@ def test_tab_completion(resexp):
         (["train", "-m", "model=resnet20,plian20"], "did you mean plain20?"),
         (["train", "-m", "model=resnet", "model.depth=20,21"], "6n+2"),
         (["train", "-m", "dataset=mnist1d,cifar10", "seed=1"], "no CIFAR-10 in"),
-        (["train", "-m", "experiment=none_such"], "there are depth_sweep"),
+        (["train", "-m", "experiment=none_such"], "there are classifier_init"),
+        (["measure", "measure=gradients"], "no measure=gradients"),
+        (["measure", "measure.networsk=3"], "did you mean measure.networks?"),
+        (["measure", "measure.networks=three"], "measure.networks must be a whole number"),
+        (["measure", "run=results/runs/nothing/*"], "names no finished run"),
+        (["measure", "-m", "measure=gradient_correlation,gradients"], "no measure=gradients"),
     ],
 )
 def test_what_a_person_typed_wrong_gets_one_sentence_and_exit_2(resexp, tmp_path, arguments, message):
@@ -246,3 +251,38 @@ def test_a_run_that_fails_says_where_and_the_sweep_goes_on(resexp, tmp_path):
     swept = resexp("train", "-m", *short, "seed=0,1")
     assert swept.returncode == 1
     assert "1 done, 1 failed" in swept.stdout
+
+
+SMALL_MEASUREMENT = ["threads=1", "measure.networks=20", "measure.width=8", "measure.inputs=32"]
+
+
+def test_measure_collect_and_skip(resexp, tmp_path):
+    command = ["measure", "-m", "name=small", "measure=gradient_autocorrelation", *SMALL_MEASUREMENT]
+    done = resexp(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 done" in done.stdout
+    assert "done already" in resexp(*command).stdout
+    tables = only_run(tmp_path, "small") / "tables"
+    assert {path.stem for path in tables.iterdir()} == {
+        "autocorrelation", "covariance", "gradients", "summary",
+    }  # fmt: skip
+    assert "done" in resexp("status", "small").stdout
+
+
+def test_measure_trained_runs_before_and_after(resexp, tmp_path):
+    short = [*TINY, "model.depth=8", "schedule.steps=20", "interval=20"]
+    assert resexp("train", *short).returncode == 0
+    for measure in ("gradient_autocorrelation", "activation_variance"):
+        done = resexp("measure", f"measure={measure}", "name=after", "run=results/runs/single/*", "threads=1")
+        assert done.returncode == 0, done.stdout + done.stderr
+    folders = [p for p in (tmp_path / "results/runs/after").iterdir() if p.is_dir()]
+    assert len(folders) == 2
+    (path,) = (tmp_path / "results/runs/after").glob("*/tables/variance.csv")
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["stage"] for row in rows} == {"initial", "trained"}
+    assert {(row["model"], row["depth"], row["seed"]) for row in rows} == {("resnet", "8", "0")}
+    assert len(rows) == 2 * (1 + 3), "before the first of three blocks and after each"
+    refused = resexp("measure", "measure=gradient_correlation", "run=results/runs/single/*")
+    assert refused.returncode == 2
+    assert "measures random networks only" in refused.stderr

@@ -24,6 +24,16 @@ TINY = {
 
 def tiny(command: str) -> list[str]:
     words = shlex.split(command)[1:]
+    if words[0] == "measure":
+        words += ["threads=1"]
+        if "shattered_gradients" in command:
+            words += ["measure=gradient_correlation", *(f"measure.{k}=2" for k in ("networks", "depth"))]
+            words += ["measure.width=8", "measure.inputs=8"]
+        if "variance_growth" in command:
+            words += ["measure.seeds=1", "measure.overflow_depth=2"]
+            words += [f"measure.cases.{c}.depth=2" for c in ("gaussian", "mnist1d", "images")]
+        if "measure.networks" in command:
+            words += ["measure.depths=[1,50]", "measure.width=8"]
     if words[0] != "train":
         return words
     kept = [word for word in words if word.partition("=")[0] not in TINY]

@@ -137,11 +137,11 @@ def measure(
     }
 
 
-def trained(networks: Mapping[str, nn.Module], x: Tensor, y: Tensor, *, batch: int = 256) -> dict:
+def trained(models: Mapping[str, nn.Module], x: Tensor, y: Tensor, *, batch: int = 256) -> dict:
     """The same of given networks, with the gradient of the training loss.
 
     Args:
-        networks: stage (initial, trained) -> network with `stem` and `blocks`.
+        models: stage (initial, trained) -> network with `stem` and `blocks`.
         x, y: test inputs as the network receives them, and their classes; the first are taken.
         batch: how many.
     Returns:
@@ -152,7 +152,7 @@ def trained(networks: Mapping[str, nn.Module], x: Tensor, y: Tensor, *, batch: i
         return F.cross_entropy(logits, y[:batch])
 
     frames = []
-    for stage, model in networks.items():
+    for stage, model in models.items():
         found = variances(model, x[:batch], loss)
         found.insert(0, "stage", stage)
         frames.append(found)

@@ -34,7 +34,7 @@ def gradient_autocorrelation(gradients: Tensor, max_lag: int, *, unbiased: bool 
     if not 0 < max_lag < inputs:
         raise ValueError(f"max_lag must lie in 1..{inputs - 1}, got {max_lag}")
     # what rounding alone leaves of a constant is no signal
-    floor = 1e3 * torch.finfo(gradients.dtype).eps * gradients.abs().amax(dim=1, keepdim=True)
+    floor = 1e4 * torch.finfo(gradients.dtype).eps * gradients.abs().amax(dim=1, keepdim=True)
     gradients = gradients.double()
     centred = gradients - gradients.mean(dim=1, keepdim=True)
     centred = torch.where(centred.abs().amax(dim=1, keepdim=True) > floor, centred, torch.nan)
@@ -188,7 +188,7 @@ def _covariance(gradients: Tensor, x: list[float], keys: dict) -> pd.DataFrame:
 
 
 def trained(
-    networks: Mapping[str, nn.Module],
+    models: Mapping[str, nn.Module],
     x: Tensor,
     y: Tensor,
     *,
@@ -204,7 +204,7 @@ def trained(
     examples, for the initial network, too, which has none of its own yet.
 
     Args:
-        networks: stage (initial, trained) -> network; batch normalization is changed.
+        models: stage (initial, trained) -> network; batch normalization is changed.
         x, y: test inputs as the network receives them, and their classes.
         inputs: points on each line.
         max_lag, unbiased: see gradient_autocorrelation.
@@ -215,7 +215,7 @@ def trained(
     """
     frames, curves = [], []
     places = torch.arange(inputs, device=x.device) / inputs
-    for stage, model in networks.items():
+    for stage, model in models.items():
         _settle(model, x[:512])
         slopes = torch.stack(
             [_along(model, x[2 * i], x[2 * i + 1], int(y[2 * i]), places) for i in range(pairs)]
