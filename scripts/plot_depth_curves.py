@@ -45,38 +45,39 @@ def draw(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.DataFrame
         top = table.loc[table["step"] > table["step"].max() / 10, list(PANELS.values())].max().max()
         for axes in row:
             axes.set_ylim(0, min(100, 1.05 * top))
+    networks = {pair for table in tables for pair in zip(table["model"], table["depth"], strict=True)}
+    keys = [
+        Line2D([], [], **style.line(model, depth), label=f"{style.LABELS[model]}-{depth}")
+        for model, depth in sorted(networks)
+    ]
+    published = Line2D([], [], color=style.PUBLISHED, linewidth=0.8, label="UDL 11.2, plain, time scaled")
+    figure.legend(handles=[*keys, published], loc="outside lower center", ncols=9)
     return figure
 
 
 def draw_curves(axes: Axes, table: pd.DataFrame, panel: str, published: pd.DataFrame) -> None:
     """Error against step, mean over seeds with its range; published curves in the background."""
-    steps, depths = table["step"].max(), table["depth"]
+    steps = table["step"].max()
     for depth, curve in published[published["panel"] == panel].groupby("depth"):
         x = curve["step"] * steps / PUBLISHED_STEPS
         axes.plot(x, curve["error_percent"], color=style.PUBLISHED, linewidth=0.8, alpha=0.8)
         axes.annotate(
-            f"UDL 11.2, plain-{depth}",
+            f"UDL {depth}",
             (x.iloc[-1], curve["error_percent"].iloc[-1]),
-            xytext=(0, 4 if depth > 20 else -9),
+            xytext=(9, 0),
             textcoords="offset points",
-            ha="right",
+            va="center",
             fontsize=6.5,
             color=style.PUBLISHED,
+            annotation_clip=False,
         )
     for (model, depth), rows in table.groupby(["model", "depth"]):
         error = rows.groupby("step")[PANELS[panel]].agg(["mean", "min", "max"])
-        look = style.line(model, depth, depths)
+        look = style.line(model, depth)
         axes.plot(error.index, error["mean"], **look)
         axes.fill_between(error.index, error["min"], error["max"], color=look["color"], alpha=0.15, lw=0)
     axes.set(xlabel="Training step", ylabel="Error (%)", xlim=(0, steps))
     axes.set_title(f"{TITLES[panel]}, {DATASETS[table['dataset'].iloc[0]]}")
-    if panel == "test":
-        keys = [
-            Line2D([], [], **style.line(model, depth, depths), label=f"{style.LABELS[model]}-{depth}")
-            for model in table["model"].unique()
-            for depth in sorted(depths.unique())
-        ]
-        axes.legend(handles=keys, ncols=2)
 
 
 def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> None:
@@ -111,7 +112,7 @@ def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> Non
     axes.set(xlabel="Depth (weight layers)", ylabel="Final error (%)")
     axes.set_title(f"(c) Error after {steps:,} steps, {DATASETS[table['dataset'].iloc[0]]}")
     axes.set_xticks(sorted({*table["depth"], *marks["depth"]}))
-    axes.legend()
+    axes.legend(loc="center right" if len(marks) else "upper left")
 
 
 def facts(path, table: pd.DataFrame) -> dict:

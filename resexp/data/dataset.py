@@ -69,6 +69,8 @@ def hold_out(dataset: Dataset, size: int) -> tuple[Dataset, Tensor, Tensor]:
     count = len(dataset.targets)
     if not 0 <= size < count:
         raise ValueError(f"dataset.val_size must lie in 0..{count - 1}, got {size}")
+    if size == 0:
+        return dataset, dataset.inputs[:0], dataset.targets[:0]
     order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
     order = order.to(dataset.inputs.device)
     held, kept = order[:size], order[size:].sort().values

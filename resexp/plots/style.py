@@ -1,6 +1,6 @@
 """Sizes, colours and labels: a model has one colour in every figure."""
 
-from collections.abc import Iterable
+import math
 
 from matplotlib import colors
 
@@ -44,16 +44,28 @@ SETTINGS = {
 }
 
 
-def shade(model: str, depth: int, depths: Iterable[int]) -> tuple[float, float, float]:
-    """The model's colour, the darker the deeper the network is among `depths`."""
-    order = sorted(set(depths))
-    strength = (order.index(depth) + 1) / len(order)
+def shade(model: str, depth: int) -> tuple[float, float, float]:
+    """The model's colour, the darker the deeper the network, the same in every figure."""
+    strength = min(1.0, max(0.0, math.log(depth / 5) / math.log(110 / 5)))
     base = colors.to_rgb(COLORS[model])
-    faded = [1 - (0.3 + 0.7 * strength) * (1 - channel) for channel in base]
-    darkening = 1 - 0.35 * max(0.0, strength - 0.75) / 0.25
+    faded = [1 - (0.25 + 0.75 * min(1.0, strength / 0.7)) * (1 - channel) for channel in base]
+    darkening = 1 - 0.5 * max(0.0, strength - 0.6) / 0.4
     return tuple(channel * darkening for channel in faded)
 
 
-def line(model: str, depth: int, depths: Iterable[int]) -> dict:
+def line(model: str, depth: int) -> dict:
     """Colour and line style of a model at a depth."""
-    return {"color": shade(model, depth, depths), "linestyle": LINES[model]}
+    return {"color": shade(model, depth), "linestyle": LINES[model]}
+
+
+SETTINGS = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.4,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 160,
+}
