@@ -56,16 +56,3 @@ def shade(model: str, depth: int) -> tuple[float, float, float]:
 def line(model: str, depth: int) -> dict:
     """Colour and line style of a model at a depth."""
     return {"color": shade(model, depth), "linestyle": LINES[model]}
-
-
-SETTINGS = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "lines.linewidth": 1.4,
-    "pdf.fonttype": 42,
-    "savefig.dpi": 160,
-}
