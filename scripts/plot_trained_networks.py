@@ -44,7 +44,8 @@ def draw(autocorrelation: pd.DataFrame, variance: pd.DataFrame) -> Figure:
     middle.set_title("(b) Forward")
     right.set(xlabel="Block", ylabel="Variance of the loss gradient", yscale="log")
     right.set_title("(c) Backward")
-    left.legend()
+    left.set_xticks([0, 5, 10, 15])
+    middle.legend()
     return figure
 
 

@@ -24,7 +24,7 @@ PANELS = {
 }
 INPUTS = {"gaussian": ("Gaussian, 1,000 blocks", "-"), "mnist1d": ("MNIST-1D, 100", "--"),
           "images": ("images, 30 (convolutions)", ":")}  # fmt: skip
-LIMITS = {"none": (1e-2, 1e305), "batch": (0.5, 5e4), "layer": (0.5, 5e4), "group": (0.5, 5e4)}
+LIMITS = {"none": (1e-2, 1e250), "batch": (0.5, 5e4), "layer": (0.5, 5e4), "group": (0.5, 5e4)}
 FORWARD, BACKWARD = "#0072B2", "#D55E00"
 
 
@@ -57,6 +57,9 @@ def draw(table: pd.DataFrame, overflow: pd.DataFrame) -> Figure:
 
 def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
     """Mean over seeds; a log axis for blocks, so the first ones can be told apart."""
+    # limits come first: matplotlib's margins around 2^1000 would overflow
+    axes.set(xscale="log", yscale="log", xlim=(0.9, 1200), ylim=LIMITS.get(setup, (1e-3, 1e3)))
+    axes.set_autoscale_on(False)
     for kind, rows in table.groupby("inputs", sort=False):
         mean = rows.groupby("block")[["variance", "gradient_variance"]].mean()
         label, line_style = INPUTS[kind]
@@ -69,7 +72,6 @@ def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
     block = np.unique(longest)
     for expected in theory(setup, block, block.max()):
         axes.plot(block + 1, expected, color="black", linestyle=(0, (1, 2)), linewidth=1.1, zorder=3)
-    axes.set(xscale="log", yscale="log", ylim=LIMITS.get(setup, (1e-3, 1e3)))
 
 
 def mark_overflow(axes: Axes, overflow: pd.DataFrame) -> None:
