@@ -29,7 +29,8 @@ figures: $(FIGURES) ## redraw what is stale from results/tables/
 
 # A figure depends on its script, what scripts share, and the tables that its script names.
 results/figures/%.pdf: scripts/plot_%.py $(wildcard resexp/plots/*.py) \
-  $$(wildcard $$(shell grep -ohE 'results/(tables|reference)/[a-z0-9_]+\.csv' scripts/plot_$$*.py))
+  $$(wildcard $$(shell grep -ohE 'results/(tables|reference)/[a-z0-9_]+\.csv' scripts/plot_$$*.py)) \
+  $$(wildcard results/tables/*.json)
 	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) $<
 
 test: setup ## the default tests, on the CPU

@@ -130,11 +130,12 @@ def collect(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     from resexp.experiments.sweep import planned
     from resexp.records.collect import write_measured, write_table
+    from resexp.records.run import folders
 
     runs = options.runs / options.experiment
     try:
         plan, swept = planned(options.experiment, options.runs)
-        if plan and plan[0]["command"] == "measure":
+        if any(run.config()["command"] == "measure" for run in folders(runs)):
             found = write_measured(runs, options.tables)
         else:
             only = [item.partition("=")[::2] for item in options.only]

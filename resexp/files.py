@@ -5,6 +5,7 @@ The one leaf that every room may import: it knows nothing of what it writes.
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,16 +33,25 @@ class LockedError(Exception):
 
 
 @contextmanager
-def exclusive(path: Path, *, wait: bool) -> Iterator[None]:
+def exclusive(path: Path, *, wait: bool, patience: float = 0.0) -> Iterator[None]:
     """Hold an exclusive lock on `path`; the kernel releases it if this process dies.
 
+    Args:
+        path: of the lock file, made if need be.
+        wait: for as long as another process holds it.
+        patience: otherwise try for so many seconds.
     Raises:
         LockedError: another process holds it, and wait is false.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + patience
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise LockedError(str(path)) from None
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise LockedError(str(path)) from None
+                time.sleep(0.05)
         yield

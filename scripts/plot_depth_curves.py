@@ -50,8 +50,11 @@ def draw(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.DataFrame
         Line2D([], [], **style.line(model, depth), label=f"{style.LABELS[model]}-{depth}")
         for model, depth in sorted(networks)
     ]
-    published = Line2D([], [], color=style.PUBLISHED, linewidth=0.8, label="UDL 11.2, plain, time scaled")
-    figure.legend(handles=[*keys, published], loc="outside lower center", ncols=9)
+    steps = [table["step"].max() for table in tables if set(table["dataset"]) == {"cifar10"}]
+    if steps:
+        label = "UDL 11.2, plain" + (", time scaled" if steps[0] != PUBLISHED_STEPS else "")
+        keys.append(Line2D([], [], color=style.PUBLISHED, linewidth=0.8, label=label))
+    figure.legend(handles=keys, loc="outside lower center", ncols=9)
     return figure
 
 
@@ -145,7 +148,8 @@ def facts(path, table: pd.DataFrame) -> dict:
             f"{run['run']}: {run['status']} at step {run['step']}"
             for run in provenance["runs"]
             if run["status"] != "done"
-        ],
+        ]
+        + [f"{run}: {status}" for run, status in provenance["left_out"].items()],
         "departures_from_the_paper": departures,
     }
 

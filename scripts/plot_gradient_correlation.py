@@ -31,9 +31,8 @@ def draw(table: pd.DataFrame) -> Figure:
         )
         right.errorbar(mean.index, mean["variance"], error["variance"], **look)
         dashed = {"color": look["color"], "linestyle": "--", "linewidth": 1}
-        if setup != "uncentered":  # its theory is that of the centered one
-            left.plot(mean.index, mean["theory_correlation"], **dashed)
-            right.plot(mean.index, mean["theory_variance"], **dashed)
+        left.plot(mean.index, mean["theory_correlation"], **dashed)
+        right.plot(mean.index, mean["theory_variance"], **dashed)
     left.set(yscale="log", xlabel="Depth $L$ (layers or blocks)", ylabel="Correlation of gradients")
     right.set(yscale="log", xlabel="Depth $L$ (layers or blocks)", ylabel="Variance of gradients")
     left.set_title("(a) Correlation at random pairs; dashed: theory")

@@ -58,8 +58,8 @@ def main() -> None:
             "after": "no published figure; the measurements of UDL 11.3 and 11.6 on trained networks",
             "networks": "the runs of depth_sweep on MNIST-1D; the deepest are drawn",
             "lines": "20 lines between test inputs, logit of the first one's class; mean over lines and "
-            "seeds, band: standard deviation over seeds; batch normalization holds the statistics of 512 "
-            "test inputs",
+            "seeds, band: standard deviation over seeds; in (a) batch normalization holds the statistics of "
+            "512 test inputs; (b) and (c): one batch of 256 test inputs, mean over seeds",
             "seeds": sorted(int(seed) for seed in variance["seed"].unique()),
             **made_with(where.tables, "trained_networks"),
         }

@@ -40,7 +40,7 @@ def theory(setup: str, block: np.ndarray, depth: int) -> tuple[np.ndarray, np.nd
 
 
 def draw(table: pd.DataFrame, overflow: pd.DataFrame) -> Figure:
-    """A panel per set-up: forward and backward, each kind of input, theory dashed."""
+    """A panel per set-up: forward and backward, each kind of input, theory dotted."""
     figure = Figure(figsize=(style.PAGE, 5.2), layout="constrained")
     grid = figure.subplots(2, 4, sharex=True)
     for axes, (setup, title) in zip(grid.flat, PANELS.items(), strict=True):
@@ -82,9 +82,10 @@ def mark_overflow(axes: Axes, overflow: pd.DataFrame) -> None:
         shown.setdefault(formats, []).append(block)
     for formats, blocks in shown.items():
         block = sum(blocks) / len(blocks)
+        label = f"{formats.replace(' ', ', ')} overflows ({min(blocks):.0f}-{max(blocks):.0f})"
         axes.axvline(block + 1, color="#666666", linewidth=0.7)
         axes.text(
-            block + 1, 0.98, f"{formats.replace(' ', ', ')} overflows ({min(blocks):.0f})", rotation=90,
+            block + 1, 0.98, label, rotation=90,
             transform=axes.get_xaxis_transform(), ha="right", va="top", fontsize=6, color="#666666",
         )  # fmt: skip
 

@@ -248,6 +248,7 @@ def test_a_run_that_fails_says_where_and_the_sweep_goes_on(resexp, tmp_path):
     assert "error.txt" in alone.stdout
     assert "Traceback" not in alone.stderr
     assert "no checkpoint in" in (run / "error.txt").read_text()
+    assert status(run)["step"] == 6, "as far as its rows reach"
     swept = resexp("train", "-m", *short, "seed=0,1")
     assert swept.returncode == 1
     assert "1 done, 1 failed" in swept.stdout
@@ -267,6 +268,7 @@ def test_measure_collect_and_skip(resexp, tmp_path):
         "autocorrelation", "covariance", "gradients", "summary",
     }  # fmt: skip
     assert "done" in resexp("status", "small").stdout
+    assert "small_autocorrelation.csv" in resexp("collect", "small").stdout
 
 
 def test_measure_trained_runs_before_and_after(resexp, tmp_path):

@@ -69,11 +69,13 @@ def load(root: str, *, num_classes: int, download: bool) -> Dataset:
 
     def decode() -> Dataset:
         dataset = read()
-        for what, targets, count in (
-            ("train", dataset.targets, TRAIN),
-            ("test", dataset.test_targets, TEST),
+        for what, inputs, targets, count in (
+            ("train", dataset.inputs, dataset.targets, TRAIN),
+            ("test", dataset.test_inputs, dataset.test_targets, TEST),
         ):
             where = f"{files[0].parent}: the {what} split of CIFAR-{num_classes}"
+            if len(inputs) != len(targets):
+                raise ValueError(f"{where} has {len(inputs):,} images and {len(targets):,} labels")
             check_classes(where, targets, [count // num_classes] * num_classes)
         return dataset
 

@@ -47,6 +47,8 @@ def check_classes(what: str, targets: Tensor, expected: Sequence[int]) -> None:
     Raises:
         ValueError: names the split, the count that is wrong and the one that it should be.
     """
+    if len(targets) and targets.min() < 0:
+        raise ValueError(f"{what} has the label {targets.min()}; labels begin at 0")
     counts = torch.bincount(targets, minlength=len(expected)).tolist()
     if sum(counts) != sum(expected):
         raise ValueError(f"{what} holds {sum(counts):,} examples instead of {sum(expected):,}")

@@ -46,6 +46,7 @@ def recorded(
         status, step, error = stopped.status, stopped.step, str(stopped)
     except Exception as failure:
         status, error = "failed", f"{type(failure).__name__}: {failure}".splitlines()[0]
+        step = folder.last_step() or step
         folder.write_failure(failure)
     session |= {"end": provenance.now(), "status": status, "step": step}
     session |= _peak_memory(device)

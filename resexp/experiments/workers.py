@@ -6,6 +6,7 @@ started by hand in several terminals, or on several machines over one file syste
 
 import atexit
 import os
+import signal
 import subprocess
 import sys
 
@@ -28,6 +29,8 @@ def start_others(count: int) -> list[subprocess.Popen]:
         )
         for index in range(1, count)
     ]
+    if others:  # so that the lines below run when this process is told to end while it waits
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     for other in others:
         atexit.register(other.wait)  # runs after the line below: last registered, first run
         atexit.register(other.terminate)  # it stops with a checkpoint; ended ones do not mind

@@ -138,7 +138,7 @@ def measure(
 
 
 def trained(models: Mapping[str, nn.Module], x: Tensor, y: Tensor, *, batch: int = 256) -> dict:
-    """The same of given networks, with the gradient of the training loss.
+    """The same of given networks, with the gradient of the cross-entropy on test inputs.
 
     Args:
         models: stage (initial, trained) -> network with `stem` and `blocks`.

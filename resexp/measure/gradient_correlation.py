@@ -13,7 +13,7 @@ CHUNK = 10  # networks at a time
 def theory(setup: Setup, depth: int) -> tuple[float, float]:
     """Variance and correlation that Balduzzi et al. 2017 derive, theorems 1 to 3.
 
-    Feed-forward, gain 2: variance 1, correlation 1/2^L. Residual: 2^L and (3/4)^L. Residual with
+    Feed-forward, centered, gain 2: variance 1, correlation 1/2^L. Residual: 2^L and (3/4)^L. Residual with
     batch normalization: beta^2 L + 1 and the theorem's approximation 1 / (beta sqrt L).
 
     Args:
@@ -24,7 +24,7 @@ def theory(setup: Setup, depth: int) -> tuple[float, float]:
     Departure: theorem 3 counts the layer below the first block, so it has L - 1 where L stands
     here.
     """
-    if setup.kind == "feedforward" and setup.gain == 2:
+    if setup.kind == "feedforward" and setup.gain == 2 and setup.normalization == "center":
         return 1.0, 0.5**depth
     if setup.kind == "residual" and setup.normalization == "none" and setup.branch_scale == 1:
         return 2.0**depth, 0.75**depth

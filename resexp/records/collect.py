@@ -11,7 +11,9 @@ from resexp.files import atomic
 from resexp.records.run import FINISHED, RunFolder, folders
 
 # Settings that make a protocol; schedule.depth follows the model, root and download the machine.
-PROTOCOL = ("dataset.", "optimizer.", "schedule.", "batch_size", "interval", "precision")
+PROTOCOL = (
+    "dataset.", "optimizer.", "schedule.", "init.", "batch_size", "interval", "precision", "model.width",
+)  # fmt: skip
 NOT_PROTOCOL = ("schedule.depth", "dataset.root", "dataset.download", "dataset.load.")
 
 
@@ -74,13 +76,22 @@ def write_measured(runs: Path, tables: Path) -> str:
     Returns:
         One line on what was written.
     Raises:
-        ValueError: no finished measurement.
+        ValueError: no finished measurement, or two of one kind, whose rows would mix.
     """
     taken = [run for run in folders(runs) if run.recorded_status()["status"] == "done"]
     if not taken:
         raise ValueError(
             f"no finished measurement in {runs}; measure first: resexp measure -m experiment={runs.name}"
         )
+    kinds: dict[str, RunFolder] = {}
+    for run in taken:
+        other = kinds.setdefault(run.config()["measure"]["name"], run)
+        if other is not run:
+            differing = ", ".join(_differing(other.config(), run.config())) or "the runs they measured"
+            raise ValueError(
+                f"{other.path} and {run.path} measure the same and differ in {differing}; delete one, or"
+                " give one a name of its own"
+            )
     frames: dict[str, list[pd.DataFrame]] = {}
     for run in taken:
         for name, frame in run.tables().items():
@@ -109,6 +120,11 @@ def flat(config: dict, prefix: str = "") -> dict:
     return result
 
 
+def _differing(one: dict, other: dict) -> list[str]:
+    a, b = flat(one), flat(other)
+    return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+
+
 def _matches(run: RunFolder, only: Iterable[tuple[str, str]]) -> bool:
     config = run.config()
     return all(str(_value(config, key)) == value for key, value in only)
@@ -125,7 +141,8 @@ def _value(config: dict, key: str):
 
 
 def _is_label(key: str, config: dict) -> bool:
-    return key.split(".")[-1] in config["labels"]
+    """Whether a label shows this setting already: seed, model.depth, norm or norm.name."""
+    return key.removeprefix("model.").removesuffix(".name") in config["labels"]
 
 
 def _protocol(config: dict) -> dict:
@@ -157,11 +174,10 @@ def _refuse_indistinct(configs: dict[str, dict], by: list[str]) -> None:
         key = (*config["labels"].values(), *(_value(config, k) for k in by))
         other = seen.setdefault(key, name)
         if other != name:
-            a, b = flat(configs[other]), flat(config)
-            differing = sorted(k for k in a.keys() | b.keys() if a.get(k) != b.get(k))
             raise ValueError(
                 f"the columns do not tell {other} from {name}: they differ in"
-                f" {', '.join(differing)}; keep them apart with --by, or choose with --only"
+                f" {', '.join(_differing(configs[other], config))};"
+                " keep them apart with --by, or choose with --only"
             )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from resexp.files import LockedError, atomic, exclusive
 
 FINISHED = ("done", "diverged")
+PATIENCE = 1.0  # seconds
 
 
 class BusyError(Exception):
@@ -47,7 +48,8 @@ class RunFolder:
             BusyError: another process holds it.
         """
         try:
-            with exclusive(self.path / "lock", wait=False):
+            # somebody may just be looking whether the run is held: that takes no second
+            with exclusive(self.path / "lock", wait=False, patience=PATIENCE):
                 yield
         except LockedError:
             raise BusyError(
@@ -63,6 +65,8 @@ class RunFolder:
     def write_status(self, status: str, *, step: int, steps: int, error: str = "") -> None:
         """Record how far the run is; `error` is one line."""
         state = {"status": status, "step": step, "steps": steps, "error": error}
+        if status != "failed":
+            (self.path / "error.txt").unlink(missing_ok=True)
         self._write_json("status.json", state)
 
     def recorded_status(self) -> dict:
@@ -74,14 +78,18 @@ class RunFolder:
         """How the run is now: one recorded as running that no process holds is interrupted."""
         state = self.recorded_status()
         if state["status"] == "running":
-            rows = self.rows()
-            state["step"] = max(state["step"], int(rows[-1]["step"]) if rows else 0)
+            state["step"] = max(state["step"], self.last_step())
             try:
                 with self.held():
                     state |= {"status": "interrupted", "error": "the process ended unexpectedly"}
             except BusyError:
                 pass
         return state
+
+    def last_step(self) -> int:
+        """Step of the last complete row; 0 where there is none."""
+        rows = self.rows()
+        return int(rows[-1]["step"]) if rows else 0
 
     def write_failure(self, error: BaseException) -> None:
         """Keep the traceback."""

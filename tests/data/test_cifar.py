@@ -269,3 +269,14 @@ def test_cifar100(tmp_path, monkeypatch):
     dataset = load(tmp_path, num_classes=100)
     assert dataset.targets.max() == 99
     assert dataset.inputs.shape == (200, 3, 32, 32)
+
+
+def test_images_without_labels_are_refused(tmp_path, arrays):
+    np.savez(tmp_path / "cifar10.npz", **arrays | {"x_train": arrays["x_train"][:80]})
+    with pytest.raises(ValueError, match=r"train split of CIFAR-10 has 80 images and 100 labels"):
+        load(tmp_path)
+
+
+def test_negative_labels_are_refused():
+    with pytest.raises(ValueError, match=r"has the label -1; labels begin at 0"):
+        check_classes("x", torch.tensor([-1, 0]), [1, 1])

@@ -91,13 +91,14 @@ def test_facts_say_how_the_run_departs(script, tmp_path):
             "schedule.steps": 2000, "schedule.learning_rate": 0.1, "schedule.divide_at": [0.5, 0.75],
             "precision": "bfloat16", "batch_size": 128,
         },
+        "left_out": {"plain110": "interrupted"},
         "runs": [{"run": "plain56", "status": "diverged", "step": 7, "sessions": [{"device": "CPU"}]}],
     }  # fmt: skip
     (tmp_path / "t.json").write_text(json.dumps(provenance))
     said = script.facts(tmp_path / "t.csv", table())
     assert any("2,000 of 64,000 steps" in line for line in said["departures_from_the_paper"])
     assert any("bfloat16" in line for line in said["departures_from_the_paper"])
-    assert said["not_done"] == ["plain56: diverged at step 7"]
+    assert said["not_done"] == ["plain56: diverged at step 7", "plain110: interrupted"]
     assert said["seeds"] == [0, 1, 2]
 
 

@@ -91,7 +91,7 @@ def test_variance_panels_mark_the_overflow():
     )
     figure = plot.draw(pd.DataFrame(rows, columns=plot.COLUMNS), overflow)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == ["float16 overflows (28)", "float32 overflows (257)"]
+    assert texts == ["float16 overflows (28-28)", "float32 overflows (257-257)"]
     assert not figure.axes[2].texts
     assert figure.axes[0].lines[0].get_xydata().tolist() == [[k + 1, 2.0**k] for k in range(6)]
 

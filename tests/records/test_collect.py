@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from resexp.records.collect import write_table
+from resexp.records.collect import write_measured, write_table
 from resexp.records.run import RunFolder
 
 
@@ -84,10 +84,15 @@ def test_protocols_are_not_mixed_silently(runs, tmp_path):
 def test_runs_that_no_column_tells_apart_are_refused(runs, tmp_path):
     make_run(runs, width=16)
     make_run(runs, width=32)
-    with pytest.raises(ValueError, match=r"they differ in model.width; .*--by"):
+    for run, name in zip(sorted(runs.iterdir()), ("relu", "elu"), strict=True):
+        config = RunFolder(run).config()
+        config["model"]["width"] = 16
+        RunFolder(run).write_config(config | {"activation": {"name": name}})
+    with pytest.raises(ValueError, match=r"they differ in activation\.name; .*--by"):
         collect(runs, tmp_path)
-    _, table = collect(runs, tmp_path, by=["model.width", "seed", "model"])
-    assert list(table.columns[4:6]) == ["seed", "model.width"], "labels are no second column"
+    _, table = collect(runs, tmp_path, by=["activation", "seed", "model.depth", "norm.name"])
+    assert list(table.columns[4:6]) == ["seed", "activation"], "labels are no second column"
+    assert set(table["activation"]) == {"relu", "elu"}
 
 
 def test_nothing_to_collect_is_said(runs, tmp_path):
@@ -98,3 +103,41 @@ def test_nothing_to_collect_is_said(runs, tmp_path):
         collect(runs, tmp_path)
     with pytest.raises(ValueError, match=r"the runs have no setting colour"):
         collect(runs, tmp_path, only=[("colour", "red")])
+
+
+@pytest.mark.parametrize(("key", "changed"), [("init", {"name": "other"}), ("precision", "bfloat16")])
+def test_initialization_and_precision_are_protocol(runs, tmp_path, key, changed):
+    make_run(runs, 8, **({"init": {"name": "he"}} if key == "init" else {}))
+    make_run(runs, 20, **{key: changed})
+    with pytest.raises(ValueError, match=f"differ in their protocol, {key}"):
+        collect(runs, tmp_path)
+    assert write_table(runs, tmp_path / "tables", by=[key])
+
+
+def measured(root, name, digest, networks=3):
+    run = RunFolder(root / f"{name}-{digest}")
+    run.write_config({"command": "measure", "measure": {"name": name, "networks": networks}})
+    run.write_status("done", step=1, steps=1)
+    run.write_table(name, pd.DataFrame({"setup": ["a", "b"], "value": [1 / 3, None]}))
+    return run
+
+
+def test_measurements_are_put_together_by_table(tmp_path):
+    runs, tables = tmp_path / "runs" / "x", tmp_path / "tables"
+    with pytest.raises(ValueError, match="measure first: resexp measure -m experiment=x"):
+        write_measured(runs, tables)
+    measured(runs, "one", "0")
+    measured(runs, "two", "0")
+    said = write_measured(runs, tables)
+    assert "x_one.csv: 2 rows" in said
+    assert (tables / "x_two.csv").read_text() == "setup,value\na,0.33333\nb,\n"
+    assert len(json.loads((tables / "x.json").read_text())["runs"]) == 2
+
+
+def test_two_measurements_of_one_kind_are_not_mixed(tmp_path):
+    runs = tmp_path / "runs" / "x"
+    measured(runs, "one", "0", networks=3)
+    measured(runs, "one", "1", networks=4)
+    with pytest.raises(ValueError, match=r"measure the same and differ in measure\.networks; delete one"):
+        write_measured(runs, tmp_path / "tables")
+    assert not (tmp_path / "tables").exists()
