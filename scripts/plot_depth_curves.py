@@ -107,7 +107,7 @@ def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> Non
     marks = published[(published["model"] == "resnet") & published["value"].str.match(r"[\d.]+$")]
     marks = marks[marks["depth"] <= 110]
     if len(marks):
-        label = f"He et al. 2015, table 6\n(residual, test, {PUBLISHED_STEPS:,} steps)"
+        label = f"He et al. 2015, table 6\n({PUBLISHED_STEPS:,} steps, test)"
         axes.plot(
             marks["depth"], marks["value"].astype(float), "*", color=style.PUBLISHED, ms=8, mfc="white",
             label=label,
@@ -115,7 +115,7 @@ def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> Non
     axes.set(xlabel="Depth (weight layers)", ylabel="Final error (%)")
     axes.set_title(f"(c) Error after {steps:,} steps, {DATASETS[table['dataset'].iloc[0]]}")
     axes.set_xticks(sorted({*table["depth"], *marks["depth"]}))
-    axes.legend(loc="center right" if len(marks) else "upper left")
+    axes.legend(loc="upper right" if len(marks) else "upper left", fontsize=7)
 
 
 def facts(path, table: pd.DataFrame) -> dict:

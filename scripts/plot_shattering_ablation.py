@@ -56,6 +56,8 @@ def main() -> None:
             "after": "the question of UDL notebook 11.1: why does it fail to replicate figure 11.3?",
             "networks": f"{networks} per point, 200 units, 256 inputs",
             "bars": "standard error over networks",
+            "same_by_construction": "without biases 1/D and 2/D differ by a scale only; centering takes "
+            "biases out again",
             **made_with(where.tables, "shattered_gradients"),
         }
         save(draw(table), where.figures, "shattering_ablation", facts)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from resexp.data import cifar
 from resexp.data import mnist1d as generated
+from resexp.data.augment import normalizer
 
 
 def gaussian(shape: Sequence[int], *, seed: int) -> Tensor:
@@ -16,3 +18,16 @@ def gaussian(shape: Sequence[int], *, seed: int) -> Tensor:
 def mnist1d(count: int) -> Tensor:
     """The first test sequences of MNIST-1D as vectors, (count, 40)."""
     return generated.load(seed=42).test_inputs[:count, 0]
+
+
+def cifar10(root: str, *, download: bool, count: int) -> Tensor:
+    """Test images of CIFAR-10 as a network receives them, (count, 3, 32, 32).
+
+    They are taken at even distances, so that all classes are among them.
+
+    Raises:
+        ValueError: see resexp.data.cifar.load.
+    """
+    dataset = cifar.load(root, num_classes=10, download=download)
+    chosen = dataset.test_inputs[:: len(dataset.test_inputs) // count][:count]
+    return normalizer(dataset.inputs)(chosen)

@@ -63,7 +63,8 @@ def run(config: dict) -> str:
     folder = folder_of(config)
     status = folder.status()["status"]
     if status in FINISHED:
-        print(f"{folder.name}: {status} already", flush=True)
+        if not worker_index():  # the others need not say it again
+            print(f"{folder.name}: {status} already", flush=True)
         return status
     if stop.time_is_up(config["train"]["max_minutes"]):
         print(f"{folder.name}: not begun, the time is up", flush=True)

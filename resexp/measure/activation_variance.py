@@ -92,7 +92,7 @@ class Case:
 def measure(
     setups: Mapping[str, Callable[..., nn.Module]],
     *,
-    cases: Mapping[str, Case],
+    cases: Mapping[str, Case | None],
     seeds: int,
     overflow_depth: int,
     seed: int,
@@ -105,7 +105,7 @@ def measure(
 
     Args:
         setups: name -> (depth, width=, dims=, c_in=) -> network.
-        cases: name -> inputs and sizes.
+        cases: name -> inputs and sizes; null leaves a case out.
         seeds: networks per set-up and case.
         overflow_depth: blocks of the networks that are tried in float32, bfloat16 and float16, on
             the first case.
@@ -115,6 +115,7 @@ def measure(
         block up to 20 and ever fewer of the later ones; `overflow`: setup, format, seed,
         first_block (empty: none).
     """
+    cases = {name: case for name, case in cases.items() if case is not None}
     rows, overflows = [], []
     for setup, make in setups.items():
         for kind, case in cases.items():
