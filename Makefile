@@ -4,6 +4,9 @@ BIN ?= .venv/bin
 SCRIPTS := $(wildcard scripts/plot_*.py)
 FIGURES := $(SCRIPTS:scripts/plot_%.py=results/figures/%.pdf)
 
+REPRODUCED := depth_sweep shattered_gradients variance_growth trained_networks
+SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
+
 .DEFAULT_GOAL := help
 .PHONY: help setup lint test slow reproduce figures wheel
 .SECONDEXPANSION:
@@ -18,12 +21,21 @@ setup: .venv/ready ## make .venv and install into it
 	.venv/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
 	touch $@
 
-reproduce: setup ## the main job: train, measure (or go on with it), collect, draw
+reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: train, measure (or go on with it), collect, draw
+	$(MAKE) --no-print-directory figures
+
+# The commands skip what is done by themselves; the stamp saves even asking, while no source is newer.
+results/runs/depth_sweep/.collected: $(SOURCES)
 	$(BIN)/resexp train -m experiment=depth_sweep
 	$(BIN)/resexp collect depth_sweep
-	for experiment in shattered_gradients variance_growth trained_networks; do \
-	  $(BIN)/resexp measure -m experiment=$$experiment && $(BIN)/resexp collect $$experiment || exit; done
-	$(MAKE) --no-print-directory figures
+	touch $@
+
+results/runs/%/.collected: $(SOURCES)
+	$(BIN)/resexp measure -m experiment=$*
+	$(BIN)/resexp collect $*
+	touch $@
+
+results/runs/trained_networks/.collected: results/runs/depth_sweep/.collected
 
 figures: $(FIGURES) ## redraw what is stale from results/tables/
 

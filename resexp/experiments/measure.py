@@ -46,7 +46,7 @@ def trained_runs(config: dict) -> list[Path]:
     """Folders of the finished runs that `run` names, a path or a pattern; none if it is null."""
     if config["run"] is None:
         return []
-    paths = [Path(path) for path in sorted(glob.glob(config["run"]))]
+    paths = [path for path in map(Path, sorted(glob.glob(config["run"]))) if path.is_dir()]
     return [path for path in paths if RunFolder(path).recorded_status()["status"] == "done"]
 
 
