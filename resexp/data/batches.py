@@ -33,9 +33,15 @@ class Batches:
         self.inputs, self.targets, self.batch_size = inputs, targets, batch_size
         self.prepare, self.generator = prepare, generator
         self.order, self.position = self._shuffle(), 0
+        self.index = torch.empty(batch_size, dtype=torch.int64, device=targets.device)
 
     def next(self) -> tuple[Tensor, Tensor]:
         """The next batch: prepared inputs and their targets."""
+        self.advance()
+        return self.batch()
+
+    def advance(self) -> None:
+        """Go to the next batch: write down which examples it holds."""
         end = self.position + self.batch_size
         index = self.order[self.position : end]
         if end > len(self.order):
@@ -43,7 +49,11 @@ class Batches:
             self.order = self._shuffle()
             index = torch.cat([index, self.order[:end]])
         self.position = end
-        return self.prepare(self.inputs[index], self.generator), self.targets[index]
+        self.index.copy_(index)
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        """The batch that was gone to; the same operations on the same tensors every time."""
+        return self.prepare(self.inputs[self.index], self.generator), self.targets[self.index]
 
     def state_dict(self) -> dict:
         """Where the row stands; with it the same batches follow again."""

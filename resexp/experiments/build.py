@@ -157,7 +157,8 @@ def trainer(config: dict, device: torch.device) -> Trainer:
     draws = generator(config["seed"], "batches", device)
     batches = Batches(data.inputs, data.targets, config["batch_size"], prepare, draws)
     model = build_model(config, device)
-    if config["train"]["channels_last"] and options["dims"] == 2:
+    execution = config["train"]
+    if execution["channels_last"]:
         model = model.to(memory_format=torch.channels_last)
     return Trainer(
         model,
@@ -166,7 +167,9 @@ def trainer(config: dict, device: torch.device) -> Trainer:
         make(config["schedule"], "schedule"),
         splits=splits,
         autocast=autocast(config["precision"], device),
-        channels_last=config["train"]["channels_last"],
+        channels_last=execution["channels_last"],
+        compiled=execution["compile"],
+        captured=execution["capture"] and device.type == "cuda",
     )
 
 

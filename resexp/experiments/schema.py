@@ -47,6 +47,8 @@ class Execution:
     workers: int = MISSING
     threads: int | None = None
     channels_last: bool = MISSING
+    compile: bool = MISSING
+    capture: bool = MISSING
     max_minutes: float | None = None
     checkpoint_minutes: float = MISSING
     runs: str = MISSING

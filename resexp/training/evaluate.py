@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resexp.training.precision import image_layout
+from resexp.training.precision import channels_last_layout
 
 
 @torch.no_grad()
@@ -28,15 +28,16 @@ def evaluate(
         prepare: inputs of a batch -> what the network receives.
         batch_size: examples at a time; the result does not depend on it.
         autocast: entered around each forward pass.
-        channels_last: memory layout of images.
+        channels_last: memory layout of the batches.
     """
     was_training = model.training
     model.eval()
     loss = torch.zeros((), dtype=torch.float64, device=targets.device)
     wrong = torch.zeros((), dtype=torch.int64, device=targets.device)
     for x, y in zip(inputs.split(batch_size), targets.split(batch_size), strict=True):
+        x = prepare(x)
         with autocast:
-            logits = model(image_layout(prepare(x), channels_last)).float()
+            logits = model(channels_last_layout(x) if channels_last else x).float()
         loss += F.cross_entropy(logits, y, reduction="sum")
         wrong += (logits.argmax(1) != y).sum()
     model.train(was_training)

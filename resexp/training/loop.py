@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resexp.training.evaluate import evaluate
-from resexp.training.precision import image_layout
+from resexp.training.precision import channels_last_layout
+from resexp.training.step import Captured, Meter
 
 EVALUATION_BATCH = 1000
 
@@ -22,40 +23,19 @@ class DivergedError(Exception):
         self.step = step
 
 
-class Meter:
-    """Sums of loss and errors, kept on the device: adding never waits for it."""
-
-    def __init__(self, device: torch.device):
-        self.loss = torch.zeros((), dtype=torch.float64, device=device)
-        self.wrong = torch.zeros((), dtype=torch.int64, device=device)
-        self.examples = 0
-
-    def add(self, mean_loss: Tensor, wrong: Tensor, examples: int) -> None:
-        self.loss += mean_loss * examples
-        self.wrong += wrong
-        self.examples += examples
-
-    def read(self) -> tuple[float, float]:
-        """Mean loss (nats) and error (percent) of all that was added; waits for the device."""
-        return self.loss.item() / self.examples, 100 * self.wrong.item() / self.examples
-
-    def reset(self) -> None:
-        self.loss.zero_()
-        self.wrong.zero_()
-        self.examples = 0
-
-
 class Trainer:
     """One run: the network, what trains it, and how far it has come.
 
     Args:
         model: on the training device.
-        batches: `next()` -> (inputs, targets); with state_dict and load_state_dict.
+        batches: `advance()`, then `batch()` -> (inputs, targets); see resexp.data.batches.
         optimizer: over the model's parameters.
         schedule: see resexp.training.schedules.
         splits: name -> (inputs, targets, prepare) to be evaluated for each row.
         autocast: entered around each forward pass.
-        channels_last: memory layout of images.
+        channels_last: memory layout of the batches; the model's weights should have it, too.
+        compiled: let torch.compile fuse the model's operations while training.
+        captured: record a step as a CUDA graph and replay it; the numbers stay the same.
     """
 
     def __init__(
@@ -68,42 +48,59 @@ class Trainer:
         splits: dict[str, tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]],
         autocast: AbstractContextManager,
         channels_last: bool,
+        compiled: bool = False,
+        captured: bool = False,
     ):
         self.model, self.batches, self.optimizer = model, batches, optimizer
         self.schedule, self.splits = schedule, splits
         self.autocast, self.channels_last = autocast, channels_last
         device = next(model.parameters()).device
-        self.step, self.rows = 0, []
+        self.forward = torch.compile(model) if compiled else model
+        self.launch = Captured(self._on_device, [batches.generator]) if captured else self._on_device
+        # A captured step reads its rate from this tensor; otherwise the optimizer keeps a number.
+        self.rate_on_device = torch.zeros((), device=device) if captured else None
+        self.step, self.rows, self.learning_rate = 0, [], None
         self.interval, self.window = Meter(device), Meter(device)
         self.warming_up = schedule.warms_up
-        # First step whose loss was not finite; 0 as long as there was none.
-        self.first_bad = torch.zeros((), dtype=torch.int64, device=device)
+        # Steps taken, and the first whose loss was not finite; 0 as long as there was none.
+        self.taken, self.first_bad = (torch.zeros((), dtype=torch.int64, device=device) for _ in range(2))
         self.seconds = 0.0  # of the whole run, evaluation included
         self.training_seconds = 0.0  # of the interval, evaluation left out
 
     def train_step(self) -> None:
         """One batch, one update. Nothing here waits for the device."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule.at(self.step, warming_up=self.warming_up)
-        x, y = self.batches.next()
+        self._set_learning_rate(self.schedule.at(self.step, warming_up=self.warming_up))
+        self.batches.advance()
+        self.launch()
+        self.step += 1
+        if self.warming_up and self.step % self.schedule.warm_up_window == 0:
+            self.warming_up = not self.schedule.warm_up_ends(self.window.read()[1])
+            self.window.reset()
+
+    def _on_device(self) -> None:
+        """The step from the batch to what is noted of it: the same kernels on the same tensors."""
+        x, y = self.batches.batch()
         with self.autocast:
-            logits = self.model(image_layout(x, self.channels_last))
+            logits = self.forward(channels_last_layout(x) if self.channels_last else x)
         loss = F.cross_entropy(logits.float(), y)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        self.step += 1
-        self._observe(loss.detach(), (logits.detach().argmax(1) != y).sum(), len(y))
+        loss, wrong = loss.detach(), (logits.detach().argmax(1) != y).sum()
+        self.interval.add(loss, wrong, len(y))
+        if self.schedule.warms_up:
+            self.window.add(loss, wrong, len(y))
+        self.taken += 1
+        self.first_bad += (~torch.isfinite(loss) & (self.first_bad == 0)) * self.taken
 
-    def _observe(self, loss: Tensor, wrong: Tensor, examples: int) -> None:
-        self.interval.add(loss, wrong, examples)
-        is_first_bad = ~torch.isfinite(loss) & (self.first_bad == 0)
-        self.first_bad += is_first_bad * self.step
-        if self.warming_up:
-            self.window.add(loss, wrong, examples)
-            if self.step % self.schedule.warm_up_window == 0:
-                self.warming_up = not self.schedule.warm_up_ends(self.window.read()[1])
-                self.window.reset()
+    def _set_learning_rate(self, rate: float) -> None:
+        if rate == self.learning_rate:
+            return
+        self.learning_rate = rate
+        if self.rate_on_device is not None:
+            rate = self.rate_on_device.fill_(rate)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
 
     def observed(self) -> dict:
         """What the interval that ends here has shown; waits for the device.
@@ -117,7 +114,7 @@ class Trainer:
         return {
             "step": self.step,
             "epoch": self.step * self.batches.batch_size / len(self.batches.targets),
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": self.learning_rate,
             "train_loss": loss,
             "train_error_percent": error,
         }
@@ -147,24 +144,25 @@ class Trainer:
             "batches": self.batches.state_dict(),
             "warming_up": self.warming_up,
             "first_bad": self.first_bad,
-            "meters": [(m.loss, m.wrong, m.examples) for m in (self.interval, self.window)],
+            "meters": [meter.state() for meter in (self.interval, self.window)],
             "seconds": (self.seconds, self.training_seconds),
             "torch_generator": torch.get_rng_state(),
             "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from where `state` was taken, to the same numbers."""
+        """Go on from where `state` was taken, to the same numbers; before the first step."""
         self.step, self.rows = state["step"], list(state["rows"])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.batches.load_state_dict(state["batches"])
         self.warming_up = state["warming_up"]
+        self.taken.fill_(self.step)
         self.first_bad.copy_(state["first_bad"])
         for meter, saved in zip((self.interval, self.window), state["meters"], strict=True):
-            meter.loss.copy_(saved[0])
-            meter.wrong.copy_(saved[1])
-            meter.examples = saved[2]
+            for total, value in zip(meter.state(), saved, strict=True):
+                total.copy_(value)
+        self.learning_rate = None  # the optimizer's was replaced: it is to be set again
         self.seconds, self.training_seconds = state["seconds"]
         torch.set_rng_state(state["torch_generator"].cpu())
         if torch.cuda.is_available() and len(state["cuda_generators"]) == torch.cuda.device_count():
@@ -195,7 +193,7 @@ def fit(trainer: Trainer, *, steps: int, interval: int, after_step: Callable[[],
         trainer.training_seconds += time.perf_counter() - started
         if row:
             row |= trainer.evaluated()
-            row["examples_per_second"] = trainer.interval.examples / trainer.training_seconds
+            row["examples_per_second"] = trainer.interval.examples.item() / trainer.training_seconds
             trainer.interval.reset()
             trainer.training_seconds = 0.0
         trainer.seconds += time.perf_counter() - started

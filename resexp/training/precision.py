@@ -27,8 +27,6 @@ def set_tf32(enabled: bool) -> None:
     torch.backends.cudnn.allow_tf32 = enabled
 
 
-def image_layout(x: Tensor, channels_last: bool) -> Tensor:
-    """Images in channels-last order if asked for; sequences as they are."""
-    if channels_last and x.dim() == 4:
-        return x.contiguous(memory_format=torch.channels_last)
-    return x
+def channels_last_layout(x: Tensor) -> Tensor:
+    """Images or sequences with their channels last in memory; the shape stays as it is."""
+    return x.movedim(1, -1).contiguous().movedim(-1, 1)

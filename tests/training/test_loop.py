@@ -11,7 +11,7 @@ from resexp.data.batches import Batches
 from resexp.training import checkpoint
 from resexp.training.evaluate import evaluate
 from resexp.training.loop import DivergedError, Trainer, fit
-from resexp.training.precision import autocast, image_layout, set_tf32
+from resexp.training.precision import autocast, channels_last_layout, set_tf32
 from resexp.training.schedules import StepDecay
 
 CPU = torch.device("cpu")
@@ -123,7 +123,7 @@ def test_warm_up_ends_when_the_error_has_fallen_and_is_restored(tmp_path):
         result = []
         for _ in range(steps):
             trainer.train_step()
-            result.append(trainer.optimizer.param_groups[0]["lr"])
+            result.append(trainer.learning_rate)
         return result
 
     expected = rates(warming_up(), 100)
@@ -190,8 +190,11 @@ def test_set_tf32():
     assert torch.get_float32_matmul_precision() == "highest"
 
 
-def test_image_layout_is_for_images():
-    x = torch.zeros(2, 3, 4, 5)
-    assert image_layout(x, True).is_contiguous(memory_format=torch.channels_last)
-    assert image_layout(x, False) is x
-    assert image_layout(x[0], True).shape == (3, 4, 5)
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3, 4)])
+def test_channels_last_layout_changes_the_order_in_memory_only(shape):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    y = channels_last_layout(x)
+    assert torch.equal(x, y)
+    assert y.stride(1) == 1, "channels lie side by side"
+    if len(shape) == 4:
+        assert y.is_contiguous(memory_format=torch.channels_last)
