@@ -2,4 +2,5 @@
 
 from resexp.cli import main
 
-main()
+if __name__ == "__main__":  # the processes of `resexp bench` import this module by another name
+    main()

@@ -22,6 +22,7 @@ usage: resexp COMMAND ...
   collect   gather an experiment's runs into results/tables/
   status    how far an experiment's runs are
   list      what there is to choose from: models, datasets, experiments, ...
+  bench     what a training step costs here, beside the usual way of writing it
 
   resexp COMMAND --help says more; resexp --version.
 """
@@ -49,6 +50,15 @@ usage: resexp measure [measure=option | key=value ...] [-m]
   -m, --multirun      one measurement for each combination of the values given
   --cfg job           print the config and stop; --info, --hydra-help: more of Hydra
 """
+BENCH = """\
+usage: resexp bench [key=value ...]
+
+  resexp bench
+  resexp bench 'cases=["model=resnet56 dataset=fake"]' repetitions=9 fixed_costs=false
+
+Trains each network of `cases` the usual way (DataLoader, eager, float32) and ours, in turns in one
+run, and writes results/tables/bench_<device>.csv. conf/bench.yaml lists the keys.
+"""
 
 
 def main() -> None:
@@ -59,6 +69,7 @@ def main() -> None:
         "collect": collect,
         "status": status,
         "list": list_options,
+        "bench": bench,
     }
     arguments = _for_completion(sys.argv[1:])
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -189,6 +200,21 @@ def list_options(arguments: list[str]) -> None:
         refuse(error)
     for name, line in found.items():
         print(f"{name:<28} {line}")
+
+
+def bench(arguments: list[str]) -> None:
+    """`resexp bench`: see BENCH."""
+    if {"-h", "--help"} & set(arguments):
+        return print(BENCH, end="")
+    from resexp.experiments.bench import main as task
+    from resexp.experiments.compose import ConfigError
+
+    try:
+        task(arguments)
+    except ConfigError as error:
+        refuse(error)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _print_groups(*names: str) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -112,6 +113,11 @@ def test_tab_completion(resexp):
         (["collect", "nothing"], "no folder"),
         (["train", "model=resnet57"], "did you mean resnet56?"),
         (["train", "seed=x"], "could not be converted to Integer"),
+        (["bench", "repetitions=0"], "repetitions must be above 0, got 0"),
+        (["bench", "members=[1]"], "members must be 2 or more each, got [1]"),
+        (["bench", "cases=[model=resnet57]"], "cannot read"),
+        (["bench", 'cases=["model=resnet57"]'], "no model=resnet57 (did you mean resnet56?)"),
+        (["bench", "sead=1"], "there is no key sead"),
         (["train", "model.depth=21"], "6n+2"),
         (["train", "-m", "model=resnet20,plian20"], "did you mean plain20?"),
         (["train", "-m", "model=resnet", "model.depth=20,21"], "6n+2"),
@@ -133,6 +139,24 @@ def test_what_a_person_typed_wrong_gets_one_sentence_and_exit_2(resexp, tmp_path
     assert not list((tmp_path / "results").rglob("config.json")), "before any job of a sweep starts"
 
 
+def test_bench_times_every_way_and_writes_its_tables(resexp, tmp_path):
+    case = "model=resnet model.depth=8 model.width=4 dataset=fake dataset.load.train_size=64 batch_size=16"
+    small = ["repetitions=2", "seconds=0.01", "precisions=[float32]", "compile=false", "fixed_costs=false"]
+    done = resexp("bench", f'cases=["{case}"]', *small, "members=[2]", "name=tiny", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "results/tables/tiny.csv")
+    ways = ["usual", "eager on device-resident data", "ours", "ours, side by side"]
+    assert table["variant"].tolist() == ways
+    assert table["ratio_to_usual"][0] == 1
+    right = table["members"] * 16 / table["ms_per_step"] * 1e3
+    assert table["images_per_second"].tolist() == pytest.approx(right.tolist(), rel=2e-3)
+    assert (table["ms_lowest"] <= table["ms_per_step"]).all()
+    assert (table["peak_memory_mib"] > 100).all()
+    record = json.loads((tmp_path / "results/tables/tiny.json").read_text())
+    assert "bench" in record["session"]["command"]
+    assert record["ceilings"]["bytes_per_second"] > 1e8
+
+
 def test_sweep_collect_figures_end_to_end(resexp, tmp_path):
     sweep = ["train", "-m", "experiment=depth_sweep", *TINY, "schedule.steps=4", "interval=2"]
     small = ["model.depth=8,14", "seed=0,1"]
@@ -141,7 +165,7 @@ def test_sweep_collect_figures_end_to_end(resexp, tmp_path):
     assert "8 done" in done.stdout
     assert "plain8-mnist1d-batch-seed1" in done.stdout
     again = resexp(*sweep, *small)
-    assert again.stdout.count("done already") == 8
+    assert again.stdout.strip().splitlines()[-1] == "8 done", "nothing is begun, not even composed"
     said = resexp("status", "depth_sweep").stdout
     assert said.count(" 4/4 ") == 8
     assert said.count("missing") == 24, "the experiment's own runs are wider and longer"

@@ -5,11 +5,12 @@ import hashlib
 import importlib
 import inspect
 import json
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from resexp.data.augment import crop_and_flip, normalizer
 from resexp.data.batches import Batches, check_batch_size
@@ -19,6 +20,8 @@ from resexp.training.loop import Trainer
 from resexp.training.precision import autocast
 
 ALLOWED_TARGETS = ("resexp.", "torch.nn.", "torch.optim.")
+# Layers draw from the global generator as they are built, and so does whatever shares it.
+_BUILDING = threading.Lock()
 # Keys that do not change what a run computes.
 OUTSIDE_DIGEST = {
     "name", "command", "train", "device", "threads", "runs",
@@ -137,10 +140,14 @@ def device_of(asked: str) -> torch.device:
 
 
 def trainer(config: dict, device: torch.device) -> Trainer:
-    """Everything that a run needs, at its first step."""
-    options = config["dataset"]
-    data, val_inputs, val_targets = hold_out(load_dataset(config), options["val_size"])
-    data = data.to(device)
+    """Everything that a run needs, at its first step. Threads may call it side by side."""
+    with _BUILDING:
+        return _trainer(config, device)
+
+
+def _trainer(config: dict, device: torch.device) -> Trainer:
+    options, execution = config["dataset"], config["train"]
+    data, val_inputs, val_targets = _on_device(json.dumps(options["load"]), options["val_size"], device)
     normalize = normalizer(data.inputs)
     augmented = options["crop_padding"] or options["flip"]
 
@@ -153,11 +160,10 @@ def trainer(config: dict, device: torch.device) -> Trainer:
 
     splits = {"test": (data.test_inputs, data.test_targets, normalize)}
     if len(val_targets):
-        splits["val"] = (val_inputs.to(device), val_targets.to(device), normalize)
+        splits["val"] = (val_inputs, val_targets, normalize)
     draws = generator(config["seed"], "batches", device)
     batches = Batches(data.inputs, data.targets, config["batch_size"], prepare, draws)
     model = build_model(config, device)
-    execution = config["train"]
     if execution["channels_last"]:
         model = model.to(memory_format=torch.channels_last)
     return Trainer(
@@ -171,6 +177,13 @@ def trainer(config: dict, device: torch.device) -> Trainer:
         compiled=execution["compile"],
         captured=execution["capture"] and device.type == "cuda",
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _on_device(load: str, val_size: int, device: torch.device) -> tuple[Dataset, Tensor, Tensor]:
+    """The training data and what is held out; shared by the runs that are trained side by side."""
+    data, inputs, targets = hold_out(_load_dataset(load), val_size)
+    return data.to(device), inputs.to(device), targets.to(device)
 
 
 def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:

@@ -4,6 +4,7 @@ import glob
 import inspect
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -85,6 +86,11 @@ def run(config: dict) -> str:
     torch.set_num_threads(config["threads"] or len(os.sched_getaffinity(0)))
     with folder.held():
         return recorded(folder, config, device, 1, partial(_work, config, folder, device))
+
+
+def share(runs: list[dict]) -> Callable[[], None]:
+    """A sweep of measurements has one worker: there is nothing to start or to wait for."""
+    return lambda: None
 
 
 def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, int]:

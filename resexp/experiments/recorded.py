@@ -35,7 +35,7 @@ def recorded(
     """
     folder.write_config(config)
     record = folder.provenance()
-    session = provenance.session(PACKAGES, _in_words(device))
+    session = provenance.session(PACKAGES, in_words(device))
     record["sessions"].append(session)
     folder.write_provenance(record)
     step, error = folder.recorded_status()["step"], ""
@@ -57,7 +57,7 @@ def recorded(
     return status
 
 
-def _in_words(device: torch.device) -> str:
+def in_words(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU, {torch.backends.cpu.get_cpu_capability()}"

@@ -94,8 +94,26 @@ class Measure:
     measure: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class Bench:
+    """Primary config of `resexp bench`."""
+
+    command: str = MISSING
+    name: str | None = None
+    device: str = MISSING
+    precisions: list[str] | None = None
+    members: list[int] | None = None
+    compile: bool = MISSING
+    repetitions: int = MISSING
+    seconds: float = MISSING
+    fixed_costs: bool = MISSING
+    tables: str = MISSING
+    cases: list[str] = MISSING
+
+
 store = ConfigStore.instance()
 store.store(name="train_schema", node=Train)
 store.store(name="measure_schema", node=Measure)
+store.store(name="bench_schema", node=Bench)
 store.store(group="dataset", name="schema", node=Dataset)
 store.store(group="dataset", name="files_schema", node=DatasetInFiles)

@@ -1,6 +1,7 @@
 """Asking a run to stop: by a signal, or because its time is up."""
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,17 +15,19 @@ def time_is_up(max_minutes: float | None) -> bool:
 
 
 class Signals:
-    """The first SIGINT or SIGTERM is noted in `received`; the second acts as usual."""
+    """The first SIGINT or SIGTERM is noted in `received`, for all threads; the second acts as usual."""
 
-    def __init__(self):
-        self.received: int | None = None
+    received: int | None = None
 
     @contextmanager
     def noted(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals reach the main thread only, which notes them for this one, too
+            return
         before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
 
         def note(number: int, frame) -> None:
-            self.received = number
+            Signals.received = number
             signal.signal(number, before[number])
 
         try:

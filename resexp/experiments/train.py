@@ -2,7 +2,10 @@
 
 import os
 import sys
+import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -14,16 +17,16 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 import resexp.experiments.schema  # noqa: F401  registers the schema
-from resexp.experiments import build, stop
+from resexp.experiments import build, stop, workers
 from resexp.experiments.build import check  # noqa: F401  sweeps check runs by their command
 from resexp.experiments.compose import ConfigError, resolved
 from resexp.experiments.listing import CONF
 from resexp.experiments.recorded import StoppedAtError, recorded
-from resexp.experiments.workers import worker_index
 from resexp.records.run import FINISHED, BusyError, RunFolder, digest
 from resexp.refusal import refuse
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
+from resexp.training.memory import keep_freed
 from resexp.training.precision import set_tf32
 
 
@@ -63,7 +66,7 @@ def run(config: dict) -> str:
     folder = folder_of(config)
     status = folder.status()["status"]
     if status in FINISHED:
-        if not worker_index():  # the others need not say it again
+        if not workers.worker_index():  # the others need not say it again
             print(f"{folder.name}: {status} already", flush=True)
         return status
     if stop.time_is_up(config["train"]["max_minutes"]):
@@ -82,6 +85,33 @@ def run(config: dict) -> str:
     return status
 
 
+def share(runs: list[dict]) -> Callable[[], None]:
+    """Start the other workers of a sweep; the result waits for them.
+
+    Args:
+        runs: resolved configs of the whole sweep.
+    """
+    execution = runs[0]["train"]
+    if build.device_of(execution["device"]).type == "cuda":
+        threads = workers.start_threads(execution["workers"], run, runs, _own_stream)
+        return partial(_join, threads)
+    processes = workers.start_processes(execution["workers"])
+    return lambda: [process.wait() for process in processes]
+
+
+def _own_stream() -> AbstractContextManager:
+    return torch.cuda.stream(torch.cuda.Stream())
+
+
+def _join(threads: list[threading.Thread]) -> None:
+    signals = stop.Signals()
+    with signals.noted():
+        for thread in threads:
+            thread.join()
+    if signals.received:
+        sys.exit(128 + signals.received)
+
+
 def _work(config: dict, folder: RunFolder, device: torch.device, signals: stop.Signals) -> tuple[str, int]:
     trainer = _resumed(config, folder, device)
     try:
@@ -95,6 +125,7 @@ def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
     execution, cores = config["train"], len(os.sched_getaffinity(0))
     torch.set_num_threads(execution["threads"] or max(1, cores // execution["workers"]))
     set_tf32(config["precision"] == "tf32")
+    keep_freed()
     torch.manual_seed(config["seed"])  # for layers that draw while training, such as dropout
     trainer = build.trainer(config, device)
     if state := checkpoint.load(folder.path, device):
@@ -108,7 +139,11 @@ def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Si
     execution, steps = config["train"], config["schedule"]["steps"]
     on_terminal = sys.stderr.isatty()
     bar = tqdm(
-        total=steps, initial=trainer.step, desc=folder.name, disable=not on_terminal, position=worker_index()
+        total=steps,
+        initial=trainer.step,
+        desc=folder.name,
+        disable=not on_terminal,
+        position=workers.worker_index(),
     )
     saved_at = time.monotonic()
 

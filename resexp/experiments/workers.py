@@ -1,7 +1,9 @@
-"""Several processes that share a sweep: each goes through all runs and skips those that are held.
+"""Several workers that share a sweep: each goes through all runs and skips those that are held.
 
 The lock on a run's folder is all that they need to know of each other, so a sweep may as well be
-started by hand in several terminals, or on several machines over one file system.
+started by hand in several terminals, or on several machines over one file system. On a CPU a worker
+is a process. On a GPU it is a thread with a CUDA stream of its own: the kernels of several small
+networks then overlap, which those of several processes do not, and the data is there once.
 """
 
 import atexit
@@ -9,16 +11,47 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Sequence
+
+from resexp.records.run import BusyError
 
 VARIABLE = "RESEXP_WORKER"
+_OF_THREAD = threading.local()
 
 
 def worker_index() -> int:
-    """0 for the process that a person started, 1 and up for those that it started."""
-    return int(os.environ.get(VARIABLE, "0"))
+    """0 for the process that a person started, 1 and up for the workers that it started."""
+    return getattr(_OF_THREAD, "index", int(os.environ.get(VARIABLE, "0")))
 
 
-def start_others(count: int) -> list[subprocess.Popen]:
+def start_threads(
+    count: int, run: Callable[[dict], str], runs: Sequence[dict], stream: Callable[[], object]
+) -> list[threading.Thread]:
+    """Start `count` - 1 threads that go through all runs beside this one.
+
+    Args:
+        run: carries out the run of a config.
+        runs: resolved configs.
+        stream: () -> context in which a thread's work is launched.
+    """
+
+    def work(index: int) -> None:
+        _OF_THREAD.index = index
+        with stream():
+            for config in runs:
+                try:
+                    run(config)
+                except BusyError:
+                    continue  # another worker's
+
+    others = [threading.Thread(target=work, args=(index,)) for index in range(1, count)]
+    for other in others:
+        other.start()
+    return others
+
+
+def start_processes(count: int) -> list[subprocess.Popen]:
     """Start the same command `count` - 1 times more; they end with this process at the latest."""
     if worker_index():
         return []

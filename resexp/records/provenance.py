@@ -48,8 +48,13 @@ def source() -> dict:
 
 def peak_memory_mib() -> float:
     """Largest resident size of this process so far."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
+    try:
+        # getrusage would count what the process that started this one held at that moment
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return round(next(int(x.split()[1]) for x in lines if x.startswith("VmHWM:")) / 2**10, 1)
+    except (OSError, StopIteration):
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
 
 
 def _git(top: Path, *arguments: str) -> str | None:

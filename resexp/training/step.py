@@ -1,11 +1,13 @@
 """What one training step does on the device, and how it is launched."""
 
+import threading
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 EAGER_STEPS = 3  # before a step is captured: libraries choose their kernels, buffers come into being
+_CAPTURING = threading.Lock()  # CUDA records one graph at a time in a process
 
 
 class Meter:
@@ -72,7 +74,8 @@ class Captured:
             graph.register_generator_state(generator)
         try:
             # other threads, with networks of their own, may go on meanwhile
-            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
+            mode = "thread_local"
+            with _CAPTURING, torch.cuda.graph(graph, stream=self.stream, capture_error_mode=mode):
                 self.function()
         except RuntimeError as error:  # recording computes nothing, so nothing was lost
             self.failure = str(error).splitlines()[0]

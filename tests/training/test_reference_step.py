@@ -16,15 +16,9 @@ CASES = [(g, option, dataset) for g in GROUPS for option in options(g) for datas
 
 def config(group, option, dataset):
     size = {"fake": ["dataset.load.shape=[3,8,8]", "dataset.load.train_size=96"], "mnist1d": []}[dataset]
-    return resolved(
-        composed(
-            "train",
-            [
-                "model=resnet", "model.depth=8", "model.width=8", "batch_size=20", "schedule.steps=30", f"schedule.learning_rate={RATE}",
-                f"dataset={dataset}", f"{group}={option}", *size,
-            ],
-        )
-    )  # fmt: skip
+    network = ["model=resnet", "model.depth=8", "model.width=8", f"{group}={option}"]
+    protocol = ["batch_size=20", "schedule.steps=30", f"schedule.learning_rate={RATE}"]
+    return resolved(composed("train", [*network, f"dataset={dataset}", *protocol, *size]))
 
 
 def slow_batches(settings, dataset):

@@ -1,0 +1,189 @@
+"""`resexp bench`: what training steps cost, every way in turns with the usual one."""
+
+import json
+import os
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from resexp.experiments import build, fixed_costs
+from resexp.experiments.compose import ConfigError, composed, resolved
+from resexp.experiments.contender import Contender
+from resexp.experiments.recorded import PACKAGES, in_words
+from resexp.files import atomic
+from resexp.measure.ceilings import bytes_moved, copy_bandwidth, matrix_rate, operations
+from resexp.records import provenance
+
+NUMBER_BYTES = {"float32": 4, "tf32": 4, "bfloat16": 2}
+SLOW_AND_PLAIN = [
+    "train.channels_last=false", "train.capture=false", "train.compile=false", "optimizer.fused=false",
+]  # fmt: skip
+
+
+def main(overrides: list[str]) -> None:
+    """Measure, print and write `<tables>/<name>.csv` and `.json`.
+
+    Raises:
+        ConfigError: a setting that cannot be; nothing was measured then.
+    """
+    config = resolved(composed("bench", overrides))
+    device = _checked(config)
+    session = provenance.session(PACKAGES, in_words(device))
+    ceilings = _ceilings(device, _precisions(config, device))
+    print(_ceilings_line(ceilings), flush=True)
+    rows = []
+    for case in config["cases"]:
+        for row in _case(case, config, device, ceilings):
+            rows.append(row)
+            print(_line(row), flush=True)
+    name = config["name"] or f"bench_{_short_name(device)}"
+    tables = Path(config["tables"])
+    _write(tables / f"{name}.csv", pd.DataFrame(rows))
+    if config["fixed_costs"]:
+        costs = pd.DataFrame(fixed_costs.measure(config["repetitions"]))
+        _write(tables / f"{name}_fixed.csv", costs)
+        print(costs.to_string(index=False), flush=True)
+    record = {"config": config, "ceilings": ceilings, "session": session | {"end": provenance.now()}}
+    with atomic(tables / f"{name}.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _checked(config: dict) -> torch.device:
+    try:
+        device = build.device_of(config["device"])
+        for key in ("repetitions", "seconds"):
+            if config[key] <= 0:
+                raise ValueError(f"{key} must be above 0, got {config[key]}")
+        if any(count < 2 for count in config["members"] or []):
+            raise ValueError(f"members must be 2 or more each, got {config['members']}")
+        for case in config["cases"]:
+            for precision in _precisions(config, device):
+                build.check(_settings(case, device, f"precision={precision}"))
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return device
+
+
+def _precisions(config: dict, device: torch.device) -> list[str]:
+    everywhere = ["float32", "bfloat16"]
+    return config["precisions"] or (["float32", "tf32", "bfloat16"] if device.type == "cuda" else everywhere)
+
+
+def _settings(case: str, device: torch.device, *overrides: str) -> dict:
+    return resolved(composed("train", [*case.split(), f"train.device={device}", *overrides]))
+
+
+def _variants(case: str, config: dict, device: torch.device) -> Iterator[tuple[str, dict, int]]:
+    """Name, settings and members of every way; the usual one first."""
+    precisions = _precisions(config, device)
+    best = precisions[-1]
+    yield "usual", _settings(case, device), 1
+    yield "eager on device-resident data", _settings(case, device, *SLOW_AND_PLAIN), 1
+    for precision in precisions:
+        yield "ours", _settings(case, device, f"precision={precision}"), 1
+    if config["compile"]:
+        yield "ours, compiled", _settings(case, device, f"precision={best}", "train.compile=true"), 1
+    at_once = [2, 4, 8] if device.type == "cuda" else [len(os.sched_getaffinity(0))]
+    for members in config["members"] or at_once:
+        if members > 1:
+            yield "ours, side by side", _settings(case, device, f"precision={best}"), members
+
+
+def _case(case: str, config: dict, device: torch.device, ceilings: dict) -> list[dict]:
+    variants = list(_variants(case, config, device))
+    contenders: list[Contender] = []
+    try:
+        for name, settings, members in variants:  # one after the other: set-up is timed, too
+            contenders.append(Contender(settings, usual=name == "usual", members=members))
+        steps = [max(1, round(config["seconds"] / contender.seconds(1))) for contender in contenders]
+        times: list[list[float]] = [[] for _ in contenders]
+        for _ in range(config["repetitions"]):
+            for contender, count, found in zip(contenders, steps, times, strict=True):
+                found.append(contender.seconds(count) / count)
+        memory = [contender.peak_memory_mib() for contender in contenders]
+    finally:
+        for contender in contenders:
+            contender.close()
+    usual, rows = statistics.median(times[0]), []
+    for (name, settings, members), contender, count, found, peak in zip(
+        variants, contenders, steps, times, memory, strict=True
+    ):
+        median, batch = statistics.median(found), settings["batch_size"]
+        bound = _bound_ms(settings, ceilings)
+        rows.append(
+            {
+                "model": settings["model"]["name"],
+                "depth": settings["model"]["depth"],
+                "width": settings["model"]["width"],
+                "dataset": settings["dataset"]["name"],
+                "batch_size": batch,
+                "variant": name,
+                "precision": settings["precision"],
+                "members": members,
+                "repetitions": len(found),
+                "steps": count,
+                "ms_per_step": 1e3 * median,
+                "ms_lowest": 1e3 * min(found),
+                "ms_highest": 1e3 * max(found),
+                "images_per_second": members * batch / median,
+                "ratio_to_usual": members * usual / median,
+                "setup_seconds": contender.setup_seconds,
+                "peak_memory_mib": peak,
+                **bound,
+                "share_of_bound": members * max(bound.values()) / (1e3 * median),
+            }
+        )
+    return rows
+
+
+def _ceilings(device: torch.device, precisions: list[str]) -> dict:
+    """Best rates of this machine: operations per second for each precision, bytes per second."""
+    on_gpu = device.type == "cuda"
+    rates = {p: matrix_rate(device, p, size=8192 if on_gpu else 1024) for p in precisions}
+    bandwidth = copy_bandwidth(device, mebibytes=1024 if on_gpu else 256)
+    return {"operations_per_second": rates, "bytes_per_second": bandwidth}
+
+
+def _bound_ms(settings: dict, ceilings: dict) -> dict:
+    """The least that one member's step can take, by its operations and by its bytes."""
+    model = build.build_model(settings)
+    sample = build.load_dataset(settings).inputs[: settings["batch_size"]].float()
+    moved = bytes_moved(model, sample, bytes_per_number=NUMBER_BYTES[settings["precision"]])
+    done = operations(model, sample)
+    rate = ceilings["operations_per_second"][settings["precision"]]
+    return {
+        "matrix_bound_ms": 1e3 * done / rate,
+        "memory_bound_ms": 1e3 * moved / ceilings["bytes_per_second"],
+    }
+
+
+def _short_name(device: torch.device) -> str:
+    if device.type == "cpu":
+        return "cpu"
+    return torch.cuda.get_device_name(device).lower().replace("nvidia", "").strip().replace(" ", "_")
+
+
+def _ceilings_line(ceilings: dict) -> str:
+    rates = ", ".join(f"{p} {r / 1e9:.0f} GFLOP/s" for p, r in ceilings["operations_per_second"].items())
+    return f"matrix products {rates}; copy {ceilings['bytes_per_second'] / 1e9:.1f} GB/s"
+
+
+def _line(row: dict) -> str:
+    return (
+        f"{row['model']}{row['depth']} {row['dataset']} {row['variant']}, {row['precision']},"
+        f" {row['members']} at once: {row['ms_per_step']:.1f} ms"
+        f" ({row['ms_lowest']:.1f} to {row['ms_highest']:.1f}),"
+        f" {row['images_per_second']:.0f} images/s, {row['ratio_to_usual']:.2f} of the usual,"
+        f" {100 * row['share_of_bound']:.0f} % of the bound, {row['peak_memory_mib']:.0f} MiB,"
+        f" set-up {row['setup_seconds']:.1f} s"
+    )
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")

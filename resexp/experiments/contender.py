@@ -1,0 +1,131 @@
+"""One way of training in processes of its own, which take steps when they are told to.
+
+Every way has its own memory, threads and compiled code this way, so that one's peak is not
+another's and nothing lingers between them.
+"""
+
+import multiprocessing
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+
+import torch
+
+from resexp.experiments import build
+from resexp.measure.ceilings import synchronize
+from resexp.records.provenance import peak_memory_mib
+from resexp.training.memory import keep_freed
+from resexp.training.precision import set_tf32
+from resexp.training.usual import UsualTrainer
+
+WARM_STEPS = 5  # with these the caches are warm and a captured step is captured
+
+
+class Contender:
+    """A way of training one network, or several at once.
+
+    On a CPU each of several is a process, on a GPU all are threads of one process, as `train.workers`
+    has it.
+
+    Args:
+        config: resolved, of the run.
+        usual: train it the usual way instead of ours.
+        members: networks at once, seeds counted up.
+    """
+
+    def __init__(self, config: dict, *, usual: bool, members: int):
+        on_gpu = build.device_of(config["train"]["device"]).type == "cuda"
+        processes = 1 if on_gpu else members
+        cores = len(os.sched_getaffinity(0))
+        context = multiprocessing.get_context("spawn")
+        self.members, self.connections, self.processes = members, [], []
+        for index in range(processes):
+            ours, theirs = context.Pipe()
+            seeds = [config["seed"] + index + i for i in range(members // processes)]
+            threads = config["train"]["threads"] or max(1, cores // processes)
+            process = context.Process(target=_serve, args=(theirs, config, seeds, usual, threads))
+            process.start()
+            self.connections.append(ours)
+            self.processes.append(process)
+        self.setup_seconds = max(self._ask("set up"))
+
+    def seconds(self, steps: int) -> float:
+        """Wall time of so many steps of every member, side by side."""
+        started = time.perf_counter()
+        self._ask(steps)
+        return time.perf_counter() - started
+
+    def peak_memory_mib(self) -> float:
+        """Largest memory of all members together: the device's on a GPU, else of the processes."""
+        return sum(self._ask("memory"))
+
+    def close(self) -> None:
+        for connection in self.connections:
+            connection.close()
+        for process in self.processes:
+            process.join()
+
+    def _ask(self, question: int | str) -> list[float]:
+        for connection in self.connections:
+            connection.send(question)
+        answers = [connection.recv() for connection in self.connections]
+        if broken := [answer for answer in answers if isinstance(answer, str)]:
+            raise RuntimeError(broken[0])
+        return answers
+
+
+def _serve(connection: Connection, config: dict, seeds: list[int], usual: bool, threads: int) -> None:
+    torch.set_num_threads(threads)
+    device = build.device_of(config["train"]["device"])
+    set_tf32(config["precision"] == "tf32")
+    if not usual:
+        keep_freed()
+    trainers: list = []
+    while True:
+        try:
+            question = connection.recv()
+        except EOFError:  # closed: nothing more is asked
+            return
+        try:
+            if question == "set up":
+                started = time.perf_counter()
+                trainers = [_trainer(config | {"seed": seed}, device, usual) for seed in seeds]
+                _steps(trainers, WARM_STEPS, device)
+                connection.send(time.perf_counter() - started)
+            elif question == "memory":
+                on_gpu = device.type == "cuda"
+                connection.send(torch.cuda.max_memory_allocated() / 2**20 if on_gpu else peak_memory_mib())
+            else:
+                _steps(trainers, question, device)
+                connection.send(0.0)
+        except Exception as error:
+            connection.send(f"{type(error).__name__}: {error}")
+
+
+def _trainer(config: dict, device: torch.device, usual: bool):
+    if not usual:
+        return build.trainer(config, device)
+    data = build.load_dataset(config)
+    workers = min(4, len(os.sched_getaffinity(0)))  # the usual four, or what DataLoader advises
+    return UsualTrainer(
+        build.build_model(config, device),
+        data.inputs,
+        data.targets,
+        batch_size=config["batch_size"],
+        workers=workers,
+    )
+
+
+def _steps(trainers: list, steps: int, device: torch.device) -> None:
+    """So many steps of each, on a stream of its own where there are several."""
+
+    def go(trainer) -> None:
+        stream = torch.cuda.Stream() if device.type == "cuda" and len(trainers) > 1 else None
+        with torch.cuda.stream(stream):
+            for _ in range(steps):
+                trainer.train_step()
+
+    with ThreadPoolExecutor(len(trainers)) as pool:
+        list(pool.map(go, trainers))  # raises what a thread has raised
+    synchronize(device)

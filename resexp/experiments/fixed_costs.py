@@ -1,0 +1,73 @@
+"""What the commands cost apart from training: starting, skipping what is done, drawing."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from resexp.experiments.compose import composed, resolved
+from resexp.experiments.listing import PACKAGE
+from resexp.experiments.train import folder_of
+
+FINISHED_RUNS = 100
+
+
+def measure(repetitions: int) -> list[dict]:
+    """Wall time of each command, a process of its own every time.
+
+    Returns:
+        what, repetitions, seconds (median), seconds_lowest, seconds_highest. Drawing is left out
+        where there is no Makefile, as behind an installed wheel.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Path(folder)
+        commands = {
+            "resexp --help": ["--help"],
+            "resexp train, one step of ResNet-20 on MNIST-1D": [
+                "train", "schedule.steps=1", "train.device=cpu", f"train.runs={runs}", "name=first",
+            ],
+            f"a finished sweep of {FINISHED_RUNS} runs": [
+                "train", "-m", f"seed=range({FINISHED_RUNS})", f"train.runs={runs}", "name=finished",
+            ],
+        }  # fmt: skip
+        _pretend_finished(runs)
+        rows = []
+        for what, arguments in commands.items():
+            times = []
+            for _ in range(repetitions):
+                times.append(_seconds([sys.executable, "-m", "resexp", *arguments]))
+                for path in runs.glob("first/*/*"):  # else it would be skipped the second time
+                    path.unlink()
+            rows.append(_row(what, times))
+    if (PACKAGE.parent / "Makefile").exists():
+        draw = ["make", "-B", "figures", "-C", str(PACKAGE.parent)]
+        rows.append(_row("make figures, all of them", [_seconds(draw)]))
+    return rows
+
+
+def _pretend_finished(runs: Path) -> None:
+    """Folders that look like those of finished runs, so that a sweep has all to skip."""
+    config = resolved(composed("train", [f"train.runs={runs}", "name=finished"]))
+    for seed in range(FINISHED_RUNS):
+        one = config | {"seed": seed, "labels": config["labels"] | {"seed": seed}}
+        folder = folder_of(one)
+        folder.write_config(one)
+        folder.write_status("done", step=1, steps=1)
+
+
+def _seconds(command: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def _row(what: str, times: list[float]) -> dict:
+    return {
+        "what": what,
+        "repetitions": len(times),
+        "seconds": statistics.median(times),
+        "seconds_lowest": min(times),
+        "seconds_highest": max(times),
+    }

@@ -1,0 +1,56 @@
+"""Workers that are threads, as on a GPU: what one trains does not depend on the others."""
+
+from contextlib import nullcontext
+
+import pytest
+
+from resexp.experiments import train, workers
+from resexp.experiments.compose import composed, resolved
+
+TIMES = ("seconds", "examples_per_second")
+
+
+def configs(folder):
+    small = ["model=resnet", "model.depth=8", "model.width=4", "batch_size=32", "schedule.steps=12"]
+    where = [f"train.runs={folder}", "train.device=cpu", "train.threads=1", "interval=4"]
+    return [resolved(composed("train", [*small, *where, f"seed={seed}"])) for seed in range(4)]
+
+
+def rows(folder):
+    found = [train.folder_of(config).rows() for config in configs(folder)]
+    return [[{k: v for k, v in row.items() if k not in TIMES} for row in run] for run in found]
+
+
+def test_threads_share_a_sweep_and_give_the_same_numbers(tmp_path):
+    for config in configs(tmp_path / "alone"):
+        assert train.run(config) == "done"
+    shared = configs(tmp_path / "shared")
+    said = []
+
+    def run(config):
+        status = train.run(config)
+        said.append((workers.worker_index(), config["seed"], status))
+        return status
+
+    for thread in workers.start_threads(4, run, shared, nullcontext):
+        thread.join()
+    assert rows(tmp_path / "shared") == rows(tmp_path / "alone")
+    assert {index for index, _, _ in said} <= {1, 2, 3}, "this one is 0"
+    assert {status for _, _, status in said} == {"done"}
+
+
+def test_a_thread_leaves_a_run_that_another_holds(tmp_path):
+    first, *_, last = shared = configs(tmp_path)
+    with train.folder_of(first).held():
+        for thread in workers.start_threads(2, train.run, shared, nullcontext):
+            thread.join()
+    assert train.folder_of(first).recorded_status()["status"] == "missing"
+    assert train.folder_of(last).recorded_status()["status"] == "done"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_thread_less_than_workers_is_started(count):
+    threads = workers.start_threads(count, lambda config: "done", [], nullcontext)
+    assert len(threads) == count - 1
+    for thread in threads:
+        thread.join()
