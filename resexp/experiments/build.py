@@ -16,6 +16,7 @@ from resexp.data.augment import crop_and_flip, normalizer
 from resexp.data.batches import Batches, check_batch_size
 from resexp.data.dataset import Dataset, hold_out
 from resexp.experiments.compose import ConfigError, composed, resolved
+from resexp.models.random_layers import RandomLayer
 from resexp.training.loop import Trainer
 from resexp.training.precision import autocast
 
@@ -109,9 +110,9 @@ def check(config: dict) -> None:
             if (value := config["train"][key]) is not None and value <= 0:
                 raise ValueError(f"train.{key} must be above 0, got {value}")
         with torch.device("meta"):  # shapes and settings are checked, nothing is drawn
-            parameters = make(config["model"], "model").parameters()
-        make(config["init"], "init")
-        make(config["optimizer"], "optimizer")(parameters)
+            model = make(config["model"], "model")
+            make(config["init"], "init")(model, None)
+        make(config["optimizer"], "optimizer")(model.parameters())
         make(config["schedule"], "schedule")
         autocast(config["precision"], device_of(config["train"]["device"]))
         data = hold_out(load_dataset(config), config["dataset"]["val_size"])[0]
@@ -164,6 +165,10 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
     draws = generator(config["seed"], "batches", device)
     batches = Batches(data.inputs, data.targets, config["batch_size"], prepare, draws)
     model = build_model(config, device)
+    layer_draws = generator(config["seed"], "layers", device)
+    for module in model.modules():
+        if isinstance(module, RandomLayer):
+            module.generator = layer_draws
     if execution["channels_last"]:
         model = model.to(memory_format=torch.channels_last)
     return Trainer(
@@ -173,6 +178,7 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         make(config["schedule"], "schedule"),
         splits=splits,
         autocast=autocast(config["precision"], device),
+        draws=layer_draws,
         channels_last=execution["channels_last"],
         compiled=execution["compile"],
         captured=execution["capture"] and device.type == "cuda",

@@ -23,6 +23,7 @@ class Dataset:
     name: str = MISSING
     dims: int = MISSING
     c_in: int = MISSING
+    size: list[int] = MISSING
     num_classes: int = MISSING
     load: dict[str, Any] = field(default_factory=dict)
     val_size: int = MISSING
@@ -73,6 +74,8 @@ class Train:
     norm: dict[str, Any] = field(default_factory=dict)
     block: dict[str, Any] = field(default_factory=dict)
     shortcut: dict[str, Any] = field(default_factory=dict)
+    branch: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, Any] = field(default_factory=dict)
     activation: dict[str, Any] = field(default_factory=dict)
     init: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)

@@ -1,9 +1,14 @@
 """Residual blocks: a transform, a shortcut that joins it to the input, and what follows the sum."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from resexp.models.activations import channel_factor
+from resexp.models.layers import Layer
+from resexp.models.random_layers import Dropout, undisturbed
 
 
 class Conv1d(nn.Conv1d):
@@ -22,49 +27,271 @@ class Conv1d(nn.Conv1d):
 
 
 def conv(
-    dims: int, c_in: int, c_out: int, stride: int = 1, *, kernel_size: int = 3, bias: bool = False
+    dims: int, c_in: int, c_out: int, stride: int = 1, *, kernel_size: int = 3, groups: int = 1, bias: bool
 ) -> nn.Module:
-    """Convolution over 1 (sequences) or 2 (images) dimensions that keeps the size at stride 1."""
+    """A convolution over so many dimensions that keeps the size at stride 1.
+
+    With 0 dimensions it is fully connected: a convolution where there is one position.
+    """
+    if dims == 0:
+        return nn.Linear(c_in, c_out, bias=bias)
     layer = {1: Conv1d, 2: nn.Conv2d}[dims]
-    return layer(c_in, c_out, kernel_size, stride, padding=kernel_size // 2, bias=bias)
+    return layer(c_in, c_out, kernel_size, stride, padding=kernel_size // 2, groups=groups, bias=bias)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a network is built from, apart from its sizes.
+
+    Args:
+        dims: 2 for images, 1 for sequences, 0 for vectors, whose convolutions are fully connected.
+        norm: channels -> normalization layer.
+        activation: () -> activation layer.
+        shortcut: (c_in, c_out, stride, conv=, norm=) -> module of (x, transformed x).
+        branch: position of a block in (0, 1] -> module that its transformed branch goes through.
+        kernel_size: of convolutions that say nothing else; odd.
+        bias: whether they have one.
+    """
+
+    dims: int
+    norm: Callable[[int], nn.Module]
+    activation: Callable[[], nn.Module]
+    shortcut: Callable[..., nn.Module]
+    branch: Callable[[float], nn.Module] = undisturbed
+    kernel_size: int = 3
+    bias: bool = False
+
+    def conv(
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int = 1,
+        *,
+        kernel_size: int | None = None,
+        groups: int = 1,
+        bias: bool | None = None,
+    ) -> nn.Module:
+        """A convolution that keeps the size at stride 1."""
+        size, bias = kernel_size or self.kernel_size, self.bias if bias is None else bias
+        return conv(self.dims, c_in, c_out, stride, kernel_size=size, groups=groups, bias=bias)
+
+    def pool(self, kind: str, size: int, stride: int, padding: int = 0) -> nn.Module:
+        """Max- or average-pooling in as many dimensions; `kind` is Max or Avg."""
+        layer = getattr(nn, f"{kind}Pool{self.dims}d")
+        return layer(size, stride, padding=padding)
+
+    def weight(self, layer: Layer, c_in: int) -> nn.Module:
+        """The convolution that a layer describes, and its dropout."""
+        size = layer.kernel_size
+        weight = self.conv(c_in, layer.channels, layer.stride, kernel_size=size, groups=layer.groups)
+        return nn.Sequential(weight, Dropout(layer.dropout)) if layer.dropout else weight
+
+    def activated(self, channels: int) -> int:
+        """Channels behind the activation."""
+        return channels * channel_factor(self.activation())
 
 
 class ResidualBlock(nn.Module):
-    """y = after(shortcut(x, transform(x))).
+    """y = after(shortcut(s, branch(transform(s')))), s and s' being x or its activation.
 
     The shortcut receives the transformed branch and joins the two, because a gate weighs both
     sides of the sum and a plain network has no sum at all.
-    """
-
-    def __init__(self, transform: nn.Module, shortcut: nn.Module, after: nn.Module):
-        super().__init__()
-        self.transform, self.shortcut, self.after = transform, shortcut, after
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.after(self.shortcut(x, self.transform(x)))
-
-
-def post_activation(
-    c_in: int,
-    c_out: int,
-    stride: int,
-    *,
-    conv: Callable[..., nn.Module],
-    norm: Callable[[int], nn.Module],
-    activation: Callable[[], nn.Module],
-    shortcut: Callable[[int, int, int], nn.Module],
-) -> ResidualBlock:
-    """conv-norm-act-conv-norm, then the sum, then act (He et al. 2015, fig. 2).
 
     Args:
-        c_in, c_out: channels of the input and of the output.
-        stride: of the first convolution, and of the shortcut.
-        conv: (c_in, c_out, stride) -> convolution.
-        norm: channels -> normalization layer.
-        activation: () -> activation layer.
-        shortcut: (c_in, c_out, stride) -> module of (x, transformed x).
+        transform: of the branch.
+        shortcut: module of (x, transformed x).
+        after: of the sum.
+        before: of x, for shortcut and transform alike.
+        channels: of the output.
+        tail: () -> what the last block's output still needs before it is read; None: nothing.
     """
-    first = [conv(c_in, c_out, stride), norm(c_out), activation()]
-    second = [conv(c_out, c_out, 1), norm(c_out)]
-    transform = nn.Sequential(*first, *second)
-    return ResidualBlock(transform, shortcut(c_in, c_out, stride), activation())
+
+    def __init__(
+        self,
+        transform: nn.Module,
+        shortcut: nn.Module,
+        after: nn.Module,
+        *,
+        channels: int,
+        before: nn.Module | None = None,
+        tail: Callable[[], nn.Module] | None = None,
+    ):
+        super().__init__()
+        # registered in the order of the forward pass
+        self.before = before or nn.Identity()
+        self.transform, self.branch = transform, nn.Identity()
+        self.shortcut, self.after = shortcut, after
+        self.channels, self.tail = channels, tail
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.before(x)
+        return self.after(self.shortcut(x, self.branch(self.transform(x))))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A kind of residual block: an order of operations around the weight layers of a branch.
+
+    Args:
+        order: (Parts, layers, c_in, channels, stride, first=) -> ResidualBlock; below.
+        layers: (channels, stride) -> list of Layer, with `count` and `expansion`.
+        branches: how many such transforms are added up (Abdi and Nahavandi 2016).
+    Raises:
+        ValueError: branches below 1.
+    """
+
+    order: Callable[..., ResidualBlock]
+    layers: Callable[[int, int], list[Layer]]
+    branches: int = 1
+
+    def __post_init__(self):
+        if self.branches < 1:
+            raise ValueError(f"block.branches must be at least 1, got {self.branches}")
+
+    @property
+    def depth(self) -> int:
+        """Weight layers on the way through a block."""
+        return self.layers.count
+
+    @property
+    def expansion(self) -> int:
+        """Channels of a block's output for each of the stage's width."""
+        return self.layers.expansion
+
+    def __call__(
+        self, parts: Parts, c_in: int, channels: int, stride: int, *, first: bool = False
+    ) -> ResidualBlock:
+        """A block.
+
+        Args:
+            parts: what it is built from.
+            c_in: channels of the input.
+            channels: of the sum.
+            stride: of the block.
+            first: it follows the stem, which a pre-activation order leaves without activation.
+        """
+        chains = [self.layers(channels, stride) for _ in range(self.branches)]
+        return self.order(parts, chains, c_in, channels, stride, first=first)
+
+    @property
+    def activates_stem(self) -> bool:
+        """Whether the stem ends with normalization and activation."""
+        return getattr(self.order, "func", self.order) not in PREACTIVATIONS
+
+
+class Sum(nn.Module):
+    """Several transforms of one input, added up."""
+
+    def __init__(self, transforms: Sequence[nn.Module]):
+        super().__init__()
+        self.transforms = nn.ModuleList(transforms)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, *others = (transform(x) for transform in self.transforms)
+        for other in others:
+            first = first + other
+        return first
+
+
+def post_activation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+    """conv-norm-act-conv-norm, the sum, act (He et al. 2015, figure 2)."""
+    transforms = [_behind(parts, chain, c_in, last=[parts.norm]) for chain in chains]
+    shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
+    after = parts.activation()
+    return ResidualBlock(_sum(transforms), shortcut, after, channels=parts.activated(channels))
+
+
+def bn_after_addition(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+    """conv-norm-act-conv, the sum, norm-act (He et al. 2016, figure 4b)."""
+    transforms = [_behind(parts, chain, c_in, last=[]) for chain in chains]
+    shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
+    after = nn.Sequential(parts.norm(channels), parts.activation())
+    return ResidualBlock(_sum(transforms), shortcut, after, channels=parts.activated(channels))
+
+
+def relu_before_addition(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+    """conv-norm-act-conv-norm-act, the sum (He et al. 2016, figure 4c).
+
+    With one layer and no normalization: UDL figure 11.5a, a branch that can only add.
+    Raises:
+        ValueError: an activation that changes the number of channels.
+    """
+    if parts.activated(1) != 1:
+        raise ValueError("the branch must keep its channels in this block: take block=full_preactivation")
+    transforms = [_behind(parts, chain, c_in, last=[parts.norm, _act]) for chain in chains]
+    shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
+    return ResidualBlock(_sum(transforms), shortcut, nn.Identity(), channels=channels)
+
+
+def relu_only_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+    """act-conv-norm-act-conv-norm, the sum (He et al. 2016, figure 4d)."""
+    return _preactivated(parts, chains, c_in, channels, stride, first=first, before=[_act], last=[parts.norm])
+
+
+def full_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+    """norm-act-conv-norm-act-conv, the sum (He et al. 2016, figure 4e)."""
+    before = [parts.norm, _act]
+    return _preactivated(parts, chains, c_in, channels, stride, first=first, before=before, last=[])
+
+
+PREACTIVATIONS = (relu_only_preactivation, full_preactivation)
+
+
+def _preactivated(parts, chains, c_in, channels, stride, *, first, before, last) -> ResidualBlock:
+    """A block whose branches begin with `before`, which is also the tail of the last block.
+
+    Where shapes change and in the first block, the shortcut shares it, as in He et al. 2016, section
+    4.1, and in fb.resnet.torch; unless it changes the number of channels, as CReLU does.
+    """
+    shares = (first or stride > 1 or c_in != channels) and parts.activated(1) == 1
+    own = [] if shares else before
+    transforms = [
+        nn.Sequential(
+            *_made(parts, own, c_in, keep_input=True),
+            *_behind(parts, chain, parts.activated(c_in), last=last),
+        )
+        for chain in chains
+    ]
+    # what ends in a sum that is not normalized must not be normalized on the shortcut alone
+    shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=_no_norm)
+    return ResidualBlock(
+        _sum(transforms),
+        shortcut,
+        nn.Identity(),
+        channels=channels,
+        before=nn.Sequential(*_made(parts, before, c_in, keep_input=True)) if shares else None,
+        tail=lambda: nn.Sequential(*_made(parts, before, channels)),
+    )
+
+
+def _behind(parts: Parts, chain: list[Layer], c_in: int, *, last: list) -> nn.Sequential:
+    """Weights with normalization and activation behind each; `last` stands behind the last one."""
+    modules: list[nn.Module] = []
+    for layer in chain[:-1]:
+        modules += [parts.weight(layer, c_in), parts.norm(layer.channels), parts.activation()]
+        c_in = parts.activated(layer.channels)
+    channels = chain[-1].channels
+    modules.append(parts.weight(chain[-1], c_in))
+    return nn.Sequential(*modules, *_made(parts, last, channels))
+
+
+def _made(parts: Parts, steps: list, channels: int, *, keep_input: bool = False) -> list[nn.Module]:
+    """The layers of these steps; with keep_input none of them writes over the block's input."""
+    layers = [step(parts) if step is _act else step(channels) for step in steps]
+    if keep_input:
+        for layer in layers:
+            if hasattr(layer, "inplace"):
+                layer.inplace = False
+    return layers
+
+
+def _act(parts: Parts) -> nn.Module:
+    return parts.activation()
+
+
+def _no_norm(channels: int) -> nn.Module:
+    return nn.Identity()
+
+
+def _sum(transforms: Sequence[nn.Module]) -> nn.Module:
+    return transforms[0] if len(transforms) == 1 else Sum(transforms)

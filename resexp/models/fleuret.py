@@ -1,11 +1,11 @@
 """The residual network that Fleuret's course trains on MNIST."""
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 
 from torch import Tensor, nn
 
-from resexp.models import blocks
+from resexp.models.blocks import Block, Parts
+from resexp.models.resnet import pooled
 
 
 class Fleuret(nn.Module):
@@ -18,7 +18,7 @@ class Fleuret(nn.Module):
         depth: weight layers, 2 per block + 2.
         width: channels throughout.
         kernel_size: odd size of the blocks' convolutions.
-        dims, c_in, num_classes, block, norm, activation, shortcut: as for ResNet.
+        c_in, num_classes, block, parts: as for ResNet.
     Raises:
         ValueError: depth is odd or below 4.
     Source: EE-559, lecture on residual networks (fleuret.org/dlc): 25 blocks of 16 channels,
@@ -32,25 +32,21 @@ class Fleuret(nn.Module):
         *,
         width: int,
         kernel_size: int,
-        dims: int,
         c_in: int,
         num_classes: int,
-        block: Callable[..., nn.Module],
-        norm: Callable[[int], nn.Module],
-        activation: Callable[[], nn.Module],
-        shortcut: Callable[[int, int, int], nn.Module],
+        block: Block,
+        parts: Parts,
     ):
         super().__init__()
         if depth < 4 or depth % 2:
             raise ValueError(f"model.depth must be 2n+2 (4, 6, ..., 52, ...), got {depth}")
-        conv = partial(blocks.conv, dims, kernel_size=kernel_size, bias=True)
-        parts = {"conv": conv, "norm": norm, "activation": activation, "shortcut": shortcut}
-        self.stem = nn.Sequential(blocks.conv(dims, c_in, width, kernel_size=1, bias=True), activation())
-        self.blocks = nn.ModuleList(block(width, width, 1, **parts) for _ in range(depth // 2 - 1))
+        parts = replace(parts, kernel_size=kernel_size, bias=True)
+        self.stem = nn.Sequential(parts.conv(c_in, width, kernel_size=1), parts.activation())
+        self.blocks = nn.ModuleList(block(parts, width, width, 1) for _ in range(depth // 2 - 1))
         self.head = nn.Linear(width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
         for block in self.blocks:
             x = block(x)
-        return self.head(x.mean(dim=tuple(range(2, x.dim()))))
+        return self.head(pooled(x))

@@ -1,5 +1,6 @@
 """Normalization layers that torch.nn does not offer for a channel count and any shape."""
 
+import torch
 from torch import Tensor, nn
 
 
@@ -19,6 +20,11 @@ def layer(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(1, channels)
 
 
+def instance(channels: int) -> nn.GroupNorm:
+    """Instance normalization (Ulyanov et al. 2016) over positions, scale per channel."""
+    return nn.GroupNorm(channels, channels)
+
+
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalization over the batch and all positions, be there none, one or two dimensions."""
 
@@ -30,3 +36,27 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         if input.dim() == 3:  # as images of one row: torch is fast at those in any memory order
             return super().forward(input.unsqueeze(2)).squeeze(2)
         return super().forward(input)
+
+
+class GhostBatchNorm(BatchNorm):
+    """Batch normalization over parts of the batch, as if each were a batch (UDL figure 11.14).
+
+    Args:
+        channels: of the input.
+        size: examples of a part; a batch that it does not divide has a smaller part at its end.
+    Raises:
+        ValueError: size below 1.
+    Source: Hoffer et al. 2017 (arXiv:1705.08741), algorithm 1: the running statistics, too, take in
+    one part after the other.
+    """
+
+    def __init__(self, channels: int, *, size: int):
+        if size < 1:
+            raise ValueError(f"norm.size must be at least 1, got {size}")
+        super().__init__(channels)
+        self.size = size
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        return torch.cat([super(GhostBatchNorm, self).forward(part) for part in input.split(self.size)])

@@ -1,96 +1,204 @@
-"""The residual and plain networks of He et al. 2015 for small images and for sequences."""
+"""Residual and plain networks: a stem, stages of blocks, global average pooling, a classifier."""
 
-from collections.abc import Callable
-from functools import partial, wraps
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from resexp.models import blocks
+from resexp.models.blocks import Block, Parts
 from resexp.models.shortcuts import NoShortcut
 
 STAGES = 3
+# Blocks per stage of the networks for ImageNet (He et al. 2015, table 1; 200: He et al. 2016).
+IMAGENET_BLOCKS = {
+    18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3),
+}  # fmt: skip
 
 
-def blocks_per_stage(depth: int) -> int:
-    """The n of depth = 6n + 2.
+def blocks_per_stage(depth: int, block_depth: int = 2, besides: int = 2) -> int:
+    """The n of depth = 3 block_depth n + besides.
 
+    Args:
+        depth: weight layers of the network.
+        block_depth: weight layers of a block.
+        besides: weight layers that belong to no block.
     Raises:
         ValueError: depth is not of this form.
     """
-    n, rest = divmod(depth - 2, 2 * STAGES)
+    step = STAGES * block_depth
+    n, rest = divmod(depth - besides, step)
     if n < 1 or rest:
-        below = 6 * max(n, 1) + 2
+        below = step * max(n, 1) + besides
+        examples = ", ".join(str(step * i + besides) for i in range(1, 6))
         raise ValueError(
-            f"model.depth must be 6n+2 (8, 14, 20, 26, 32, ...), got {depth};"
-            f" the nearest are {below} and {below + 6}"
+            f"model.depth must be {step}n+{besides} ({examples}, ...), got {depth};"
+            f" the nearest are {below} and {below + step}"
         )
     return n
 
 
+def small_stem(parts: Parts, c_in: int, channels: int) -> tuple[nn.Module, nn.Module]:
+    """A convolution, and nothing behind its activation (He et al. 2015, section 4.2)."""
+    return parts.conv(c_in, channels), nn.Identity()
+
+
+def imagenet_stem(parts: Parts, c_in: int, channels: int) -> tuple[nn.Module, nn.Module]:
+    """A strided 7x7 convolution, and strided 3x3 max-pooling (He et al. 2015, table 1)."""
+    return parts.conv(c_in, channels, 2, kernel_size=7), parts.pool("Max", 3, 2, padding=1)
+
+
 class ResNet(nn.Module):
-    """A stem, three stages of blocks at widths w, 2w and 4w, global average pooling, a classifier.
+    """A stem, stages of blocks, global average pooling, a classifier.
 
     Input (batch, c_in, height, width) for dims=2, (batch, c_in, length) for dims=1; output logits
     (batch, num_classes). The parameters are registered in the order of the forward pass.
 
     Args:
-        depth: weight layers, 6n + 2, shortcuts not counted.
-        width: channels of the first stage.
-        dims: 1 for sequences, 2 for images.
+        stages: blocks of each stage; all but the first stage begin with stride 2.
+        widths: of the stages; their channels are these times the block's expansion.
+        stem_width: channels of the stem.
         c_in: channels of the input.
         num_classes: number of logits.
-        block: (c_in, c_out, stride, conv=, norm=, activation=, shortcut=) -> block.
-        norm: channels -> normalization layer.
-        activation: () -> activation layer.
-        shortcut: (c_in, c_out, stride) -> shortcut; NoShortcut makes the network plain.
-    Raises:
-        ValueError: depth is not 6n + 2.
-    Source: He et al. 2015 (arXiv:1512.03385), section 4.2. Departures: none for dims=2; dims=1 is
-    the same network on sequences.
+        block: see resexp.models.blocks.Block.
+        parts: see resexp.models.blocks.Parts; NoShortcut makes the network plain.
+        stem: (parts, c_in, channels) -> first layer, pooling.
+        shared: all blocks of a stage but the first are one and the same.
     """
 
     def __init__(
         self,
-        depth: int,
+        stages: Sequence[int],
         *,
-        width: int,
-        dims: int,
+        widths: Sequence[int],
+        stem_width: int,
         c_in: int,
         num_classes: int,
-        block: Callable[..., nn.Module],
-        norm: Callable[[int], nn.Module],
-        activation: Callable[[], nn.Module],
-        shortcut: Callable[[int, int, int], nn.Module],
+        block: Block,
+        parts: Parts,
+        stem: Callable[..., tuple[nn.Module, nn.Module]] = small_stem,
+        shared: bool = False,
     ):
         super().__init__()
-        per_stage = blocks_per_stage(depth)
-        conv = partial(blocks.conv, dims)
-        parts = {"conv": conv, "norm": norm, "activation": activation, "shortcut": shortcut}
-        self.stem = nn.Sequential(conv(c_in, width), norm(width), activation())
-        self.blocks = nn.ModuleList()
-        channels = width
-        for stage in range(STAGES):
-            for index in range(per_stage):
+        first, pool = stem(parts, c_in, stem_width)
+        ending = [parts.norm(stem_width), parts.activation()] if block.activates_stem else []
+        self.stem = nn.Sequential(first, *ending, pool)
+        channels = parts.activated(stem_width) if ending else stem_width
+        self.blocks, total = nn.ModuleList(), sum(stages)
+        for stage, (count, width) in enumerate(zip(stages, widths, strict=True)):
+            for index in range(count):
+                if shared and index > 1:
+                    self.blocks.append(self.blocks[-1])
+                    continue
                 stride = 2 if stage > 0 and index == 0 else 1
-                self.blocks.append(block(channels, width << stage, stride, **parts))
-                channels = width << stage
-        self.head = nn.Linear(channels, num_classes)
+                made = block(parts, channels, width * block.expansion, stride, first=not self.blocks)
+                made.branch = parts.branch((len(self.blocks) + 1) / total)
+                self.blocks.append(made)
+                channels = made.channels
+        tail = self.blocks[-1].tail
+        self.tail = tail() if tail else nn.Identity()
+        self.head = nn.Linear(parts.activated(channels) if tail else channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
         for block in self.blocks:
             x = block(x)
-        return self.head(x.mean(dim=tuple(range(2, x.dim()))))
+        return self.head(pooled(self.tail(x)))
 
 
-# its signature is ResNet's, so that a config is checked against it
-@wraps(ResNet, assigned=(), updated=())
-def plain(depth: int, *, shortcut: Callable[[int, int, int], nn.Module], **parts) -> ResNet:
-    """The same network as ResNet without its shortcuts (He et al. 2015, figure 6, left).
+def pooled(x: Tensor) -> Tensor:
+    """Global average pooling: (batch, channels, ...) -> (batch, channels)."""
+    return x.mean(dim=tuple(range(2, x.dim()))) if x.dim() > 2 else x
+
+
+def resnet(
+    depth: int, *, width: int, c_in: int, num_classes: int, block: Block, parts: Parts, shared: bool = False
+) -> ResNet:
+    """Three stages of n blocks at widths w, 2w and 4w, for small images and for sequences.
+
+    Args:
+        depth: weight layers, shortcuts not counted: 6n + 2 for blocks of two layers, 9n + 2 for
+            bottlenecks.
+        width: of the first stage, and channels of the stem.
+        c_in, num_classes, block, parts, shared: as for ResNet.
+    Raises:
+        ValueError: another depth.
+    Source: He et al. 2015 (arXiv:1512.03385), section 4.2. Departures: none for dims=2; dims=1 is
+    the same network on sequences. shared: Liao and Poggio 2016 (arXiv:1604.03640); departure: the
+    normalizations, too, are shared.
+    """
+    return ResNet(
+        [blocks_per_stage(depth, block.depth)] * STAGES,
+        widths=[width, 2 * width, 4 * width],
+        stem_width=width,
+        c_in=c_in,
+        num_classes=num_classes,
+        block=block,
+        parts=parts,
+        shared=shared,
+    )
+
+
+def plain(
+    depth: int, *, width: int, c_in: int, num_classes: int, block: Block, parts: Parts, shared: bool = False
+) -> ResNet:
+    """The same network as resnet without its shortcuts (He et al. 2015, figure 6, left).
 
     Raises:
-        ValueError: a shortcut other than NoShortcut, or depth is not 6n + 2.
+        ValueError: a shortcut other than NoShortcut, or another depth.
     """
-    if getattr(shortcut, "func", shortcut) is not NoShortcut:
+    if getattr(parts.shortcut, "func", parts.shortcut) is not NoShortcut:
         raise ValueError("model=plain has no shortcuts: leave out shortcut=..., or take model=resnet")
-    return ResNet(depth, shortcut=shortcut, **parts)
+    sizes = {"width": width, "c_in": c_in, "num_classes": num_classes}
+    return resnet(depth, **sizes, block=block, parts=parts, shared=shared)
+
+
+def wide(depth: int, *, widen: int, c_in: int, num_classes: int, block: Block, parts: Parts) -> ResNet:
+    """Few wide blocks: WRN-depth-widen.
+
+    Args:
+        depth: 6n + 4 for blocks of two layers: the projections of the three stages count.
+        widen: factor of the widths 16, 32 and 64; the stem keeps 16 channels.
+        c_in, num_classes, block, parts: as for ResNet.
+    Raises:
+        ValueError: another depth.
+    Source: Zagoruyko and Komodakis 2016 (arXiv:1605.07146), table 1.
+    """
+    return ResNet(
+        [blocks_per_stage(depth, block.depth, besides=4)] * STAGES,
+        widths=[16 * widen, 32 * widen, 64 * widen],
+        stem_width=16,
+        c_in=c_in,
+        num_classes=num_classes,
+        block=block,
+        parts=parts,
+    )
+
+
+def imagenet(depth: int, *, width: int, c_in: int, num_classes: int, block: Block, parts: Parts) -> ResNet:
+    """The networks for images of 224x224: four stages behind a strided stem.
+
+    Args:
+        depth: 18 or 34 for blocks of two layers, 50, 101, 152 or 200 for bottlenecks.
+        width: of the first stage, 64 in the paper.
+        c_in, num_classes, block, parts: as for ResNet.
+    Raises:
+        ValueError: another depth, or a block of the other kind.
+    Source: He et al. 2015 (arXiv:1512.03385), table 1; 200 layers: He et al. 2016.
+    """
+    fitting = [d for d, stages in IMAGENET_BLOCKS.items() if d == block.depth * sum(stages) + 2]
+    if depth not in fitting:
+        allowed = ", ".join(map(str, fitting))
+        raise ValueError(
+            f"model.depth must be one of {allowed} with blocks of {block.depth} layers, got {depth};"
+            " 18 and 34 take block=post_activation, more take block=bottleneck"
+        )
+    return ResNet(
+        IMAGENET_BLOCKS[depth],
+        widths=[width << stage for stage in range(4)],
+        stem_width=width,
+        c_in=c_in,
+        num_classes=num_classes,
+        block=block,
+        parts=parts,
+        stem=imagenet_stem,
+    )

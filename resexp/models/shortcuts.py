@@ -1,13 +1,18 @@
 """Shortcuts: classes of (c_in, c_out, stride) that join the input to the transformed branch."""
 
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from resexp.models.random_layers import Dropout
 
 
 class NoShortcut(nn.Module):
     """The transformed branch alone: this is what makes a network plain."""
 
-    def __init__(self, c_in: int, c_out: int, stride: int):
+    def __init__(self, c_in: int, c_out: int, stride: int, **parts: Callable[..., nn.Module]):
         super().__init__()
 
     def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
@@ -23,7 +28,7 @@ class ZeroPad(nn.Module):
     after the old ones; the paper does not say where they go.
     """
 
-    def __init__(self, c_in: int, c_out: int, stride: int):
+    def __init__(self, c_in: int, c_out: int, stride: int, **parts: Callable[..., nn.Module]):
         super().__init__()
         if c_out < c_in:
             raise ValueError(
@@ -33,9 +38,125 @@ class ZeroPad(nn.Module):
         self.stride, self.added_channels = stride, c_out - c_in
 
     def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
+        return self.identity(x) + transformed
+
+    def identity(self, x: Tensor) -> Tensor:
+        """The input in the shape of the branch."""
         spatial = x.dim() - 2
         if self.stride > 1:
             x = x[(..., *[slice(None, None, self.stride)] * spatial)]
         if self.added_channels:
             x = F.pad(x, [0, 0] * spatial + [0, self.added_channels])
-        return x + transformed
+        return x
+
+
+class Projection(nn.Module):
+    """A 1x1 convolution and normalization of the input, plus the branch.
+
+    Args:
+        everywhere: in every block (option C); otherwise only where shapes change (option B).
+        conv, norm: see resexp.models.blocks.Parts; pre-activation blocks give no normalization.
+    Source: He et al. 2015, section 4.1. With everywhere it is the "1x1 conv shortcut" of He et al.
+    2016, table 1, too.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int,
+        *,
+        everywhere: bool,
+        conv: Callable[..., nn.Module],
+        norm: Callable[[int], nn.Module],
+    ):
+        super().__init__()
+        if everywhere or stride > 1 or c_in != c_out:
+            self.projection = nn.Sequential(conv(c_in, c_out, stride, kernel_size=1), norm(c_out))
+        else:
+            self.projection = nn.Identity()
+
+    def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
+        return self.projection(x) + transformed
+
+
+class Scaled(ZeroPad):
+    """Constant scaling of both sides of the sum (He et al. 2016, section 3.1).
+
+    Args:
+        shortcut_scale, branch_scale: factors; 1/sqrt(2) for both keeps the variance (UDL 11.4.3).
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int,
+        *,
+        shortcut_scale: float,
+        branch_scale: float,
+        **parts: Callable[..., nn.Module],
+    ):
+        super().__init__(c_in, c_out, stride)
+        self.shortcut_scale, self.branch_scale = shortcut_scale, branch_scale
+
+    def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
+        return self.shortcut_scale * self.identity(x) + self.branch_scale * transformed
+
+
+class Gated(ZeroPad):
+    """g(x) = sigmoid(W x + b) weighs the sum: (1 - g) times the input, and g times the branch.
+
+    Args:
+        gate_bias: b at the start; negative numbers open the shortcut.
+        exclusive: the branch is weighed by g, as in highway networks; otherwise by 1.
+        conv: W is a 1x1 convolution.
+    Source: He et al. 2016 (arXiv:1603.05027), sections 3.2 and 3.3, "exclusive gating" and
+    "shortcut-only gating"; Srivastava et al. 2015 (arXiv:1505.00387) with T = g. The paper does
+    not say how shapes change; here by zero-padding, the gate having the output's shape.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int,
+        *,
+        gate_bias: float,
+        exclusive: bool,
+        conv: Callable[..., nn.Module],
+        **parts: Callable[..., nn.Module],
+    ):
+        super().__init__(c_in, c_out, stride)
+        self.exclusive, self.gate_bias = exclusive, gate_bias
+        self.gate = conv(c_in, c_out, stride, kernel_size=1, bias=True)
+
+    def reset_bias(self) -> None:
+        """Open the shortcut; initializations call this, since they zero biases."""
+        nn.init.constant_(self.gate.bias, self.gate_bias)
+
+    def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
+        gate = torch.sigmoid(self.gate(x))
+        branch = gate * transformed if self.exclusive else transformed
+        return (1 - gate) * self.identity(x) + branch
+
+
+class DropoutShortcut(ZeroPad):
+    """Dropout on the input, plus the branch (He et al. 2016, section 3.5).
+
+    Args:
+        probability: with which a number of the input is set to zero while training.
+    Raises:
+        ValueError: probability not in [0, 1).
+    """
+
+    def __init__(
+        self, c_in: int, c_out: int, stride: int, *, probability: float, **parts: Callable[..., nn.Module]
+    ):
+        super().__init__(c_in, c_out, stride)
+        if not 0 <= probability < 1:
+            raise ValueError(f"shortcut.probability must lie in [0, 1), got {probability}")
+        self.dropout = Dropout(probability)
+
+    def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
+        return self.dropout(self.identity(x)) + transformed

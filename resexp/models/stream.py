@@ -89,6 +89,6 @@ class ResidualStream(nn.Module):
 
     @staticmethod
     def _layer(dims: int, c_in: int, c_out: int, *, gain: int) -> nn.Module:
-        layer = conv(dims, c_in, c_out) if dims else nn.Linear(c_in, c_out, bias=False)
+        layer = conv(dims, c_in, c_out, bias=False)
         nn.init.normal_(layer.weight, std=(gain / layer.weight[0].numel()) ** 0.5)
         return layer

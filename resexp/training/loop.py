@@ -33,6 +33,7 @@ class Trainer:
         schedule: see resexp.training.schedules.
         splits: name -> (inputs, targets, prepare) to be evaluated for each row.
         autocast: entered around each forward pass.
+        draws: what layers draw from while training, if any do.
         channels_last: memory layout of the batches; the model's weights should have it, too.
         compiled: let torch.compile fuse the model's operations while training.
         captured: record a step as a CUDA graph and replay it; the numbers stay the same.
@@ -48,15 +49,17 @@ class Trainer:
         splits: dict[str, tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]],
         autocast: AbstractContextManager,
         channels_last: bool,
+        draws: torch.Generator | None = None,
         compiled: bool = False,
         captured: bool = False,
     ):
         self.model, self.batches, self.optimizer = model, batches, optimizer
         self.schedule, self.splits = schedule, splits
-        self.autocast, self.channels_last = autocast, channels_last
+        self.autocast, self.channels_last, self.draws = autocast, channels_last, draws
         device = next(model.parameters()).device
         self.forward = torch.compile(model) if compiled else model
-        self.launch = Captured(self._on_device, [batches.generator]) if captured else self._on_device
+        generators = [batches.generator, *([draws] if draws else [])]
+        self.launch = Captured(self._on_device, generators) if captured else self._on_device
         # A captured step reads its rate from this tensor; otherwise the optimizer keeps a number.
         self.rate_on_device = torch.zeros((), device=device) if captured else None
         self.step, self.rows, self.learning_rate = 0, [], None
@@ -146,6 +149,7 @@ class Trainer:
             "first_bad": self.first_bad,
             "meters": [meter.state() for meter in (self.interval, self.window)],
             "seconds": (self.seconds, self.training_seconds),
+            "draws": self.draws.get_state() if self.draws else None,
             "torch_generator": torch.get_rng_state(),
             "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
@@ -164,6 +168,8 @@ class Trainer:
                 total.copy_(value)
         self.learning_rate = None  # the optimizer's was replaced: it is to be set again
         self.seconds, self.training_seconds = state["seconds"]
+        if self.draws:
+            self.draws.set_state(state["draws"].cpu())
         torch.set_rng_state(state["torch_generator"].cpu())
         if torch.cuda.is_available() and len(state["cuda_generators"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda_generators"]])

@@ -1,0 +1,163 @@
+"""Densely connected networks: every layer reads all layers before it."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from resexp.models.blocks import Parts
+from resexp.models.layers import Layer
+from resexp.models.resnet import imagenet_stem, pooled, small_stem
+
+# Layers of each dense block for images of 224x224 (Huang et al. 2017, table 1).
+IMAGENET_BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 161: (6, 12, 36, 24)}
+
+
+class DenseLayer(nn.Module):
+    """norm-act-conv, after norm-act-conv1x1 if there is a bottleneck; joined to its input."""
+
+    def __init__(self, parts: Parts, c_in: int, growth: int, *, bottleneck: bool, dropout: float):
+        super().__init__()
+        layers = [Layer(4 * growth, kernel_size=1)] if bottleneck else []
+        layers.append(Layer(growth, dropout=dropout))
+        modules, channels = [], c_in
+        for layer in layers:
+            modules += [parts.norm(channels), parts.activation()]
+            modules.append(parts.weight(layer, parts.activated(channels)))
+            channels = layer.channels
+        self.transform = nn.Sequential(*modules)
+        if hasattr(first := modules[1], "inplace"):
+            first.inplace = False  # without a normalization it would write over what is joined
+        self.channels = c_in + growth
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, self.transform(x)], dim=1)
+
+
+class DenseNet(nn.Module):
+    """A stem, dense blocks with transitions between them, global average pooling, a classifier.
+
+    Input and output as for ResNet; the parameters in the order of the forward pass.
+
+    Args:
+        counts: layers of each dense block.
+        growth: channels that a layer adds, k.
+        stem_width: channels of the stem.
+        bottleneck: a 1x1 convolution to 4k channels before each 3x3 one (DenseNet-B).
+        compression: share of the channels that a transition keeps, theta.
+        dropout: behind each convolution of a dense block; 0.2 in the paper without augmentation.
+        c_in, num_classes, parts, stem: as for ResNet. The parts' shortcut plays no role.
+    Raises:
+        ValueError: compression not in (0, 1].
+    Source: Huang et al. 2017 (arXiv:1608.06993), section 3.
+    """
+
+    def __init__(
+        self,
+        counts: Sequence[int],
+        *,
+        growth: int,
+        stem_width: int,
+        bottleneck: bool,
+        compression: float,
+        dropout: float,
+        c_in: int,
+        num_classes: int,
+        parts: Parts,
+        stem: Callable[..., tuple[nn.Module, nn.Module]] = small_stem,
+    ):
+        super().__init__()
+        if not 0 < compression <= 1:
+            raise ValueError(f"model.compression must lie in (0, 1], got {compression}")
+        first, pool = stem(parts, c_in, stem_width)
+        strided = not isinstance(pool, nn.Identity)  # only the large stem is normalized
+        ending = [parts.norm(stem_width), parts.activation()] if strided else []
+        self.stem = nn.Sequential(first, *ending, pool)
+        channels = parts.activated(stem_width) if strided else stem_width
+        self.blocks = nn.ModuleList()
+        for number, count in enumerate(counts):
+            layers = []
+            for _ in range(count):
+                layers.append(DenseLayer(parts, channels, growth, bottleneck=bottleneck, dropout=dropout))
+                channels = layers[-1].channels
+            self.blocks.append(nn.Sequential(*layers))
+            if number < len(counts) - 1:
+                kept = int(channels * compression)
+                self.blocks.append(transition(parts, channels, kept))
+                channels = kept
+        self.tail = nn.Sequential(parts.norm(channels), parts.activation())
+        self.head = nn.Linear(parts.activated(channels), num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(pooled(self.tail(x)))
+
+
+def transition(parts: Parts, c_in: int, c_out: int) -> nn.Sequential:
+    """norm-act-conv1x1 and average pooling to half the size."""
+    weight = parts.conv(parts.activated(c_in), c_out, kernel_size=1)
+    return nn.Sequential(parts.norm(c_in), parts.activation(), weight, parts.pool("Avg", 2, 2))
+
+
+def densenet(
+    depth: int,
+    *,
+    growth: int,
+    bottleneck: bool,
+    compression: float,
+    dropout: float,
+    c_in: int,
+    num_classes: int,
+    parts: Parts,
+) -> DenseNet:
+    """Three equal dense blocks for small images and sequences.
+
+    Args:
+        depth: weight layers: 3n + 4, with bottlenecks 6n + 4.
+        growth, bottleneck, compression, dropout, c_in, num_classes, parts: as for DenseNet. The
+            stem has 16 channels, or twice the growth with bottlenecks and compression.
+    Raises:
+        ValueError: another depth.
+    """
+    step = 6 if bottleneck else 3
+    count, rest = divmod(depth - 4, step)
+    if count < 1 or rest:
+        raise ValueError(f"model.depth must be {step}n+4 ({step + 4}, {2 * step + 4}, ...), got {depth}")
+    compressed = bottleneck and compression < 1
+    return DenseNet(
+        [count] * 3,
+        growth=growth,
+        stem_width=2 * growth if compressed else 16,
+        bottleneck=bottleneck,
+        compression=compression,
+        dropout=dropout,
+        c_in=c_in,
+        num_classes=num_classes,
+        parts=parts,
+    )
+
+
+def imagenet(
+    depth: int, *, growth: int, stem_width: int, dropout: float, c_in: int, num_classes: int, parts: Parts
+) -> DenseNet:
+    """DenseNet-BC for images of 224x224 (table 1): growth 32 and stem 64, or 48 and 96 for 161 layers.
+
+    Raises:
+        ValueError: another depth.
+    """
+    if depth not in IMAGENET_BLOCKS:
+        raise ValueError(f"model.depth must be one of {', '.join(map(str, IMAGENET_BLOCKS))}, got {depth}")
+    return DenseNet(
+        IMAGENET_BLOCKS[depth],
+        growth=growth,
+        stem_width=stem_width,
+        bottleneck=True,
+        compression=0.5,
+        dropout=dropout,
+        c_in=c_in,
+        num_classes=num_classes,
+        parts=parts,
+        stem=imagenet_stem,
+    )

@@ -1,0 +1,120 @@
+"""FractalNet: very deep without residuals; columns of different depth are joined by their mean."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from resexp.models.blocks import Parts
+from resexp.models.random_layers import RandomLayer
+from resexp.models.resnet import pooled
+
+
+class Join(RandomLayer):
+    """The mean of those paths that are kept.
+
+    Args:
+        drop_path: probability with which each is left out while training; one is always kept.
+    """
+
+    def __init__(self, drop_path: float):
+        super().__init__()
+        self.drop_path = drop_path
+
+    def forward(self, paths: Sequence[Tensor]) -> Tensor:
+        stacked = torch.stack(list(paths))
+        if not self.training or self.drop_path == 0:
+            return stacked.mean(dim=0)
+        draws = torch.rand(len(paths), device=stacked.device, generator=self.generator)
+        kept = (draws >= self.drop_path) | (draws == draws.max())
+        weights = kept.to(stacked.dtype) / kept.sum()
+        return (stacked * weights.view(-1, *[1] * paths[0].dim())).sum(dim=0)
+
+
+class Fractal(nn.Module):
+    """f_C(x) = (f_{C-1} after f_{C-1})(x) joined with a single convolution of x, f_1.
+
+    Forward gives the paths that end here, not yet joined.
+    """
+
+    def __init__(self, parts: Parts, columns: int, c_in: int, channels: int, drop_path: float):
+        super().__init__()
+        weight = parts.conv(c_in, channels)
+        self.short = nn.Sequential(weight, parts.norm(channels), parts.activation())
+        c_mid = parts.activated(channels)
+        if columns > 1:
+            self.first = Fractal(parts, columns - 1, c_in, channels, drop_path)
+            self.join = Join(drop_path)
+            self.second = Fractal(parts, columns - 1, c_mid, channels, drop_path)
+        self.columns = columns
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        paths = [self.short(x)]
+        if self.columns > 1:
+            paths += self.second(self.join(self.first(x)))
+        return paths
+
+
+class FractalNet(nn.Module):
+    """Fractal blocks with max-pooling behind each, global average pooling, a classifier.
+
+    Input and output as for ResNet.
+
+    Args:
+        depth: weight layers of the deepest path: blocks times 2^(columns - 1).
+        columns: C of each block.
+        widths: channels of the blocks.
+        drop_path: probability with which a path is left out of a join.
+        c_in, num_classes, parts: as for ResNet. The parts' shortcut plays no role.
+    Raises:
+        ValueError: another depth; drop_path not in [0, 1).
+    Source: Larsson et al. 2017 (arXiv:1605.07648), section 2: five blocks, three or four columns,
+    local drop-path 0.15. Departures: without its global drop-path (one column for a whole batch)
+    and without dropout between the blocks.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        *,
+        columns: int,
+        widths: Sequence[float],
+        drop_path: float,
+        c_in: int,
+        num_classes: int,
+        parts: Parts,
+    ):
+        super().__init__()
+        deepest = len(widths) * 2 ** (columns - 1)
+        if depth != deepest:
+            raise ValueError(
+                f"model.depth must be {deepest} for {len(widths)} blocks of {columns} columns, got {depth};"
+                " choose model.columns and the length of model.widths"
+            )
+        if not 0 <= drop_path < 1:
+            raise ValueError(f"model.drop_path must lie in [0, 1), got {drop_path}")
+        self.stem = nn.Identity()
+        self.blocks = nn.ModuleList()
+        channels = c_in
+        for width in widths:
+            fractal = Fractal(parts, columns, channels, int(width), drop_path)
+            self.blocks.append(_Joined(fractal, Join(drop_path), parts.pool("Max", 2, 2)))
+            channels = parts.activated(int(width))
+        self.head = nn.Linear(channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(pooled(x))
+
+
+class _Joined(nn.Module):
+    def __init__(self, fractal: Fractal, join: Join, pool: nn.Module):
+        super().__init__()
+        self.fractal, self.join, self.pool = fractal, join, pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.join(self.fractal(x))
+        # what has been pooled to one position, as of small images, stays as it is
+        return self.pool(x) if min(x.shape[2:]) > 1 else x

@@ -1,0 +1,82 @@
+"""The weight layers of a residual branch, without what stands between them.
+
+A branch is described as a list of `Layer`; a block order (resexp.models.blocks) sets normalizations
+and activations around them.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One convolution of a branch.
+
+    Args:
+        channels: of its output.
+        stride: 1 or 2.
+        kernel_size: None: the network's own.
+        groups: of channels that do not see each other.
+        dropout: probability with which an output is set to zero while training.
+    """
+
+    channels: int
+    stride: int = 1
+    kernel_size: int | None = None
+    groups: int = 1
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class Basic:
+    """Convolutions of one width, the first one strided (He et al. 2015, figure 5, left).
+
+    Args:
+        count: how many; two in the paper.
+        dropout: behind each but the last (Zagoruyko and Komodakis 2016, figure 1d).
+    Raises:
+        ValueError: count below 1, or dropout not in [0, 1).
+    """
+
+    count: int = 2
+    dropout: float = 0.0
+    expansion: int = 1
+
+    def __post_init__(self):
+        if self.count < 1:
+            raise ValueError(f"block.layers.count must be at least 1, got {self.count}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"block.layers.dropout must lie in [0, 1), got {self.dropout}")
+
+    def __call__(self, channels: int, stride: int) -> list[Layer]:
+        strides = [stride, *[1] * (self.count - 1)]
+        drops = [self.dropout] * (self.count - 1) + [0.0]
+        return [Layer(channels, s, dropout=d) for s, d in zip(strides, drops, strict=True)]
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """1x1, 3x3 and 1x1 convolutions, narrow in the middle (He et al. 2015, figure 5, right).
+
+    Args:
+        expansion: channels of the output for each of the stage's width; four in the paper.
+        width_factor: channels in the middle for each of the stage's width: 2 in WRN-50-2, and
+            cardinality times width over the stage's width in ResNeXt.
+        groups: of the 3x3 convolution: ResNeXt's cardinality (Xie et al. 2017).
+        stride_first: the 1x1 convolution is strided, as published, instead of the 3x3 one, as in
+            torchvision and fb.resnet.torch.
+    """
+
+    expansion: int = 4
+    width_factor: float = 1.0
+    groups: int = 1
+    stride_first: bool = False
+    count: int = 3
+
+    def __call__(self, channels: int, stride: int) -> list[Layer]:
+        middle = round(channels / self.expansion * self.width_factor)
+        strides = (stride, 1) if self.stride_first else (1, stride)
+        return [
+            Layer(middle, strides[0], kernel_size=1),
+            Layer(middle, strides[1], groups=self.groups),
+            Layer(channels, kernel_size=1),
+        ]

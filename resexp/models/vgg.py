@@ -1,0 +1,114 @@
+"""VGG: plain stacks of 3x3 convolutions, and its classifier as convolutions."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from resexp.models.blocks import Parts
+from resexp.models.random_layers import Dropout
+
+# Convolutions of each stage (Simonyan and Zisserman 2015, table 1, columns A, B, D and E).
+STAGE_LAYERS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+
+
+class VGG(nn.Module):
+    """Stages of convolutions with max-pooling behind each, then fully connected layers.
+
+    Input (batch, c_in, height, width) for dims=2, (batch, c_in, length) for dims=1; output logits
+    (batch, num_classes).
+
+    Args:
+        depth: 11, 13, 16 or 19 weight layers of the published network.
+        width: channels of the first stage; doubled three times.
+        hidden: units of the two hidden fully connected layers; 0: none, the classifier alone reads
+            the mean over the positions, as is usual for small images.
+        positions: side of the grid that the fully connected layers read, 7 in the paper.
+        dropout: behind each hidden layer.
+        c_in, num_classes, parts: as for ResNet. The parts' shortcut plays no role.
+    Raises:
+        ValueError: another depth.
+    Source: Simonyan and Zisserman 2015 (arXiv:1409.1556), table 1; with normalization as in
+    torchvision's vgg*_bn.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        *,
+        width: int,
+        hidden: int,
+        positions: int,
+        dropout: float,
+        c_in: int,
+        num_classes: int,
+        parts: Parts,
+    ):
+        super().__init__()
+        if depth not in STAGE_LAYERS:
+            raise ValueError(f"model.depth must be one of {', '.join(map(str, STAGE_LAYERS))}, got {depth}")
+        self.stem, self.blocks = nn.Identity(), nn.ModuleList()
+        channels = c_in
+        for stage, count in enumerate(STAGE_LAYERS[depth]):
+            layers, wide = [], width << min(stage, 3)
+            for _ in range(count):
+                layers += [parts.conv(channels, wide, bias=True), parts.norm(wide), parts.activation()]
+                channels = parts.activated(wide)
+            self.blocks.append(nn.Sequential(*layers, parts.pool("Max", 2, 2)))
+        pool = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d}[parts.dims]
+        self.pool = pool(positions if hidden else 1)
+        features = channels * positions**parts.dims if hidden else channels
+        fully_connected: list[nn.Module] = []
+        for _ in range(2 if hidden else 0):
+            fully_connected += [nn.Linear(features, hidden), nn.ReLU(inplace=True), Dropout(dropout)]
+            features = hidden
+        self.head = nn.Sequential(*fully_connected, nn.Linear(features, num_classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.pool(self.features(x)).flatten(1))
+
+    def features(self, x: Tensor) -> Tensor:
+        """The last stage's output."""
+        x = self.stem(x)
+        for block in self.blocks:
+            # small images have no more to pool in the last stages
+            x = block(x) if min(x.shape[2:]) > 1 else block[:-1](x)
+        return x
+
+
+def as_convolutions(head: nn.Sequential, shape: Sequence[int]) -> nn.Sequential:
+    """A head of fully connected layers as convolutions, to be slid over larger feature maps.
+
+    The first layer becomes a convolution of the size of the grid that it reads, the others 1x1 ones;
+    what comes out at each place is what the head gives for the window there.
+
+    Args:
+        head: linear layers, activations and dropout; the first linear layer reads `shape`, flattened.
+        shape: (channels, height, width), or (channels, length), of what the head reads.
+    Raises:
+        ValueError: the head's first layer does not read that many numbers.
+    Source: Long et al. 2015 (arXiv:1411.4038), section 3.1; UDL section 11.5.3.
+    """
+    channels, *size = shape
+    kind = {1: nn.Conv1d, 2: nn.Conv2d}[len(size)]
+    layers, first = [], True
+    for module in head:
+        if not isinstance(module, nn.Linear):
+            layers.append(copy.deepcopy(module))
+            continue
+        kernel = tuple(size) if first else 1
+        c_in = channels if first else module.in_features
+        if first and module.in_features != torch.Size(shape).numel():
+            raise ValueError(
+                f"the head reads {module.in_features} numbers, but shape {tuple(shape)} has"
+                f" {torch.Size(shape).numel()}"
+            )
+        layer = kind(c_in, module.out_features, kernel, bias=module.bias is not None)
+        with torch.no_grad():
+            layer.weight.copy_(module.weight.view_as(layer.weight))
+            if module.bias is not None:
+                layer.bias.copy_(module.bias)
+        layers.append(layer)
+        first = False
+    return nn.Sequential(*layers)
