@@ -189,7 +189,12 @@ def list_options(arguments: list[str]) -> None:
     """`resexp list [models|datasets|experiments|...]`."""
     parser = argparse.ArgumentParser("resexp list", description=list_options.__doc__)
     parser.add_argument("group", nargs="?", help="models, datasets, experiments, ...; default: all")
+    parser.add_argument(
+        "--params", action="store_true", help="of models: count parameters, beside published numbers"
+    )
     options = parser.parse_args(arguments)
+    if options.params:
+        return _print_parameters(options.group)
     if options.group is None:
         return _print_groups()
     from resexp.experiments import listing
@@ -224,6 +229,24 @@ def _print_groups(*names: str) -> None:
         print(f"{group}=")
         for name, line in listing.options(group).items():
             print(f"  {name:<28} {line}")
+
+
+def _print_parameters(group: str | None) -> None:
+    if group not in (None, "model", "models"):
+        refuse(f"--params counts the parameters of models, not of {group}")
+    from resexp.experiments import parameters
+
+    for name, number in parameters.of_models().items():
+        print(f"{name:<28} {number:>13,}")
+    rows = parameters.published()
+    if rows:
+        print(f"\n{'parameters':>13}  {'published':>11}  network")
+    for row in rows:
+        overrides = row["overrides"].split()
+        number = parameters.count([*overrides, *parameters.of_dataset(row["dataset"])])
+        said = f"{int(row['published']):,}" if row["published"].isdigit() else row["published"]
+        remark = f" ({row['remark']})" if row["remark"] else ""
+        print(f"{number:>13,}  {said:>11}  {row['overrides']}, {row['dataset']}: {row['paper']}{remark}")
 
 
 def _experiments_in(runs: Path) -> list[str]:

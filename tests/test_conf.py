@@ -11,7 +11,13 @@ from resexp.experiments.sweep import folder_of, planned
 
 CPU = torch.device("cpu")
 SMALL = ["batch_size=8", "dataset=fake", "dataset.load.train_size=16", "dataset.load.test_size=4"]
-DEEPEST = 150  # deeper networks are built, but take no step here
+DEEPEST, LARGEST = 150, 3_000_000  # deeper and larger networks are built, but take no step here
+TOGETHER = {  # parts that need others
+    ("shortcut", "none"): ["model=plain20"],
+    ("activation", "crelu"): ["block=full_preactivation"],
+    ("init", "looks_linear"): ["activation=crelu", "block=full_preactivation"],
+    ("init", "fixup"): ["norm=none"],
+}
 ELSEWHERE = ("experiment", "dataset", "measure", "setup")  # tested below
 CASES = [(group, name) for group in groups() if group not in ELSEWHERE for name in options(group)]
 # A measurement's sizes, cut down to seconds.
@@ -23,13 +29,16 @@ SMALLER = {
 
 @pytest.mark.parametrize(("group", "name"), CASES)
 def test_every_part_builds_and_takes_a_step(group, name):
-    overrides = [*SMALL, "dataset.load.shape=[3,8,8]", f"{group}={name}"]
-    if (group, name) == ("shortcut", "none"):
-        overrides.append("model=plain20")
+    overrides = [*SMALL, f"{group}={name}", *TOGETHER.get((group, name), [])]
     config = resolved(composed("train", overrides))
-    assert config[group]["name"] == name.rstrip("0123456789"), "a part is labelled with its file's name"
+    if group == "block":  # a depth that it divides
+        block = build.make(config["block"], "block")
+        config = resolved(composed("train", [*overrides, f"model.depth={3 * block.depth + 2}"]))
+    assert name.startswith(config[group]["name"]), "a part is labelled with its file's name"
     build.check(config)
-    if config["model"]["depth"] > DEEPEST:
+    with torch.device("meta"):
+        size = sum(p.numel() for p in build.make(config["model"], "model").parameters())
+    if size > LARGEST or config["model"].get("depth", 0) > DEEPEST:
         return
     trainer = build.trainer(config, CPU)
     before = [p.clone() for p in trainer.model.parameters()]

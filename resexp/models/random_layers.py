@@ -25,7 +25,9 @@ class Dropout(RandomLayer):
         if not self.training or self.probability == 0:
             return x
         kept = 1 - self.probability
-        return x * torch.empty_like(x).bernoulli_(kept, generator=self.generator) / kept
+        # not empty_like: the draws shall not depend on the order of x in memory
+        mask = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        return x * mask.bernoulli_(kept, generator=self.generator) / kept
 
 
 class StochasticDepth(RandomLayer):

@@ -23,7 +23,7 @@ def test_build_model_for_notebooks():
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"name": "resnet57"}, r"no model=resnet57 \(did you mean resnet56\?\); there are fleuret"),
+        ({"name": "resnet57"}, r"no model=resnet57 \(did you mean resnet56\?\); there are densenet"),
         ({"name": "resnet20", "norm": "bach"}, r"no norm=bach \(did you mean batch\?\)"),
         ({"name": "resnet20", "model__depth": 21}, r"6n\+2"),
     ],

@@ -1,23 +1,25 @@
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
-from resexp.models.blocks import post_activation
+from resexp.models.blocks import Block, Parts, post_activation
 from resexp.models.fleuret import Fleuret
-from resexp.models.resnet import ResNet, blocks_per_stage, plain
+from resexp.models.layers import Basic
+from resexp.models.norms import BatchNorm
+from resexp.models.resnet import blocks_per_stage, plain, resnet
 from resexp.models.shortcuts import NoShortcut, ZeroPad
 
-
-def parts(dims=2, shortcut=ZeroPad):
-    norm = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d}[dims]
-    return {"block": post_activation, "norm": norm, "activation": nn.ReLU, "shortcut": shortcut}
+BLOCK = Block(post_activation, Basic())
+PARTS = Parts(dims=2, norm=BatchNorm, activation=nn.ReLU, shortcut=ZeroPad)
 
 
-def network(depth, *, dims=2, c_in=3, width=16, num_classes=10, **changes):
-    make = plain if changes.get("shortcut") is NoShortcut else ResNet
-    return make(depth, width=width, dims=dims, c_in=c_in, num_classes=num_classes, **parts(dims) | changes)
+def network(depth, *, dims=2, c_in=3, width=16, num_classes=10, shortcut=ZeroPad):
+    make = plain if shortcut is NoShortcut else resnet
+    parts = replace(PARTS, dims=dims, shortcut=shortcut)
+    return make(depth, width=width, c_in=c_in, num_classes=num_classes, block=BLOCK, parts=parts)
 
 
 def count(model):
@@ -40,7 +42,7 @@ def test_parameters_of_resnet_1202():
 
 
 def test_parameters_of_fleuret():
-    model = Fleuret(52, width=16, kernel_size=3, dims=2, c_in=1, num_classes=10, **parts())
+    model = Fleuret(52, width=16, kernel_size=3, c_in=1, num_classes=10, block=BLOCK, parts=PARTS)
     assert count(model) == 117_802
     assert len(model.blocks) == 25
     assert model(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
@@ -49,7 +51,7 @@ def test_parameters_of_fleuret():
 @pytest.mark.parametrize("depth", [3, 53, 2])
 def test_fleuret_refuses_other_depths(depth):
     with pytest.raises(ValueError, match="2n\\+2"):
-        Fleuret(depth, width=16, kernel_size=3, dims=2, c_in=1, num_classes=10, **parts())
+        Fleuret(depth, width=16, kernel_size=3, c_in=1, num_classes=10, block=BLOCK, parts=PARTS)
 
 
 @pytest.mark.parametrize("depth", [-4, 0, 2, 9, 21, 57])
@@ -67,8 +69,9 @@ def test_depth_is_6n_plus_2(depth, n):
 
 
 def test_plain_refuses_a_shortcut():
+    parts = replace(PARTS, shortcut=partial(ZeroPad))
     with pytest.raises(ValueError, match="no shortcuts"):
-        plain(20, shortcut=partial(ZeroPad))
+        plain(20, width=16, c_in=3, num_classes=10, block=BLOCK, parts=parts)
 
 
 class PaperResNet(nn.Module):

@@ -1,0 +1,54 @@
+"""How many parameters networks have, beside the published numbers."""
+
+import csv
+
+import torch
+
+from resexp.experiments import build
+from resexp.experiments.compose import composed, resolved
+from resexp.experiments.listing import CONF, options
+
+PUBLISHED = CONF.parent / "results" / "reference" / "parameters.csv"
+IMAGENET = ["dataset=fake", "dataset.num_classes=1000"]  # its shapes, without its images
+
+
+def count(overrides: list[str]) -> int:
+    """Trainable parameters of the network that these overrides of `resexp train` describe.
+
+    Raises:
+        ConfigError, ValueError: they do not fit.
+    """
+    return sum(p.numel() for p in _network(overrides).parameters())
+
+
+def count_weights(overrides: list[str]) -> int:
+    """The same without biases and without the normalizations' scales and shifts."""
+    return sum(p.numel() for p in _network(overrides).parameters() if p.dim() > 1)
+
+
+def of_dataset(name: str) -> list[str]:
+    """Overrides that give a network the input and the classes of a dataset; imagenet needs no files."""
+    return IMAGENET if name == "imagenet" else [f"dataset={name}"]
+
+
+def of_models() -> dict[str, int]:
+    """Name of every model in conf/ -> parameters, for CIFAR-10 or, if it is made for it, ImageNet."""
+    found = {}
+    for name in options("model"):
+        dataset = "imagenet" if name.startswith("imagenet") else "cifar10"
+        found[name] = count([f"model={name}", *of_dataset(dataset)])
+    return found
+
+
+def published() -> list[dict]:
+    """Rows of results/reference/parameters.csv; none where only the package is installed."""
+    if not PUBLISHED.exists():
+        return []
+    with PUBLISHED.open() as file:
+        return list(csv.DictReader(file))
+
+
+def _network(overrides: list[str]) -> torch.nn.Module:
+    config = resolved(composed("train", overrides))
+    with torch.device("meta"):  # shapes alone
+        return build.make(config["model"], "model")

@@ -1,0 +1,89 @@
+"""Every pair of parts builds and takes a step, or is refused with the reason."""
+
+from itertools import combinations
+
+import pytest
+import torch
+from omegaconf import OmegaConf, open_dict
+
+from resexp.experiments import build
+from resexp.experiments.compose import ConfigError, composed, resolved
+from resexp.experiments.listing import options
+
+GROUPS = ("shortcut", "block", "norm", "activation", "init", "branch")
+SMALL = ["model=resnet", "model.width=8", "batch_size=4", "dataset=mnist1d"]
+# What may be refused, and what must be said then.
+REASONS = {
+    "activation=crelu": ["c_out >= c_in", "keep its channels", "cannot take activation=crelu"],
+    "init=looks_linear": ["needs activation=crelu"],
+    "init=fixup": ["take norm=none"],
+    "init=zero_gamma": ["branches that end with a normalization"],
+}
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """(group, option) -> its node, composed once."""
+    nodes = {}
+    for group in GROUPS:
+        for option in options(group):
+            nodes[group, option] = composed("train", ["model=resnet", f"{group}={option}"])[group]
+    return nodes
+
+
+@pytest.fixture(scope="module")
+def base():
+    return composed("train", SMALL)
+
+
+def settings(base, parts, chosen):
+    config = base.copy()
+    with open_dict(config):
+        for group, option in chosen:
+            config[group] = OmegaConf.create(OmegaConf.to_container(parts[group, option], resolve=False))
+        if config.norm.name == "group":
+            config.norm.groups = 2
+        block = build.make(OmegaConf.to_container(config.block, resolve=True), "block")
+        config.model.depth = 3 * block.depth + 2
+    return resolved(config)
+
+
+def take_a_step(config):
+    build.check(config)
+    trainer = build.trainer(config, torch.device("cpu"))
+    trainer.train_step()
+    assert trainer.observed()["train_loss"] > 0
+    trainer.model.eval()
+    assert trainer.model(torch.zeros(2, 1, 40)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("groups", list(combinations(GROUPS, 2)), ids=" ".join)
+def test_all_pairs_of_parts(base, parts, groups):
+    refused = {}
+    for one in options(groups[0]):
+        for other in options(groups[1]):
+            chosen = list(zip(groups, (one, other), strict=True))
+            try:
+                take_a_step(settings(base, parts, chosen))
+            except ConfigError as error:
+                refused[tuple(f"{group}={option}" for group, option in chosen)] = str(error)
+    for names, message in refused.items():
+        expected = [reason for name in names for reason in REASONS.get(name, [])]
+        assert any(reason in message for reason in expected), f"{names}: {message}"
+    assert len(refused) < 0.4 * len(options(groups[0])) * len(options(groups[1]))
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"activation": "crelu", "init": "looks_linear", "block": "full_preactivation"},
+        {"activation": "crelu", "block": "full_preactivation", "shortcut": "exclusive_gate"},
+        {"activation": "crelu", "shortcut": "projection"},
+        {"init": "fixup", "norm": "none"},
+        {"init": "zero_gamma", "norm": "group", "block": "relu_only_preactivation"},
+        {"shortcut": "exclusive_gate", "norm": "ghost", "block": "full_preactivation", "activation": "elu"},
+    ],
+    ids=lambda chosen: " ".join(chosen.values()),
+)
+def test_what_belongs_together_goes_together(base, parts, chosen):
+    take_a_step(settings(base, parts, list(chosen.items())))

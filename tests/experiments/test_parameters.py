@@ -1,0 +1,41 @@
+"""Parameter counts against the published ones, to the unit where they are published so."""
+
+import pytest
+
+from resexp.experiments import parameters
+from resexp.experiments.listing import options
+
+ROWS = parameters.published()
+
+
+def rounded(count: int, published: str) -> str:
+    digits = len(published.removesuffix("M").partition(".")[2])
+    return f"{count / 1e6:.{digits}f}M"
+
+
+def test_there_are_published_numbers():
+    assert len(ROWS) > 55
+    assert sum(row["published"].isdigit() for row in ROWS) > 40
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['key']} {row['overrides']}")
+def test_as_published(row):
+    overrides = [*row["overrides"].split(), *parameters.of_dataset(row["dataset"])]
+    if row["published"].isdigit():
+        assert parameters.count(overrides) == int(row["published"])
+    elif row["remark"].startswith("counts weights only"):
+        assert rounded(parameters.count_weights(overrides), row["published"]) == row["published"]
+    elif row["remark"].startswith("truncated"):
+        assert str(parameters.count(overrides) / 1e6).startswith(row["published"].removesuffix("M"))
+    else:
+        assert rounded(parameters.count(overrides), row["published"]) == row["published"]
+
+
+def test_every_model_is_counted(resexp):
+    lines = resexp("list", "models", "--params").stdout.splitlines()
+    counted = {line.split()[0]: line.split()[1] for line in lines[: len(options("model"))]}
+    assert counted.keys() == options("model").keys()
+    assert counted["resnet56"] == "853,018"
+    assert counted["wide28_10"] == "36,479,194"
+    assert counted["imagenet_resnet50"] == "25,557,032"
+    assert any("68.9M" in line and "68,883,240" in line for line in lines)

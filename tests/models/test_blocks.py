@@ -1,0 +1,109 @@
+"""The orders of operations, written out from the figures."""
+
+import pytest
+import torch
+from torch import nn
+
+from resexp.models import blocks
+from resexp.models.blocks import Block, Parts
+from resexp.models.inception import Inception, InceptionBlock
+from resexp.models.layers import Basic, Bottleneck
+from resexp.models.norms import BatchNorm
+from resexp.models.shortcuts import ZeroPad
+
+PARTS = Parts(dims=2, norm=BatchNorm, activation=nn.ReLU, shortcut=ZeroPad)
+ORDERS = {
+    "post_activation": (lambda w1, n1, w2, n2, x: torch.relu(x + n2(w2(torch.relu(n1(w1(x))))))),
+    "bn_after_addition": (lambda w1, n1, w2, n2, x: torch.relu(n2(x + w2(torch.relu(n1(w1(x))))))),
+    "relu_before_addition": (lambda w1, n1, w2, n2, x: x + torch.relu(n2(w2(torch.relu(n1(w1(x))))))),
+    "relu_only_preactivation": (lambda w1, n1, w2, n2, x: x + n2(w2(torch.relu(n1(w1(torch.relu(x))))))),
+    "full_preactivation": (lambda w1, n1, w2, n2, x: x + w2(torch.relu(n2(w1(torch.relu(n1(x))))))),
+}
+
+
+def of_type(block, kind):
+    return [m for m in block.modules() if isinstance(m, kind)]
+
+
+@pytest.mark.parametrize(("name", "figure"), ORDERS.items())
+def test_orders_are_those_of_the_figure(name, figure, generator):
+    block = Block(getattr(blocks, name), Basic())(PARTS, 5, 5, 1)
+    (w1, w2), (n1, n2) = of_type(block, nn.Conv2d), of_type(block, BatchNorm)
+    x = torch.randn(4, 5, 6, 6, generator=generator)
+    kept = x.clone()
+    torch.testing.assert_close(block(x), figure(w1, n1, w2, n2, x))
+    assert torch.equal(x, kept), "the shortcut's input is not written over"
+
+
+@pytest.mark.parametrize("name", ["relu_only_preactivation", "full_preactivation"])
+@pytest.mark.parametrize("sizes", [(5, 5, 1, True), (5, 8, 2, False)])
+def test_shortcut_and_branch_share_the_first_activation(name, sizes, generator):
+    *shape, first = sizes
+    block = Block(getattr(blocks, name), Basic())(PARTS, *shape, first=first)
+    x = torch.randn(4, 5, 6, 6, generator=generator)
+    activated = block.before(x)
+    assert (activated >= 0).all()
+    expected = ZeroPad(*shape)(activated, block.transform(activated))
+    torch.testing.assert_close(block(x), expected)
+
+
+def test_preactivation_leaves_an_inplace_relu_off_the_input(generator):
+    parts = Parts(2, lambda channels: nn.Identity(), lambda: nn.ReLU(inplace=True), ZeroPad)
+    x = torch.randn(4, 5, 6, 6, generator=generator)
+    kept = x.clone()
+    Block(blocks.full_preactivation, Basic())(parts, 5, 5, 1)(x)
+    assert torch.equal(x, kept)
+
+
+def test_bottleneck_is_narrow_in_the_middle():
+    block = Block(blocks.post_activation, Bottleneck(groups=4, width_factor=2.0))(PARTS, 16, 64, 2)
+    sizes = [
+        (w.in_channels, w.out_channels, w.kernel_size[0], w.stride[0], w.groups)
+        for w in of_type(block, nn.Conv2d)
+    ]
+    assert sizes == [(16, 32, 1, 1, 1), (32, 32, 3, 2, 4), (32, 64, 1, 1, 1)]
+    as_published = Block(blocks.post_activation, Bottleneck(stride_first=True))(PARTS, 16, 64, 2)
+    assert [w.stride[0] for w in of_type(as_published, nn.Conv2d)] == [2, 1, 1]
+
+
+def test_several_branches_are_added_up(generator):
+    block = Block(blocks.full_preactivation, Basic(), branches=3)(PARTS, 5, 5, 1)
+    x = torch.randn(4, 5, 6, 6, generator=generator)
+    expected = x + sum(transform(x) for transform in block.transform.transforms)
+    torch.testing.assert_close(block(x), expected)
+    assert len(block.transform.transforms) == 3
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kind", ["one", "two_way", "poly_2", "mpoly_2"])
+def test_inception_blocks(kind, stride, generator):
+    block = InceptionBlock(kind)(PARTS, 8, 8, stride)
+    x = torch.randn(3, 8, 6, 6, generator=generator)
+    modules = of_type(block, Inception)
+    f, g = modules[0], modules[-1]
+    shortcut = ZeroPad(8, 8, stride)
+    sums = {
+        "one": lambda: f(x),
+        "two_way": lambda: f(x) + g(x),
+        "poly_2": lambda: f(x) + f(torch.relu(f(x))) if stride == 1 else f(x),
+        "mpoly_2": lambda: f(x) + g(torch.relu(f(x))),
+    }
+    torch.testing.assert_close(block(x), torch.relu(shortcut(x, sums[kind]())))
+    assert len(modules) == {"one": 1, "poly_2": 1, "two_way": 2, "mpoly_2": 2}[kind]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Basic(count=0), "block.layers.count must be at least 1, got 0"),
+        (lambda: Basic(dropout=1.0), r"block.layers.dropout must lie in \[0, 1\), got 1.0"),
+        (lambda: Block(blocks.post_activation, Basic(), branches=0), "block.branches must be at least 1"),
+        (
+            lambda: InceptionBlock("three"),
+            "block.kind must be one of one, two_way, poly_2, mpoly_2, got three",
+        ),
+    ],
+)
+def test_settings_out_of_range_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

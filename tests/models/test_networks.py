@@ -1,0 +1,196 @@
+"""Networks against torchvision's, and what each family is made of."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from resexp.experiments import build
+from resexp.experiments.compose import composed, resolved
+from resexp.models.activations import CReLU
+from resexp.models.blocks import Block, Parts, full_preactivation
+from resexp.models.fractalnet import FractalNet, Join
+from resexp.models.layers import Basic
+from resexp.models.norms import BatchNorm
+from resexp.models.shortcuts import ZeroPad
+from resexp.models.vgg import as_convolutions
+from resexp.models.weights import load_by_position
+
+PARTS = Parts(dims=2, norm=BatchNorm, activation=nn.ReLU, shortcut=ZeroPad)
+# torchvision's name -> ours
+TORCHVISION = {
+    "resnet18": "model=imagenet_resnet18",
+    "resnet34": "model=imagenet_resnet34",
+    "resnet50": "model=imagenet_resnet50",
+    "resnet101": "model=imagenet_resnet101",
+    "resnet152": "model=imagenet_resnet152",
+    "resnext50_32x4d": "model=imagenet_resnet50 block.layers.groups=32 block.layers.width_factor=2",
+    "wide_resnet50_2": "model=imagenet_resnet50 block.layers.width_factor=2",
+    "densenet121": "model=imagenet_densenet",
+    "vgg16_bn": "model=vgg model.hidden=4096",
+}
+
+
+def network(*overrides, seed=0):
+    config = resolved(composed("train", list(overrides)))
+    torch.manual_seed(seed)
+    return build.make(config["model"], "model").eval()
+
+
+@pytest.mark.parametrize(("name", "overrides"), TORCHVISION.items())
+def test_equals_torchvisions(name, overrides):
+    models = pytest.importorskip("torchvision.models")
+    torch.manual_seed(0)
+    theirs = getattr(models, name)(weights=None).eval()
+    for module in theirs.modules():  # statistics that a trained network would have
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    ours = network("dataset=fake", "dataset.num_classes=1000", *overrides.split(), seed=1)
+    count = [sum(p.numel() for p in model.parameters()) for model in (ours, theirs)]
+    assert count[0] == count[1]
+    load_by_position(ours, theirs.state_dict())
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = theirs(x)
+        difference = (ours(x) - expected).abs().max() / expected.abs().max()
+    assert difference < 1e-5
+
+
+FULLY_CONVOLUTIONAL = [
+    "resnet20", "preact164", "wide16_8", "densenet", "fractal", "vgg", "ror", "highway", "recurrent",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FULLY_CONVOLUTIONAL)
+def test_other_sizes_are_accepted(name):
+    small = {"wide16_8": ["model.widen=1"], "fractal": ["model.widths=[4,4,4,4,4]"], "vgg": ["model.width=4"]}
+    for dataset, shape in (("fake", (2, 3, 45, 31)), ("mnist1d", (2, 1, 57))):
+        model = network(f"model={name}", f"dataset={dataset}", *small.get(name, []))
+        assert model(torch.zeros(shape)).shape == (2, 10)
+
+
+def test_a_head_as_convolutions_equals_sliding_it(generator):
+    head = nn.Sequential(nn.Linear(4 * 3 * 3, 8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 5)).eval()
+    sliding = as_convolutions(head, (4, 3, 3)).eval()
+    features = torch.randn(2, 4, 6, 5, generator=generator)
+    heat_map = sliding(features)
+    assert heat_map.shape == (2, 5, 4, 3)
+    for row in range(4):
+        for column in range(3):
+            window = features[:, :, row : row + 3, column : column + 3]
+            torch.testing.assert_close(heat_map[:, :, row, column], head(window.flatten(1)))
+    with pytest.raises(ValueError, match=r"reads 36 numbers, but shape \(4, 2, 2\) has 16"):
+        as_convolutions(head, (4, 2, 2))
+
+
+def test_vgg_gives_a_heat_map():
+    model = network("dataset=fake", "model=vgg", "model.width=4", "model.hidden=16", "model.positions=2")
+    head = as_convolutions(model.head, (32, 2, 2)).eval()
+    x = torch.randn(1, 3, 96, 128)
+    with torch.no_grad():
+        features = model.features(x)
+        heat_map = head(features)
+        assert heat_map.shape == (1, 10, 2, 3)
+        expected = model.head(features[:, :, 1:3, 2:4].flatten(1))
+    torch.testing.assert_close(heat_map[:, :, 1, 2], expected)
+
+
+def test_looks_linear_networks_are_linear_at_the_start(generator):
+    overrides = ["norm=none", "activation=crelu", "dataset=cifar10"]
+
+    def built(*more):
+        return build.build_model(resolved(composed("train", [*overrides, *more]))).double()
+
+    for model in (
+        built("model=plain", "init=looks_linear"),
+        built("model=resnet", "block=full_preactivation", "init=looks_linear"),
+    ):
+        x, y = torch.randn(2, 4, 3, 32, 32, generator=generator, dtype=torch.float64)
+        torch.testing.assert_close(model(2 * x - 3 * y), 2 * model(x) - 3 * model(y))
+        assert any(isinstance(m, CReLU) for m in model.modules())
+    usual = built("model=plain", "init=he")
+    assert not torch.allclose(usual(2 * x), -2 * usual(-x))
+
+
+def test_fractal_paths_and_joins(generator):
+    parts = replace(PARTS, norm=lambda channels: nn.Identity())
+    sizes = {"columns": 2, "widths": [4, 4], "c_in": 3, "num_classes": 5}
+    model = FractalNet(4, **sizes, drop_path=0.0, parts=parts)
+    f, x = model.blocks[0].fractal, torch.randn(2, 3, 8, 8, generator=generator)
+    expected = (f.short(x) + f.second.short(f.first.short(x))) / 2
+    torch.testing.assert_close(model.blocks[0].join(f(x)), expected)
+    for wrong in ({"depth": 3, "drop_path": 0.1}, {"depth": 4, "drop_path": 1.0}):
+        with pytest.raises(ValueError, match=r"model.depth must be 4|model.drop_path must lie"):
+            FractalNet(**sizes, **wrong, parts=parts)
+
+
+def test_a_join_keeps_at_least_one_path(generator):
+    join = Join(0.9)
+    join.generator = generator
+    paths = [torch.full((2, 3), float(value)) for value in (1, 2, 4)]
+    seen = {round(join(paths)[0, 0].item(), 3) for _ in range(400)}
+    assert {1.0, 2.0, 4.0} <= seen <= {1.0, 2.0, 4.0, 1.5, 2.5, 3.0, 2.333}
+    assert join.eval()(paths)[0, 0].item() == pytest.approx(7 / 3)
+
+
+def test_shared_blocks_are_one():
+    model = network("model=recurrent", "model.depth=20", "dataset=cifar10")
+    assert len(model.blocks) == 9
+    assert len({id(block) for block in model.blocks}) == 6, "the first of a stage, and one for the others"
+
+
+def test_ror_adds_shortcuts_around_stages_and_all(generator):
+    model = network("model=ror", "model.depth=8", "dataset=cifar10")
+    x = torch.randn(2, 3, 32, 32, generator=generator)
+    with torch.no_grad():
+        root = h = model.stem(x)
+        for stage in range(3):
+            inside = model.blocks[stage](h.clone())
+            around = model.around_stages[stage].projection(h)
+            h = torch.relu(around + inside) if stage < 2 else around + inside
+        h = torch.relu(model.around_all.projection(root) + h)
+        torch.testing.assert_close(model(x), model.head(h.mean((2, 3))))
+
+
+def test_stochastic_depth_grows_along_the_network():
+    model = network("model=stochastic", "model.depth=20", "dataset=cifar10")
+    survival = [block.branch.survival for block in model.blocks]
+    assert survival == pytest.approx([1 - 0.5 * n / 9 for n in range(1, 10)])
+
+
+def test_an_mlp_reads_any_shape():
+    model = network("model=residual_mlp", "dataset=mnist1d")
+    assert model(torch.zeros(3, 1, 40)).shape == (3, 10)
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    assert len(layers) == 8
+    assert network("model=mlp", "dataset=cifar10")(torch.zeros(3, 3, 32, 32)).shape == (3, 10)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model=wide", "model.depth=20"], r"model.depth must be 6n\+4 .*got 20; the nearest are 16 and 22"),
+        (["model=preact", "model.depth=111"], r"9n\+2 .*got 111; the nearest are 110 and 119"),
+        (["model=resnet", "block=bottleneck", "model.depth=26"], r"9n\+2"),
+        (["model=imagenet_resnet", "model.depth=50"], r"one of 18, 34 with blocks of 2 layers, got 50"),
+        (["model=imagenet_resnet50", "model.depth=18"], r"one of 50, 101, 152, 200 with blocks of 3"),
+        (["model=densenet", "model.depth=41"], r"model.depth must be 3n\+4"),
+        (["model=densenet_bc", "model.compression=0.0"], r"model.compression must lie in \(0, 1\], got 0.0"),
+        (["model=imagenet_densenet", "model.depth=122"], r"one of 121, 169, 201, 161, got 122"),
+        (["model=vgg", "model.depth=12"], r"one of 11, 13, 16, 19, got 12"),
+        (["model=mlp", "model.depth=9"], r"2n\+2 with blocks of 2 layers, got 9"),
+        (["model=ror", "model.depth=21"], r"6n\+2"),
+    ],
+)  # fmt: skip
+def test_other_sizes_are_refused(overrides, message):
+    with pytest.raises(ValueError, match=message):
+        network(*overrides, "dataset=cifar10")
+
+
+def test_a_block_takes_its_input_from_the_stem():
+    block = Block(full_preactivation, Basic())
+    assert not block.activates_stem
+    model = network("model=resnet", "block=full_preactivation", "dataset=cifar10")
+    assert not any(isinstance(m, BatchNorm) for m in model.stem), "the first block activates it"

@@ -1,0 +1,105 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from resexp.models import batch_norm_backward
+from resexp.models.norms import BatchNorm, GhostBatchNorm, group, instance, layer
+
+SHAPES = [(12, 6), (12, 6, 5), (12, 6, 5, 4)]
+
+
+def drawn(shape, generator):
+    return torch.randn(shape, generator=generator) * 3 + 1
+
+
+def with_affine(norm, generator):
+    norm.weight.data = torch.rand(6, generator=generator) + 0.5
+    norm.bias.data = torch.randn(6, generator=generator)
+    return norm
+
+
+def normalized(x, dims):
+    mean, variance = x.mean(dims, keepdim=True), x.var(dims, correction=0, keepdim=True)
+    return (x - mean) / (variance + 1e-5).sqrt()
+
+
+def affine(norm, y):
+    shape = (1, 6, *[1] * (y.dim() - 2))
+    return y * norm.weight.view(shape) + norm.bias.view(shape)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_layer_takes_its_statistics_over_all_but_the_batch(generator, shape):
+    x, norm = drawn(shape, generator), with_affine(layer(6), generator)
+    expected = affine(norm, normalized(x, tuple(range(1, x.dim()))))
+    torch.testing.assert_close(norm(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES[1:])
+def test_instance_takes_its_statistics_over_the_positions(generator, shape):
+    x, norm = drawn(shape, generator), with_affine(instance(6), generator)
+    expected = affine(norm, normalized(x, tuple(range(2, x.dim()))))
+    torch.testing.assert_close(norm(x), expected, rtol=1e-4, atol=1e-5)
+    theirs = {3: nn.InstanceNorm1d, 4: nn.InstanceNorm2d}[x.dim()](6, affine=True)
+    theirs.load_state_dict(norm.state_dict())
+    torch.testing.assert_close(norm(x), theirs(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_group_takes_its_statistics_over_groups_of_channels(generator, shape):
+    x, norm = drawn(shape, generator), with_affine(group(6, groups=2), generator)
+    grouped = x.view(12, 2, 3, *shape[2:])
+    expected = affine(norm, normalized(grouped, tuple(range(2, grouped.dim()))).view(shape))
+    torch.testing.assert_close(norm(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_batch_takes_its_statistics_over_batch_and_positions(generator, shape):
+    x, norm = drawn(shape, generator), with_affine(BatchNorm(6), generator)
+    dims = (0, *range(2, x.dim()))
+    torch.testing.assert_close(norm(x), affine(norm, normalized(x, dims)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_ghost_is_batch_normalization_of_each_part(generator, shape):
+    x, norm = drawn(shape, generator), with_affine(GhostBatchNorm(6, size=5), generator)
+    theirs = with_affine(BatchNorm(6), generator)
+    theirs.load_state_dict(norm.state_dict())
+    expected = torch.cat([theirs(part) for part in (x[:5], x[5:10], x[10:])])
+    torch.testing.assert_close(norm(x), expected)
+    torch.testing.assert_close(norm.running_mean, theirs.running_mean)
+    torch.testing.assert_close(norm.running_var, theirs.running_var)
+    torch.testing.assert_close(norm.eval()(x), theirs.eval()(x))
+
+
+def test_ghost_of_the_whole_batch_is_batch_normalization(generator):
+    x = drawn((12, 6, 5), generator)
+    assert torch.equal(GhostBatchNorm(6, size=12)(x), BatchNorm(6)(x))
+
+
+def test_ghost_refuses_parts_of_nothing():
+    with pytest.raises(ValueError, match=r"norm.size must be at least 1, got 0"):
+        GhostBatchNorm(6, size=0)
+
+
+def test_learned_numbers_are_a_scale_and_a_shift_per_channel():
+    for norm in (BatchNorm(6), GhostBatchNorm(6, size=3), layer(6), group(6, groups=3), instance(6)):
+        assert {name: p.shape for name, p in norm.named_parameters()} == {"weight": (6,), "bias": (6,)}
+
+
+def test_batch_norm_backward_is_autograds_at_every_node(generator):
+    z = torch.randn(9, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    gamma, delta = torch.randn(2, 3, generator=generator, dtype=torch.float64).unbind()
+    gamma.requires_grad_(), delta.requires_grad_()
+    nodes = batch_norm_backward.forward(z, gamma, delta, eps=1e-5)
+    torch.testing.assert_close(
+        nodes.output, F.batch_norm(z, None, None, gamma, delta, training=True, eps=1e-5)
+    )
+    d_output = torch.randn(9, 3, generator=generator, dtype=torch.float64)
+    names = ["f1", "f2", "f3", "f4", "f5", "f6", "f7"]
+    tensors = [z, gamma, delta, *(getattr(nodes, name) for name in names)]
+    expected = torch.autograd.grad((nodes.output * d_output).sum(), tensors)
+    found = batch_norm_backward.backward(nodes, gamma, d_output)
+    for name, gradient in zip(["z", "gamma", "delta", *names], expected, strict=True):
+        torch.testing.assert_close(found[name], gradient, rtol=1e-10, atol=1e-12)
