@@ -25,7 +25,7 @@ ALLOWED_TARGETS = ("resexp.", "torch.nn.", "torch.optim.")
 _BUILDING = threading.Lock()
 # Keys that do not change what a run computes.
 OUTSIDE_DIGEST = {
-    "name", "command", "train", "device", "threads", "runs",
+    "name", "case", "command", "train", "device", "threads", "runs",
     "dataset.root", "dataset.download", "dataset.load.root", "dataset.load.download",
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 
 @dataclass
@@ -64,6 +64,7 @@ class Train:
 
     command: str = MISSING
     name: str = MISSING
+    case: str | None = None
     seed: int = MISSING
     precision: str = MISSING
     batch_size: int = MISSING
@@ -113,6 +114,10 @@ class Bench:
     tables: str = MISSING
     cases: list[str] = MISSING
 
+
+# Arithmetic for configs in which one setting follows another.
+OmegaConf.register_new_resolver("quotient", lambda a, b: a // b, replace=True)
+OmegaConf.register_new_resolver("share", lambda whole, part, of: whole * part / of, replace=True)
 
 store = ConfigStore.instance()
 store.store(name="train_schema", node=Train)
