@@ -48,8 +48,9 @@ def write_table(
             f"no finished run in {runs} ({len(left_out)} others); see `resexp status {runs.name}`"
         )
     configs = {run.name: run.config() for run in taken}
-    by = [key for key in dict.fromkeys(by) if not _is_label(key, configs[taken[0].name])]
-    _refuse_mixed_protocols(configs, by)
+    swept = dict.fromkeys(by)
+    _refuse_mixed_protocols(configs, list(swept))
+    by = [key for key in swept if not _is_label(key, configs[taken[0].name])]
     _refuse_indistinct(configs, by)
     table = pd.concat(_frame(run, configs[run.name], by) for run in taken)
     keys = [*configs[taken[0].name]["labels"], *by, "step"]
@@ -155,8 +156,12 @@ def _protocol(config: dict) -> dict:
 
 
 def _refuse_mixed_protocols(configs: dict[str, dict], by: list[str]) -> None:
-    for dataset in {config["labels"]["dataset"] for config in configs.values()}:
-        protocols = [_protocol(c) for c in configs.values() if c["labels"]["dataset"] == dataset]
+    # a case may set anything, so only runs of one case are held against each other
+    groups: dict[tuple, list[dict]] = {}
+    for config in configs.values():
+        case = config.get("case") if "case" in by else None
+        groups.setdefault((config["labels"]["dataset"], case), []).append(_protocol(config))
+    for protocols in groups.values():
         for key in protocols[0].keys() | set().union(*protocols):
             counts = Counter(str(protocol.get(key)) for protocol in protocols)
             if len(counts) > 1 and key not in by and key.split(".")[0] not in by:
