@@ -122,7 +122,7 @@ def test_tab_completion(resexp):
         (["train", "-m", "model=resnet20,plian20"], "did you mean plain20?"),
         (["train", "-m", "model=resnet", "model.depth=20,21"], "6n+2"),
         (["train", "-m", "dataset=mnist1d,cifar10", "seed=1"], "no CIFAR-10 in"),
-        (["train", "-m", "experiment=none_such"], "there are classifier_init"),
+        (["train", "-m", "experiment=none_such"], "there are activation_orders"),
         (["measure", "measure=gradients"], "no measure=gradients"),
         (["measure", "measure.networsk=3"], "did you mean measure.networks?"),
         (["measure", "measure.networks=three"], "measure.networks must be a whole number"),

@@ -18,7 +18,7 @@ TOGETHER = {  # parts that need others
     ("init", "looks_linear"): ["activation=crelu", "block=full_preactivation"],
     ("init", "fixup"): ["norm=none"],
 }
-ELSEWHERE = ("experiment", "dataset", "measure", "setup")  # tested below
+ELSEWHERE = ("experiment", "dataset", "measure", "setup", "case")  # tested below
 CASES = [(group, name) for group in groups() if group not in ELSEWHERE for name in options(group)]
 # A measurement's sizes, cut down to seconds.
 SMALLER = {
@@ -45,6 +45,16 @@ def test_every_part_builds_and_takes_a_step(group, name):
     trainer.train_step()
     assert trainer.observed()["train_loss"] > 0
     assert any(not torch.equal(p, q) for p, q in zip(before, trainer.model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", options("case"))
+def test_every_case_names_itself_and_takes_a_step(name):
+    config = resolved(composed("train", ["batch_size=8", f"case={name}"]))
+    assert config["case"] == name
+    build.check(config)
+    trainer = build.trainer(config, CPU)
+    trainer.train_step()
+    assert trainer.observed()["train_loss"] > 0
 
 
 @pytest.mark.parametrize("name", options("dataset"))

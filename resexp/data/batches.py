@@ -1,6 +1,6 @@
 """Shuffled batches without end, drawn from an explicit generator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -71,6 +71,24 @@ class Batches:
     def _shuffle(self) -> Tensor:
         device = self.targets.device
         return torch.randperm(len(self.targets), generator=self.generator, device=device)
+
+
+class Split:
+    """A whole split in its own order, in large batches; can be gone through again.
+
+    Args:
+        inputs, targets: as for Batches.
+        prepare: inputs of a batch -> what the network receives.
+        batch_size: examples at a time.
+    """
+
+    def __init__(self, inputs: Tensor, targets: Tensor, prepare: Callable[[Tensor], Tensor], batch_size: int):
+        self.inputs, self.targets, self.prepare, self.batch_size = inputs, targets, prepare, batch_size
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        size = self.batch_size
+        for x, y in zip(self.inputs.split(size), self.targets.split(size), strict=True):
+            yield self.prepare(x), y
 
 
 def check_batch_size(batch_size: int, examples: int) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from resexp.data.dataset import Dataset
 
-SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
+SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}  # in any case
 
 
 def find(root: Path, num_classes: int, size: tuple[int, int]) -> tuple[list[Path], Callable[[], Dataset]]:
@@ -27,7 +27,7 @@ def find(root: Path, num_classes: int, size: tuple[int, int]) -> tuple[list[Path
         ValueError: another number of classes, or other classes in test than in train; the
             returned function raises it for an image that is damaged or of another size.
     """
-    train, test = (_classes(root / split) for split in ("train", "test"))
+    train, test = (class_folders(root / split) for split in ("train", "test"))
     for split, classes in (("train", train), ("test", test)):
         if len(classes) != num_classes:
             raise ValueError(f"{root / split} has {len(classes)} class folders instead of {num_classes}")
@@ -42,7 +42,8 @@ def find(root: Path, num_classes: int, size: tuple[int, int]) -> tuple[list[Path
     return files, read
 
 
-def _classes(folder: Path) -> dict[str, list[Path]]:
+def class_folders(folder: Path) -> dict[str, list[Path]]:
+    """Class names in alphabetical order, and the image files of each."""
     names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
     return {name: sorted(_images(folder / name)) for name in names}
 

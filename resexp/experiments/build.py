@@ -13,20 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from resexp.data.augment import crop_and_flip, normalizer
-from resexp.data.batches import Batches, check_batch_size
+from resexp.data.batches import Batches, Split, check_batch_size
 from resexp.data.dataset import Dataset, hold_out
+from resexp.data.imagefolder import ImageFolders, StreamedBatches, TestImages
 from resexp.experiments.compose import ConfigError, composed, resolved
 from resexp.models.random_layers import RandomLayer
 from resexp.training.loop import Trainer
 from resexp.training.precision import autocast
 
 ALLOWED_TARGETS = ("resexp.", "torch.nn.", "torch.optim.")
+EVALUATION_BATCH = 1000
 # Layers draw from the global generator as they are built, and so does whatever shares it.
 _BUILDING = threading.Lock()
 # Keys that do not change what a run computes.
 OUTSIDE_DIGEST = {
     "name", "case", "command", "train", "device", "threads", "runs",
-    "dataset.root", "dataset.download", "dataset.load.root", "dataset.load.download",
+    "dataset.root", "dataset.download", "dataset.load.root", "dataset.load.download", "dataset.load.workers",
 }  # fmt: skip
 
 
@@ -87,13 +89,13 @@ def model_by_name(name: str, **choices: Any) -> nn.Module:
     return build_model(resolved(composed("train", overrides)))
 
 
-def load_dataset(config: dict) -> Dataset:
-    """The dataset of a resolved config, on the CPU; kept while the same one is asked for again."""
+def load_dataset(config: dict) -> Dataset | ImageFolders:
+    """The dataset of a resolved config, in memory or as files; kept while the same one is asked for again."""
     return _load_dataset(json.dumps(config["dataset"]["load"]))
 
 
 @functools.lru_cache(maxsize=1)
-def _load_dataset(load: str) -> Dataset:
+def _load_dataset(load: str) -> Dataset | ImageFolders:
     return make(json.loads(load), "dataset.load")
 
 
@@ -115,10 +117,18 @@ def check(config: dict) -> None:
         make(config["optimizer"], "optimizer")(model.parameters())
         make(config["schedule"], "schedule")
         autocast(config["precision"], device_of(config["train"]["device"]))
-        data = hold_out(load_dataset(config), config["dataset"]["val_size"])[0]
-        check_batch_size(config["batch_size"], len(data.targets))
+        check_batch_size(config["batch_size"], _training_examples(config))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _training_examples(config: dict) -> int:
+    loaded, held_out = load_dataset(config), config["dataset"]["val_size"]
+    if not isinstance(loaded, ImageFolders):
+        return len(hold_out(loaded, held_out)[0].targets)
+    if held_out:
+        raise ValueError("dataset=imagefolder holds nothing out: leave dataset.val_size at 0")
+    return len(loaded.train)
 
 
 def device_of(asked: str) -> torch.device:
@@ -147,23 +157,8 @@ def trainer(config: dict, device: torch.device) -> Trainer:
 
 
 def _trainer(config: dict, device: torch.device) -> Trainer:
-    options, execution = config["dataset"], config["train"]
-    data, val_inputs, val_targets = _on_device(json.dumps(options["load"]), options["val_size"], device)
-    normalize = normalizer(data.inputs)
-    augmented = options["crop_padding"] or options["flip"]
-
-    def prepare(x, generator):
-        x = normalize(x)
-        if not augmented:
-            return x
-        flags = {name: options[key] for name, key in (("padding", "crop_padding"), ("flip", "flip"))}
-        return crop_and_flip(x, **flags, generator=generator)
-
-    splits = {"test": (data.test_inputs, data.test_targets, normalize)}
-    if len(val_targets):
-        splits["val"] = (val_inputs, val_targets, normalize)
-    draws = generator(config["seed"], "batches", device)
-    batches = Batches(data.inputs, data.targets, config["batch_size"], prepare, draws)
+    execution = config["train"]
+    batches, splits = _batches(config, device)
     model = build_model(config, device)
     layer_draws = generator(config["seed"], "layers", device)
     for module in model.modules():
@@ -183,6 +178,31 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         compiled=execution["compile"],
         captured=execution["capture"] and device.type == "cuda",
     )
+
+
+def _batches(config: dict, device: torch.device) -> tuple[Batches | StreamedBatches, dict]:
+    """The training batches, and the splits to be evaluated."""
+    options, loaded = config["dataset"], load_dataset(config)
+    if isinstance(loaded, ImageFolders):
+        seed, size = _seed(config["seed"], "batches"), config["batch_size"]
+        batches = StreamedBatches(loaded, batch_size=size, seed=seed, device=device)
+        return batches, {"test": TestImages(loaded, batch_size=size, device=device)}
+    data, val_inputs, val_targets = _on_device(json.dumps(options["load"]), options["val_size"], device)
+    normalize = normalizer(data.inputs)
+    augmented = options["crop_padding"] or options["flip"]
+
+    def prepare(x, generator):
+        x = normalize(x)
+        if not augmented:
+            return x
+        flags = {name: options[key] for name, key in (("padding", "crop_padding"), ("flip", "flip"))}
+        return crop_and_flip(x, **flags, generator=generator)
+
+    splits = {"test": Split(data.test_inputs, data.test_targets, normalize, EVALUATION_BATCH)}
+    if len(val_targets):
+        splits["val"] = Split(val_inputs, val_targets, normalize, EVALUATION_BATCH)
+    draws = generator(config["seed"], "batches", device)
+    return Batches(data.inputs, data.targets, config["batch_size"], prepare, draws), splits
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,5 +1,6 @@
 """Loss and error over a whole split."""
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
 import torch
@@ -12,11 +13,8 @@ from resexp.training.precision import channels_last_layout
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
-    inputs: Tensor,
-    targets: Tensor,
+    batches: Iterable[tuple[Tensor, Tensor]],
     *,
-    prepare,
-    batch_size: int,
     autocast: AbstractContextManager,
     channels_last: bool,
 ) -> tuple[float, float]:
@@ -24,21 +22,21 @@ def evaluate(
 
     Args:
         model: is put back into the mode it came in.
-        inputs, targets: the split, on the model's device.
-        prepare: inputs of a batch -> what the network receives.
-        batch_size: examples at a time; the result does not depend on it.
+        batches: (inputs as the network receives them, targets) on the model's device; the result
+            does not depend on their size.
         autocast: entered around each forward pass.
         channels_last: memory layout of the batches.
     """
-    was_training = model.training
+    was_training, device = model.training, next(model.parameters()).device
     model.eval()
-    loss = torch.zeros((), dtype=torch.float64, device=targets.device)
-    wrong = torch.zeros((), dtype=torch.int64, device=targets.device)
-    for x, y in zip(inputs.split(batch_size), targets.split(batch_size), strict=True):
-        x = prepare(x)
+    loss = torch.zeros((), dtype=torch.float64, device=device)
+    wrong = torch.zeros((), dtype=torch.int64, device=device)
+    examples = 0
+    for x, y in batches:
         with autocast:
             logits = model(channels_last_layout(x) if channels_last else x).float()
         loss += F.cross_entropy(logits, y, reduction="sum")
         wrong += (logits.argmax(1) != y).sum()
+        examples += len(y)
     model.train(was_training)
-    return loss.item() / len(targets), 100 * wrong.item() / len(targets)
+    return loss.item() / examples, 100 * wrong.item() / examples

@@ -1,7 +1,7 @@
 """The training loop: one step, one row per interval, and everything needed to go on later."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
 import torch
@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from resexp.training.evaluate import evaluate
 from resexp.training.precision import channels_last_layout
 from resexp.training.step import Captured, Meter
-
-EVALUATION_BATCH = 1000
 
 
 class DivergedError(Exception):
@@ -31,7 +29,7 @@ class Trainer:
         batches: `advance()`, then `batch()` -> (inputs, targets); see resexp.data.batches.
         optimizer: over the model's parameters.
         schedule: see resexp.training.schedules.
-        splits: name -> (inputs, targets, prepare) to be evaluated for each row.
+        splits: name -> batches of (inputs, targets) to be evaluated for each row.
         autocast: entered around each forward pass.
         draws: what layers draw from while training, if any do.
         channels_last: memory layout of the batches; the model's weights should have it, too.
@@ -46,7 +44,7 @@ class Trainer:
         optimizer: torch.optim.Optimizer,
         schedule,
         *,
-        splits: dict[str, tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]],
+        splits: Mapping[str, Iterable[tuple[Tensor, Tensor]]],
         autocast: AbstractContextManager,
         channels_last: bool,
         draws: torch.Generator | None = None,
@@ -125,15 +123,9 @@ class Trainer:
     def evaluated(self) -> dict:
         """Loss and error of every split as the network is now."""
         row = {}
-        for name, (inputs, targets, prepare) in self.splits.items():
+        for name, batches in self.splits.items():
             row[f"{name}_loss"], row[f"{name}_error_percent"] = evaluate(
-                self.model,
-                inputs,
-                targets,
-                prepare=prepare,
-                batch_size=EVALUATION_BATCH,
-                autocast=self.autocast,
-                channels_last=self.channels_last,
+                self.model, batches, autocast=self.autocast, channels_last=self.channels_last
             )
         return row
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from resexp.data.batches import Batches
+from resexp.data.batches import Batches, Split
 from resexp.training import checkpoint
 from resexp.training.evaluate import evaluate
 from resexp.training.loop import DivergedError, Trainer, fit
@@ -42,7 +42,7 @@ def make_trainer(seed=0, precision="float32", **changes):
         batches,
         optimizer,
         schedule(**changes),
-        splits={"test": (x, y, lambda x: x)},
+        splits={"test": Split(x, y, lambda x: x, 1000)},
         autocast=autocast(precision, CPU),
         channels_last=True,
     )
@@ -76,7 +76,7 @@ def test_the_same_numbers_as_a_slow_obvious_loop():
         errors.append(100 * (logits.argmax(1) != y).float().mean().item())
         if (step + 1) % 7 == 0 or step == 29:
             model.eval()
-            x, y, _ = trainer.splits["test"]
+            x, y = trainer.splits["test"].inputs, trainer.splits["test"].targets
             logits = model(x)
             model.train()
             expected.append(
@@ -159,9 +159,10 @@ def test_a_loss_that_is_not_finite_is_named_by_its_step():
 
 def test_evaluation_does_not_depend_on_the_batch_size_and_restores_the_mode():
     trainer = make_trainer()
-    x, y, prepare = trainer.splits["test"]
-    options = {"prepare": prepare, "autocast": trainer.autocast, "channels_last": False}
-    results = [evaluate(trainer.model, x, y, batch_size=size, **options) for size in (1, 7, 96)]
+    whole = trainer.splits["test"]
+    options = {"autocast": trainer.autocast, "channels_last": False}
+    splits = [Split(whole.inputs, whole.targets, whole.prepare, size) for size in (1, 7, 96)]
+    results = [evaluate(trainer.model, split, **options) for split in splits]
     for result in results:
         assert result == pytest.approx(results[0], rel=1e-5)
     assert trainer.model.training

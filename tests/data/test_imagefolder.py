@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from resexp.data.imagefolder import MEAN, STD, StreamedBatches, TestImages, load
+from resexp.experiments import build
+from resexp.experiments.compose import ConfigError, composed, resolved
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def root(tmp_path):
+    random = np.random.default_rng(0)
+    for split, count in (("train", 5), ("val", 2)):
+        for label, name in enumerate(("cat", "dog")):
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = random.integers(0, 100, (40 + number, 50, 3), dtype=np.uint8) + 150 * label
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / split / name / f"{number}.png")
+    return tmp_path
+
+
+def images(root, **changes):
+    return load(str(root), **{"num_classes": 2, "size": 16, "resize": 20, "workers": 0} | changes)
+
+
+def batches(root, **changes):
+    return StreamedBatches(images(root), **{"batch_size": 4, "seed": 3, "device": CPU} | changes)
+
+
+def taken(row, count):
+    found = []
+    for _ in range(count):
+        row.advance()
+        found.append([tensor.clone() for tensor in row.batch()])
+    return found
+
+
+def test_every_image_once_per_epoch(root):
+    found = taken(batches(root), 5)  # two epochs of ten
+    assert found[0][0].shape == (4, 3, 16, 16)
+    for epoch in torch.cat([y for _, y in found]).split(10):
+        assert sorted(epoch.tolist()) == [0] * 5 + [1] * 5
+    bright = torch.cat([x.mean((1, 2, 3)) for x, _ in found]) > 0
+    assert torch.equal(bright, torch.cat([y for _, y in found]) == 1), "labels stay with their images"
+
+
+def test_the_same_batches_follow_a_saved_state(root):
+    row = batches(root)
+    taken(row, 2)
+    state = row.state_dict()
+    expected = taken(row, 4)
+    other = batches(root)
+    other.load_state_dict(state)
+    for (x, y), (a, b) in zip(expected, taken(other, 4), strict=True):
+        assert torch.equal(x, a)
+        assert torch.equal(y, b)
+
+
+def test_workers_change_nothing(root):
+    alone = taken(batches(root), 3)
+    two = StreamedBatches(images(root, workers=2), batch_size=4, seed=3, device=CPU)
+    for (x, y), (a, b) in zip(alone, taken(two, 3), strict=True):
+        assert torch.equal(x, a)
+        assert torch.equal(y, b)
+
+
+def test_test_images_are_scaled_and_cut_out_of_the_middle(root):
+    found = list(TestImages(images(root), batch_size=3, device=CPU))
+    assert [len(y) for _, y in found] == [3, 1]
+    assert torch.cat([y for _, y in found]).tolist() == [0, 0, 1, 1]
+    with Image.open(root / "val/cat/0.png") as image:  # 50x40: scaled to 25x20
+        small = np.asarray(image.resize((25, 20), Image.Resampling.BILINEAR), dtype=np.float32) / 255
+    expected = (small[2:18, 4:20] - np.array(MEAN)) / np.array(STD)
+    assert np.abs(found[0][0][0].permute(1, 2, 0).numpy() - expected).max() < 0.02
+
+
+def test_training_on_folders(root):
+    overrides = ["model=imagenet_resnet18", "model.width=4", "dataset=imagefolder", f"dataset.root={root}"]
+    sizes = ["dataset.num_classes=2", "dataset.load.size=32", "dataset.load.workers=0", "batch_size=5"]
+    config = resolved(composed("train", [*overrides, *sizes]))
+    build.check(config)
+    trainer = build.trainer(config, CPU)
+    trainer.train_step()
+    assert trainer.observed()["train_loss"] > 0
+    assert 0 <= trainer.evaluated()["test_error_percent"] <= 100
+    with pytest.raises(ConfigError, match="holds nothing out"):
+        build.check(resolved(composed("train", [*overrides, *sizes, "dataset.val_size=2"])))
+
+
+def test_what_is_not_laid_out_so_is_refused(root, tmp_path):
+    with pytest.raises(ValueError, match=r"has 2 classes; set dataset.num_classes=2"):
+        images(root, num_classes=3)
+    (root / "val/cow").mkdir()
+    with pytest.raises(ValueError, match="train and val differ in their classes: cow"):
+        images(root)
+    (root / "train/cow").mkdir()
+    with pytest.raises(ValueError, match="cow holds no images"):
+        images(root, num_classes=3)
+    (root / "train/dog/0.png").write_bytes(b"no image")
+    (root / "train/cow").rmdir()
+    (root / "val/cow").rmdir()
+    with pytest.raises(ValueError, match=r"dog.0.png is damaged"):
+        taken(batches(root), 3)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ValueError, match="there is no train"):
+        images(empty)
+    with pytest.raises(ValueError, match="does not exist"):
+        images(tmp_path / "nowhere")
