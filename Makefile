@@ -46,7 +46,7 @@ results/figures/%.pdf: scripts/plot_%.py $(wildcard resexp/plots/*.py) \
 	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) $<
 
 test: setup ## the default tests, on the CPU
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4
 
 slow: setup ## the tests that take minutes
 	$(BIN)/pytest -m slow

@@ -34,10 +34,16 @@ def tiny(command: str) -> list[str]:
             words += [f"measure.cases.{c}.depth=2" for c in ("gaussian", "mnist1d", "images")]
         if "measure.networks" in command:
             words += ["measure.depths=[1,50]", "measure.width=8"]
+    if words[0] == "bench":
+        case = "model=resnet model.depth=8 model.width=4 dataset=fake dataset.load.train_size=32 batch_size=8"
+        ways = ["precisions=[float32]", "members=[2]", "compile=false", "fixed_costs=false"]
+        words = ["bench", f'cases=["{case}"]', *ways, "repetitions=1", "seconds=0.01", "device=cpu"]
     if words[0] != "train":
         return words
     kept = [word for word in words if word.partition("=")[0] not in TINY]
     values = TINY | ({"model.depth": "8", "seed": "0"} if "experiment=" in command else {})
+    if "model=wide" in command:
+        values = {key: value for key, value in values.items() if key != "model.width"} | {"model.widen": "1"}
     if "model.depth=20,32" in command:
         kept = ["model.depth=8,14" if word.startswith("model.depth") else word for word in kept]
     return [*kept, *(f"{key}={value}" for key, value in values.items())]

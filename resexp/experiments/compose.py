@@ -18,7 +18,7 @@ class ConfigError(ValueError):
     """What a person asked for cannot be run; the message says what is allowed."""
 
 
-def composed(command: str, overrides: list[str], *, with_hydra: bool = False) -> DictConfig:
+def composed(command: str, overrides: list[str]) -> DictConfig:
     """The config of a command as its overrides make it.
 
     Raises:
@@ -27,7 +27,7 @@ def composed(command: str, overrides: list[str], *, with_hydra: bool = False) ->
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            return compose(command, overrides, return_hydra_config=with_hydra)
+            return compose(command, overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explained(error, command, overrides)) from error
 

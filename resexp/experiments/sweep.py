@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -16,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from resexp.experiments import workers
-from resexp.experiments.compose import ConfigError, composed, explained, resolved
+from resexp.experiments.compose import ConfigError, explained, resolved
 from resexp.experiments.listing import CONF, groups, options
 from resexp.records.run import FINISHED, RunFolder
 from resexp.refusal import refuse
@@ -120,8 +121,16 @@ def planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
         return [], []
     command = command_of(experiment)
     base = [f"experiment={experiment}", f"train.runs={runs}" if command == "train" else f"runs={runs}"]
-    swept = composed(command, base, with_hydra=True).hydra.sweeper.params
-    return [resolved(composed(command, job)) for job in _jobs(dict(swept), base)], list(swept)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            sweep = compose(command, base, return_hydra_config=True)
+            with open_dict(sweep):
+                sweep.hydra.job.config_name = command
+            params, compose_one = dict(sweep.hydra.sweeper.params), _Composer(sweep)
+            return [resolved(compose_one(job)) for job in _jobs(params, base)], list(params)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explained(error, command, base)) from error
 
 
 def command_of(experiment: str) -> str:
