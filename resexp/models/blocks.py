@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resexp.models.activations import channel_factor
@@ -11,32 +10,33 @@ from resexp.models.layers import Layer
 from resexp.models.random_layers import Dropout, undisturbed
 
 
-class Conv1d(nn.Conv1d):
-    """torch's convolution of sequences, computed as one of images with a single row.
-
-    For these torch has fast kernels when the channels lie last in memory; a 3-dimensional tensor
-    in that order is as good as a 4-dimensional one.
-    """
-
-    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        y = F.conv2d(
-            x.unsqueeze(2), weight.unsqueeze(2), bias,
-            (1, *self.stride), (0, *self.padding), (1, *self.dilation), self.groups,
-        )  # fmt: skip
-        return y.squeeze(2)
-
-
 def conv(
     dims: int, c_in: int, c_out: int, stride: int = 1, *, kernel_size: int = 3, groups: int = 1, bias: bool
 ) -> nn.Module:
     """A convolution over so many dimensions that keeps the size at stride 1.
 
-    With 0 dimensions it is fully connected: a convolution where there is one position.
+    With 0 dimensions it is fully connected: a convolution where there is one position. Sequences
+    are images of one row, see as_images.
     """
     if dims == 0:
         return nn.Linear(c_in, c_out, bias=bias)
-    layer = {1: Conv1d, 2: nn.Conv2d}[dims]
-    return layer(c_in, c_out, kernel_size, stride, padding=kernel_size // 2, groups=groups, bias=bias)
+    rows = (1, 1, 0) if dims == 1 else (kernel_size, stride, kernel_size // 2)
+    sizes, strides, padding = zip(rows, (kernel_size, stride, kernel_size // 2), strict=True)
+    return nn.Conv2d(c_in, c_out, sizes, strides, padding, groups=groups, bias=bias)
+
+
+def as_images(x: Tensor) -> Tensor:
+    """Sequences (batch, channels, length) as images of one row; images as they are.
+
+    torch has fast kernels for images whose channels lie last in memory, and none for sequences.
+    """
+    return x.unsqueeze(2) if x.dim() == 3 else x
+
+
+def pool_if_it_fits(pool: nn.Module, x: Tensor) -> Tensor:
+    """Pooled, unless x is smaller than what is pooled: small inputs stay as they are."""
+    fits = all(size >= kernel for size, kernel in zip(x.shape[2:], pool.kernel_size, strict=True))
+    return pool(x) if fits else x
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Parts:
     """What a network is built from, apart from its sizes.
 
     Args:
-        dims: 2 for images, 1 for sequences, 0 for vectors, whose convolutions are fully connected.
+        dims: 2 for images, 1 for sequences, 0 for vectors; see conv.
         norm: channels -> normalization layer.
         activation: () -> activation layer.
         shortcut: (c_in, c_out, stride, conv=, norm=) -> module of (x, transformed x).
@@ -77,8 +77,10 @@ class Parts:
 
     def pool(self, kind: str, size: int, stride: int, padding: int = 0) -> nn.Module:
         """Max- or average-pooling in as many dimensions; `kind` is Max or Avg."""
-        layer = getattr(nn, f"{kind}Pool{self.dims}d")
-        return layer(size, stride, padding=padding)
+        layer = {"Max": nn.MaxPool2d, "Avg": nn.AvgPool2d}[kind]
+        rows = (1, 1, 0) if self.dims == 1 else (size, stride, padding)
+        sizes, strides, paddings = zip(rows, (size, stride, padding), strict=True)
+        return layer(sizes, strides, paddings)
 
     def weight(self, layer: Layer, c_in: int) -> nn.Module:
         """The convolution that a layer describes, and its dropout."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from resexp.models.blocks import Parts
+from resexp.models.blocks import Parts, as_images
 from resexp.models.layers import Layer
 from resexp.models.resnet import imagenet_stem, pooled, small_stem
 
@@ -89,7 +89,7 @@ class DenseNet(nn.Module):
         self.head = nn.Linear(parts.activated(channels), num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
+        x = self.stem(as_images(x))
         for block in self.blocks:
             x = block(x)
         return self.head(pooled(self.tail(x)))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from resexp.models.blocks import Block, Parts
+from resexp.models.blocks import Block, Parts, as_images
 from resexp.models.resnet import pooled
 
 
@@ -46,7 +46,7 @@ class Fleuret(nn.Module):
         self.head = nn.Linear(width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
+        x = self.stem(as_images(x))
         for block in self.blocks:
             x = block(x)
         return self.head(pooled(x))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from resexp.models.blocks import Parts
+from resexp.models.blocks import Parts, as_images, pool_if_it_fits
 from resexp.models.random_layers import RandomLayer
 from resexp.models.resnet import pooled
 
@@ -103,7 +103,7 @@ class FractalNet(nn.Module):
         self.head = nn.Linear(channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
+        x = self.stem(as_images(x))
         for block in self.blocks:
             x = block(x)
         return self.head(pooled(x))
@@ -115,6 +115,4 @@ class _Joined(nn.Module):
         self.fractal, self.join, self.pool = fractal, join, pool
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.join(self.fractal(x))
-        # what has been pooled to one position, as of small images, stays as it is
-        return self.pool(x) if min(x.shape[2:]) > 1 else x
+        return pool_if_it_fits(self.pool, self.join(self.fractal(x)))

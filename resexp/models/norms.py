@@ -32,11 +32,6 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         if input.dim() < 2:
             raise ValueError(f"expected (batch, channels, ...), got shape {tuple(input.shape)}")
 
-    def forward(self, input: Tensor) -> Tensor:
-        if input.dim() == 3:  # as images of one row: torch is fast at those in any memory order
-            return super().forward(input.unsqueeze(2)).squeeze(2)
-        return super().forward(input)
-
 
 class GhostBatchNorm(BatchNorm):
     """Batch normalization over parts of the batch, as if each were a batch (UDL figure 11.14).

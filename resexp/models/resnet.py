@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from resexp.models.blocks import Block, Parts
+from resexp.models.blocks import Block, Parts, as_images
 from resexp.models.shortcuts import NoShortcut
 
 STAGES = 3
@@ -99,7 +99,7 @@ class ResNet(nn.Module):
         self.head = nn.Linear(parts.activated(channels) if tail else channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
+        x = self.stem(as_images(x))
         for block in self.blocks:
             x = block(x)
         return self.head(pooled(self.tail(x)))

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from resexp.models.blocks import Block, Parts
+from resexp.models.blocks import Block, Parts, as_images
 from resexp.models.resnet import STAGES, ResNet, blocks_per_stage, pooled
 
 
@@ -36,7 +36,9 @@ class RoR(ResNet):
         self.after = parts.activation() if block.activates_stem else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = root = self.stem(x).clone()  # an activation that works in place must not change the root
+        x = root = self.stem(
+            as_images(x)
+        ).clone()  # an activation that works in place must not change the root
         for stage, shortcut in enumerate(self.around_stages):
             start = x.clone()
             for block in self.blocks[stage * self.count : (stage + 1) * self.count]:

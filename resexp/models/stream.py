@@ -1,10 +1,11 @@
 """The simplest residual network: one layer per block, as UDL figure 11.6 draws it."""
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor, nn
 
-from resexp.models.blocks import conv
+THREE = {"kernel_size": 3, "padding": 1}
 
 
 class Branch(nn.Module):
@@ -89,6 +90,8 @@ class ResidualStream(nn.Module):
 
     @staticmethod
     def _layer(dims: int, c_in: int, c_out: int, *, gain: int) -> nn.Module:
-        layer = conv(dims, c_in, c_out, bias=False)
+        layer = {0: nn.Linear, 1: partial(nn.Conv1d, **THREE), 2: partial(nn.Conv2d, **THREE)}[dims](
+            c_in, c_out, bias=False
+        )
         nn.init.normal_(layer.weight, std=(gain / layer.weight[0].numel()) ** 0.5)
         return layer

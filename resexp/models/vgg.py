@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from resexp.models.blocks import Parts
+from resexp.models.blocks import Parts, as_images, pool_if_it_fits
 from resexp.models.random_layers import Dropout
 
 # Convolutions of each stage (Simonyan and Zisserman 2015, table 1, columns A, B, D and E).
@@ -56,8 +56,8 @@ class VGG(nn.Module):
                 layers += [parts.conv(channels, wide, bias=True), parts.norm(wide), parts.activation()]
                 channels = parts.activated(wide)
             self.blocks.append(nn.Sequential(*layers, parts.pool("Max", 2, 2)))
-        pool = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d}[parts.dims]
-        self.pool = pool(positions if hidden else 1)
+        side = positions if hidden else 1
+        self.pool = nn.AdaptiveAvgPool2d((1 if parts.dims == 1 else side, side))
         features = channels * positions**parts.dims if hidden else channels
         fully_connected: list[nn.Module] = []
         for _ in range(2 if hidden else 0):
@@ -70,10 +70,11 @@ class VGG(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """The last stage's output."""
-        x = self.stem(x)
-        for block in self.blocks:
-            # small images have no more to pool in the last stages
-            x = block(x) if min(x.shape[2:]) > 1 else block[:-1](x)
+        x = self.stem(as_images(x))
+        for *layers, pool in self.blocks:
+            for layer in layers:
+                x = layer(x)
+            x = pool_if_it_fits(pool, x)
         return x
 
 
