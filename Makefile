@@ -2,7 +2,10 @@
 PYTHON ?= python3
 BIN ?= .venv/bin
 SCRIPTS := $(wildcard scripts/plot_*.py)
-FIGURES := $(SCRIPTS:scripts/plot_%.py=results/figures/%.pdf)
+# Only figures for which there is a table: the comparisons' tables come from sweeps that not all have run.
+TABLE := results/tables/[a-z0-9_]+\.csv
+DRAWN := $(foreach s,$(SCRIPTS),$(if $(wildcard $(shell grep -ohE '$(TABLE)' $(s))),$(s)))
+FIGURES := $(DRAWN:scripts/plot_%.py=results/figures/%.pdf)
 
 REPRODUCED := depth_sweep shattered_gradients variance_growth trained_networks
 SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')

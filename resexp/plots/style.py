@@ -9,6 +9,8 @@ COLORS = {"plain": "#D55E00", "resnet": "#0072B2", "fleuret": "#009E73"}
 LINES = {"plain": (0, (4, 1.5)), "resnet": "-"}
 MARKERS = {"plain": "s", "resnet": "o"}
 LABELS = {"plain": "plain", "resnet": "residual", "fleuret": "Fleuret's"}
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES = ("-", (0, (4, 1.5)), ":", "-.")
 PUBLISHED = "#444444"
 PAGE = 10.5  # inches: the width of a three-panel figure
 

@@ -1,0 +1,109 @@
+"""Initializations against closed forms of what they are to keep."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from resexp.models import inits
+from resexp.models.activations import CReLU
+from resexp.models.blocks import Block, Parts, full_preactivation, post_activation
+from resexp.models.layers import Basic
+from resexp.models.norms import BatchNorm
+from resexp.models.resnet import resnet
+from resexp.models.shortcuts import Gated, ZeroPad
+
+NONE = nn.Identity
+
+
+def network(order=post_activation, norm=BatchNorm, activation=nn.ReLU, shortcut=ZeroPad, depth=8, **layers):
+    parts = Parts(2, norm if norm is BatchNorm else lambda channels: NONE(), activation, shortcut)
+    block = Block(order, Basic(**layers))
+    return resnet(depth, width=8, c_in=3, num_classes=5, block=block, parts=parts)
+
+
+def weights(model):
+    return [m.weight for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+
+
+def test_glorot(generator):
+    model = nn.Sequential(nn.Conv2d(64, 32, 3), nn.Linear(400, 100))
+    inits.glorot(model, generator)
+    for layer, fans in zip(model, (64 * 9 + 32 * 9, 500), strict=True):
+        bound = (6 / fans) ** 0.5
+        assert layer.weight.abs().max() <= bound
+        # the variance of U(-b, b); its estimate has a relative standard deviation of sqrt(0.8 / n)
+        n = layer.weight.numel()
+        assert layer.weight.var().item() == pytest.approx(bound**2 / 3, rel=5 * (0.8 / n) ** 0.5)
+        assert not layer.bias.any()
+
+
+def test_orthogonal(generator):
+    model = nn.Sequential(nn.Conv2d(4, 16, 3), nn.Linear(40, 10))
+    inits.orthogonal(model, generator)
+    matrix = model[0].weight.flatten(1)
+    torch.testing.assert_close(matrix @ matrix.T, 2 * torch.eye(16), atol=1e-5, rtol=0)
+    torch.testing.assert_close(model[1].weight @ model[1].weight.T, torch.eye(10), atol=1e-5, rtol=0)
+
+
+def test_zero_gamma_starts_every_block_as_the_identity(generator):
+    model = network()
+    inits.zero_gamma(model, generator)
+    x = torch.randn(4, 8, 6, 6, generator=generator).relu()
+    torch.testing.assert_close(model.blocks[0](x), x)
+    assert all(block.transform[1].weight.eq(1).all() for block in model.blocks)
+
+
+def test_looks_linear_pairs_its_weights(generator):
+    model = network(order=full_preactivation, norm=NONE, activation=CReLU)
+    inits.looks_linear(model, generator)
+    stem, *others = weights(model)
+    matrix = stem.flatten(1)
+    torch.testing.assert_close(matrix @ matrix.T, torch.eye(8), atol=1e-5, rtol=0)
+    for weight in others:
+        half = weight.shape[1] // 2
+        assert torch.equal(weight[:, :half], -weight[:, half:])
+        assert weight.any()
+
+
+def test_fixup_starts_at_nothing_and_scales_its_branches(generator):
+    model = network(norm=NONE, count=3, depth=3 * 3 * 2 + 2)
+    inits.fixup(model, generator)
+    x = torch.randn(4, 8, 6, 6, generator=generator).relu()
+    torch.testing.assert_close(model.blocks[0](x), x)
+    assert not model(torch.randn(2, 3, 8, 8, generator=generator)).any()
+    first = model.blocks[1].transform[0].weight
+    n, expected = first.numel(), 2 / (8 * 9) * 6 ** (-2 / (2 * 3 - 2))  # K^(-1/(2m-2)), squared
+    assert first.var().item() == pytest.approx(expected, rel=5 * (2 / n) ** 0.5)
+
+
+def test_gates_start_at_their_bias(generator):
+    gate = partial(Gated, gate_bias=-4.0, exclusive=True)
+    for init in (inits.he, inits.glorot, inits.orthogonal, inits.he_everywhere):
+        model = network(shortcut=gate)
+        init(model, generator)
+        assert all((block.shortcut.gate.bias == -4).all() for block in model.blocks)
+
+
+@pytest.mark.parametrize(
+    ("init", "model", "message"),
+    [
+        (inits.zero_gamma, lambda: network(norm=NONE), "branches that end with a normalization"),
+        (inits.zero_gamma, lambda: network(order=full_preactivation), "branches that end with"),
+        (inits.zero_gamma, lambda: nn.Linear(2, 2), "needs residual blocks: take model=resnet"),
+        (inits.looks_linear, network, "init=looks_linear needs activation=crelu"),
+        (inits.fixup, network, "init=fixup replaces normalization: take norm=none"),
+        (inits.fixup, lambda: nn.Linear(2, 2), "needs residual blocks"),
+    ],
+)
+def test_models_that_do_not_fit_are_refused(init, model, message):
+    with pytest.raises(ValueError, match=message):
+        init(model(), torch.Generator())
+
+
+def test_they_can_be_checked_without_numbers():
+    with torch.device("meta"):
+        model = network()
+    for init in (inits.he, inits.he_everywhere, inits.glorot, inits.orthogonal, inits.zero_gamma):
+        init(model, None)

@@ -1,0 +1,116 @@
+"""The comparisons' figures: what is drawn is the mean of what was measured, and nothing is left out."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from omegaconf import OmegaConf
+
+from resexp.plots import compare
+
+ROOT = Path(__file__).parents[2]
+# script -> columns that the sweep varies, its options' column first
+SCRIPTS = {
+    "shortcut_variants": ["case"],
+    "activation_orders": ["block"],
+    "activations": ["activation"],
+    "relatives": ["case"],
+    "initializations": ["case", "model.depth"],
+    "width_vs_depth": ["model.depth", "model.widen"],
+    "norm_schemes": ["norm", "batch_size"],
+    "learning_rates": ["model", "norm", "schedule.learning_rate"],
+}
+
+
+def labels_of(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/plot_{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, "LABELS", None) or {name: name for name in module.NAMES}
+
+
+def swept(name):
+    params = OmegaConf.load(ROOT / f"conf/experiment/{name}.yaml").hydra.sweeper.params
+    return {key: str(values).split(",") for key, values in params.items()}
+
+
+def run(key, value, seed, errors, steps=(240, 480)):
+    return [
+        {"dataset": "mnist1d", "depth": 8, "seed": seed, key: value, "step": step, "epoch": step / 32,
+         "test_error_percent": error, "train_error_percent": error - 1}
+        for step, error in zip(steps, errors, strict=False)
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def table():
+    rows = [*run("block", "a", 0, [9, 4]), *run("block", "a", 1, [9, 6]), *run("block", "b", 0, [9])]
+    return pd.DataFrame(rows)
+
+
+def test_final_takes_the_last_row_and_sees_what_diverged(table):
+    runs = compare.final(table, ["block", "seed"])
+    assert runs["test_error_percent"].tolist() == [4, 6, 9]
+    assert runs["diverged"].tolist() == [False, False, True]
+
+
+def test_points_are_the_seeds_and_the_bar_their_mean(table):
+    axes = Figure().subplots()
+    labels = {"a": "A", "b": "B", "c": "not there"}
+    compare.points(axes, compare.final(table, ["block", "seed"]), "block", labels, {"a": "6.61 %"})
+    seeds, mean = axes.lines[0], axes.lines[1]
+    assert sorted(seeds.get_xdata()) == [4, 6]
+    assert list(mean.get_xdata()) == [5]
+    assert {text.get_text() for text in axes.texts} == {"6.61 %", "1 of 1 diverged"}
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["A", "B"]
+
+
+def test_curves_are_means_and_diverged_runs_are_marked(table):
+    axes = Figure().subplots()
+    table["x"] = 3
+    compare.curves(axes, compare.final(table, ["x", "block", "seed"]), "x", "block", {"a": "A", "b": "B"})
+    line, _, _, lost = axes.lines
+    assert line.get_xdata().tolist() == [3]
+    assert line.get_ydata().tolist() == [5]
+    assert lost.get_xdata().tolist() == [3]
+
+
+@pytest.mark.parametrize(("name", "keys"), SCRIPTS.items())
+def test_every_option_of_the_sweep_has_a_label(name, keys):
+    params, labels = swept(name), labels_of(name)
+    if name == "learning_rates":
+        options = {f"{model} {norm}" for model in params["model"] for norm in params["norm"]}
+    else:
+        options = set(params[keys[0]])
+    assert options <= {str(label) for label in labels}
+    assert set(keys) | {"seed"} == set(params)
+
+
+@pytest.mark.parametrize("name", ["shortcut_variants", "width_vs_depth", "learning_rates"])
+def test_scripts_draw_from_tables_alone(name, tmp_path):
+    params = swept(name)
+    rows = []
+    for key, values in params.items():
+        rows = [{**row, key: value} for row in rows or [{}] for value in values]
+    frames = [
+        {"dataset": "mnist1d", "model": "resnet", "norm": "batch", "depth": row.get("model.depth", 8)}
+        | row
+        | {"step": 480, "epoch": 15.0, "test_error_percent": 5.0, "train_error_percent": 4.0}
+        for row in rows
+    ]
+    pd.DataFrame(frames).to_csv(tmp_path / f"{name}.csv", index=False)
+    session = {"device": "CPU", "versions": {"torch": "2"}, "commit": "abc"}
+    record = {"protocol": {"schedule.steps": 480}, "runs": [{"sessions": [session]}], "left_out": {}}
+    (tmp_path / f"{name}.json").write_text(json.dumps(record))
+    folders = [f"--tables={tmp_path}", f"--figures={tmp_path / 'figures'}"]
+    command = [sys.executable, str(ROOT / f"scripts/plot_{name}.py"), *folders]
+    subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=True)
+    facts = json.loads((tmp_path / f"figures/{name}.json").read_text())
+    assert facts["panels"][0]["runs"] == len(rows)
+    assert facts["panels"][0]["diverged"] == 0
+    assert (tmp_path / f"figures/{name}.png").stat().st_size > 10_000
