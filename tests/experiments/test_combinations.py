@@ -14,6 +14,7 @@ GROUPS = ("shortcut", "block", "norm", "activation", "init", "branch")
 SMALL = ["model=resnet", "model.width=8", "batch_size=4", "dataset=mnist1d"]
 # What may be refused, and what must be said then.
 REASONS = {
+    "norm=group": ["norm.groups must divide"],
     "activation=crelu": ["c_out >= c_in", "keep its channels", "cannot take activation=crelu"],
     "init=looks_linear": ["needs activation=crelu"],
     "init=fixup": ["take norm=none"],
