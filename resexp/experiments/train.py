@@ -159,6 +159,8 @@ def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Si
     with bar:
         for row in fit(trainer, steps=steps, interval=config["interval"], after_step=after_step):
             folder.append_row(row)
+            if trainer.capture_failure and row is trainer.rows[0]:
+                print(f"{folder.name}: not recorded as a CUDA graph: {trainer.capture_failure}", flush=True)
             line = _line(row)
             bar.set_postfix_str(line)
             if not on_terminal:

@@ -103,6 +103,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
+    @property
+    def capture_failure(self) -> str:
+        """Why the step could not be recorded as a CUDA graph; empty if it was, or was not to be."""
+        return getattr(self.launch, "failure", "")
+
     def observed(self) -> dict:
         """What the interval that ends here has shown; waits for the device.
 

@@ -157,6 +157,28 @@ def test_a_loss_that_is_not_finite_is_named_by_its_step():
     assert [row["step"] for row in trainer.rows] == [7]
 
 
+def test_a_step_that_could_not_be_captured_goes_on_and_says_why():
+    class Refused:
+        """What resexp.training.step.Captured is after a failed recording."""
+
+        failure = "operation not permitted when stream is capturing"
+
+        def __init__(self, function):
+            self.function = function
+
+        def __call__(self):
+            self.function()
+
+    eager, refused = make_trainer(), make_trainer()
+    assert eager.capture_failure == ""
+    refused.launch = Refused(refused._on_device)
+    torch.manual_seed(1)
+    expected = run(eager)
+    torch.manual_seed(1)
+    assert run(refused) == expected
+    assert refused.capture_failure.startswith("operation not permitted")
+
+
 def test_evaluation_does_not_depend_on_the_batch_size_and_restores_the_mode():
     trainer = make_trainer()
     whole = trainer.splits["test"]
