@@ -47,6 +47,15 @@ def test_deep_plain_networks_train_worse_and_residual_ones_do_not():
     assert error["resnet", 56] < error["plain", 20]
 
 
+def test_on_cifar10_too():
+    found = table("depth_sweep_cifar10_short")
+    error = found[found["step"] == 8000].set_index(["model", "depth"])["train_error_percent"]
+    assert error["plain", 56] > error["plain", 20] + 10
+    assert error["resnet", 56] < error["plain", 20]
+    # equal to ResNet-20's within three standard errors of a difference of two shares of 51,200
+    assert abs(error["resnet", 56] - error["resnet", 20]) < 3 * 0.19
+
+
 @pytest.mark.parametrize("page", ["README.md", "results/README.md", "results/reference/README.md"])
 def test_no_placeholder_is_left(page):
     text = (RESULTS.parent / page).read_text()
