@@ -210,10 +210,9 @@ def trained(
         max_lag, unbiased: see gradient_autocorrelation.
         pairs: lines; example 2i to example 2i + 1.
     Returns:
-        `autocorrelation`: stage, line, lag, delta_s, autocorrelation; `gradients`, of the first
-        line: stage, s, gradient.
+        `autocorrelation`: stage, line, lag, delta_s, autocorrelation.
     """
-    frames, curves = [], []
+    frames = []
     places = torch.arange(inputs, device=x.device) / inputs
     for stage, model in models.items():
         _settle(model, x[:512])
@@ -224,12 +223,7 @@ def trained(
         tidy = _tidy(r, {"stage": stage}, "lag", "autocorrelation").rename(columns={"seed": "line"})
         tidy.insert(3, "delta_s", tidy["lag"] / inputs)
         frames.append(tidy)
-        curve = {"stage": stage, "s": places.tolist(), "gradient": slopes[0].tolist()}
-        curves.append(pd.DataFrame(curve))
-    return {
-        "autocorrelation": pd.concat(frames, ignore_index=True),
-        "gradients": pd.concat(curves, ignore_index=True),
-    }
+    return {"autocorrelation": pd.concat(frames, ignore_index=True)}
 
 
 def _along(model: nn.Module, start: Tensor, end: Tensor, label: int, places: Tensor) -> Tensor:

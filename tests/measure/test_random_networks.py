@@ -219,13 +219,16 @@ def test_a_trained_networks_gradient_along_a_line():
 
     x = torch.randn(8, 1, 5, generator=torch.Generator().manual_seed(0))
     y = torch.zeros(8, dtype=torch.int64)
-    tables = line.trained({"trained": Quadratic()}, x, y, inputs=16, max_lag=4, unbiased=False, pairs=4)
-    curve = tables["gradients"]
-    a, b = x[0], x[1] - x[0]
-    expected = [2 * ((a + s * b) * b).sum().item() for s in curve["s"]]
-    assert curve["gradient"].to_numpy() == pytest.approx(expected, rel=1e-4)
-    assert isinstance(tables["autocorrelation"], pd.DataFrame)
-    assert set(tables["autocorrelation"]["line"]) == {0, 1, 2, 3}
+    table = line.trained({"trained": Quadratic()}, x, y, inputs=16, max_lag=4, unbiased=False, pairs=4)
+    table = table["autocorrelation"]
+    assert set(table["line"]) == {0, 1, 2, 3}
+    for number, found in table.groupby("line"):
+        a, b = x[2 * number].double(), (x[2 * number + 1] - x[2 * number]).double()
+        slopes = np.array([2 * ((a + s * b) * b).sum().item() for s in np.arange(16) / 16])
+        slopes -= slopes.mean()
+        expected = [(slopes[: 16 - lag] * slopes[lag:]).sum() / (slopes**2).sum() for lag in range(5)]
+        assert found["autocorrelation"].to_numpy() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        assert found["delta_s"].tolist() == [lag / 16 for lag in range(5)]
 
 
 def test_the_notebooks_backward_pass_has_the_gradient_that_finite_differences_have():
