@@ -3,7 +3,6 @@
 from itertools import pairwise, product
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
