@@ -140,13 +140,15 @@ def test_what_a_person_typed_wrong_gets_one_sentence_and_exit_2(resexp, tmp_path
 
 
 def test_bench_times_every_way_and_writes_its_tables(resexp, tmp_path):
-    case = "model=resnet model.depth=8 model.width=4 dataset=fake dataset.load.train_size=64 batch_size=16"
+    case = "model=wide model.depth=10 model.widen=1 dataset=fake dataset.load.train_size=64 batch_size=16"
     small = ["repetitions=2", "seconds=0.01", "precisions=[float32]", "compile=false", "fixed_costs=false"]
     done = resexp("bench", f'cases=["{case}"]', *small, "members=[2]", "name=tiny", "device=cpu")
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "results/tables/tiny.csv")
     ways = ["usual", "eager on device-resident data", "ours", "ours, side by side"]
     assert table["variant"].tolist() == ways
+    assert (table["depth"] == 10).all()
+    assert table["width"].isna().all(), "a wide network has no such setting"
     assert table["ratio_to_usual"][0] == 1
     right = table["members"] * 16 / table["ms_per_step"] * 1e3
     assert table["images_per_second"].tolist() == pytest.approx(right.tolist(), rel=2e-3)

@@ -14,7 +14,7 @@ from resexp.experiments.compose import ConfigError, composed, resolved
 from resexp.experiments.contender import Contender
 from resexp.experiments.recorded import PACKAGES, in_words
 from resexp.files import atomic
-from resexp.measure.ceilings import bytes_moved, copy_bandwidth, matrix_rate, operations
+from resexp.measure.ceilings import copy_bandwidth, matrix_rate, numbers_moved, operations
 from resexp.records import provenance
 
 NUMBER_BYTES = {"float32": 4, "tf32": 4, "bfloat16": 2}
@@ -61,10 +61,11 @@ def _checked(config: dict) -> torch.device:
             raise ValueError(f"members must be 2 or more each, got {config['members']}")
         for case in config["cases"]:
             for precision in _precisions(config, device):
-                build.check(_settings(case, device, f"precision={precision}"))
-    except ConfigError:
-        raise
-    except ValueError as error:
+                settings = _settings(case, device, f"precision={precision}")
+                build.check(settings)
+            if settings["dataset"]["name"] == "imagefolder":
+                raise ValueError(f"cases: {case!r} streams its data; take a dataset that is held in memory")
+    except ValueError as error:  # a ConfigError, too
         raise ConfigError(str(error)) from error
     return device
 
@@ -109,17 +110,17 @@ def _case(case: str, config: dict, device: torch.device, ceilings: dict) -> list
     finally:
         for contender in contenders:
             contender.close()
-    usual, rows = statistics.median(times[0]), []
+    usual, floor, rows = statistics.median(times[0]), _floor(variants[0][1]), []
     for (name, settings, members), contender, count, found, peak in zip(
         variants, contenders, steps, times, memory, strict=True
     ):
         median, batch = statistics.median(found), settings["batch_size"]
-        bound = _bound_ms(settings, ceilings)
+        bound = _bound_ms(*floor, settings["precision"], ceilings)
         rows.append(
             {
                 "model": settings["model"]["name"],
-                "depth": settings["model"]["depth"],
-                "width": settings["model"]["width"],
+                "depth": settings["model"].get("depth"),  # not all networks have one
+                "width": settings["model"].get("width"),
                 "dataset": settings["dataset"]["name"],
                 "batch_size": batch,
                 "variant": name,
@@ -149,15 +150,18 @@ def _ceilings(device: torch.device, precisions: list[str]) -> dict:
     return {"operations_per_second": rates, "bytes_per_second": bandwidth}
 
 
-def _bound_ms(settings: dict, ceilings: dict) -> dict:
-    """The least that one member's step can take, by its operations and by its bytes."""
+def _floor(settings: dict) -> tuple[int, int]:
+    """Operations of one member's step, and numbers that it must move."""
     model = build.build_model(settings)
     sample = build.load_dataset(settings).inputs[: settings["batch_size"]].float()
-    moved = bytes_moved(model, sample, bytes_per_number=NUMBER_BYTES[settings["precision"]])
-    done = operations(model, sample)
-    rate = ceilings["operations_per_second"][settings["precision"]]
+    return operations(model, sample), numbers_moved(model, sample)
+
+
+def _bound_ms(done: int, numbers: int, precision: str, ceilings: dict) -> dict:
+    """The least that one member's step can take, by its operations and by its bytes."""
+    moved = numbers * NUMBER_BYTES[precision]
     return {
-        "matrix_bound_ms": 1e3 * done / rate,
+        "matrix_bound_ms": 1e3 * done / ceilings["operations_per_second"][precision],
         "memory_bound_ms": 1e3 * moved / ceilings["bytes_per_second"],
     }
 

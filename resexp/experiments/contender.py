@@ -48,7 +48,11 @@ class Contender:
             process.start()
             self.connections.append(ours)
             self.processes.append(process)
-        self.setup_seconds = max(self._ask("set up"))
+        try:
+            self.setup_seconds = max(self._ask("set up"))
+        except BaseException:
+            self.close()  # else this process would wait for them when it ends
+            raise
 
     def seconds(self, steps: int) -> float:
         """Wall time of so many steps of every member, side by side."""

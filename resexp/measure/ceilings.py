@@ -47,16 +47,13 @@ def operations(model: nn.Module, x: Tensor) -> int:
     return counter.get_total_flops()
 
 
-def bytes_moved(model: nn.Module, x: Tensor, *, bytes_per_number: int) -> int:
-    """A floor of the bytes that a training step moves between memory and the processor.
+def numbers_moved(model: nn.Module, x: Tensor) -> int:
+    """A floor of the activations and gradients that a training step moves to or from memory.
 
     Each convolution or linear layer must read its input and write its output; going back it must
     read the output's gradient for either product, read its input again and write the input's
     gradient. Everything between two of them (normalization, activation, sum) is taken to be free,
     as if fused, and so is the update; a real step moves more.
-
-    Args:
-        bytes_per_number: of activations and their gradients.
     """
     numbers = 0
 
@@ -72,7 +69,7 @@ def bytes_moved(model: nn.Module, x: Tensor, *, bytes_per_number: int) -> int:
     finally:
         for hook in hooks:
             hook.remove()
-    return numbers * bytes_per_number
+    return numbers
 
 
 def synchronize(device: torch.device) -> None:

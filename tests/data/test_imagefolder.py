@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from resexp.data.imagefolder import MEAN, STD, StreamedBatches, TestImages, load
-from resexp.experiments import build
+from resexp.experiments import bench, build
 from resexp.experiments.compose import ConfigError, composed, resolved
 
 CPU = torch.device("cpu")
@@ -110,3 +110,9 @@ def test_what_is_not_laid_out_so_is_refused(root, tmp_path):
         images(empty)
     with pytest.raises(ValueError, match="does not exist"):
         images(tmp_path / "nowhere")
+
+
+def test_bench_refuses_what_is_not_in_memory(root):
+    case = f"model=imagenet_resnet18 dataset=imagefolder dataset.root={root} dataset.num_classes=2 batch_size=2"
+    with pytest.raises(ConfigError, match="streams its data"):
+        bench.main([f'cases=["{case}"]', "device=cpu", "precisions=[float32]"])

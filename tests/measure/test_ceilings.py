@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from resexp.measure.ceilings import bytes_moved, copy_bandwidth, matrix_rate, operations
+from resexp.measure.ceilings import copy_bandwidth, matrix_rate, numbers_moved, operations
 
 CPU = torch.device("cpu")
 
@@ -16,11 +16,11 @@ def test_operations_are_two_per_weight_and_position_three_times_over():
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_bytes_are_those_of_inputs_and_outputs_three_times():
+def test_numbers_moved_are_those_of_inputs_and_outputs_three_times():
     model = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(8 * 9, 5))
     x = torch.zeros(2, 3, 6, 6)
     numbers = 3 * (2 * 3 * 36 + 2 * 8 * 9) + 3 * (2 * 72 + 2 * 5)
-    assert bytes_moved(model, x, bytes_per_number=2) == 2 * numbers
+    assert numbers_moved(model, x) == numbers
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
