@@ -12,8 +12,8 @@ def keep_freed() -> bool:
     """Let the C library keep freed memory for the next allocation instead of returning it.
 
     A step on the CPU frees and allocates the same tensors of several MiB over and over. By default
-    their pages go back to the system and are zeroed again at every step, which takes a tenth of the
-    step's time. The process's peak stays what it is; it is held until the end.
+    their pages go back to the system and are faulted in and zeroed anew at every step. The process's
+    peak stays what it is; it is held until the end.
 
     Returns:
         Whether this C library does so; others than glibc are left as they are.

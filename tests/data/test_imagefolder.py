@@ -113,6 +113,6 @@ def test_what_is_not_laid_out_so_is_refused(root, tmp_path):
 
 
 def test_bench_refuses_what_is_not_in_memory(root):
-    case = f"model=imagenet_resnet18 dataset=imagefolder dataset.root={root} dataset.num_classes=2 batch_size=2"
+    data = f"dataset=imagefolder dataset.root={root} dataset.num_classes=2 batch_size=2"
     with pytest.raises(ConfigError, match="streams its data"):
-        bench.main([f'cases=["{case}"]', "device=cpu", "precisions=[float32]"])
+        bench.main([f'cases=["model=imagenet_resnet18 {data}"]', "device=cpu", "precisions=[float32]"])
