@@ -74,8 +74,8 @@ class CheckedSweep(Callback):
 class _Composer:
     """Overrides of one run of a sweep -> its config, as Hydra composes it but in less time.
 
-    Composing takes a tenth of a second. It is done once for each choice of options; settings that
-    only replace a value, such as seeds, are put into a copy.
+    Composing is slow. It is done once for each choice of options; settings that only replace a
+    value, such as seeds, are put into a copy.
     """
 
     def __init__(self, sweep: DictConfig):

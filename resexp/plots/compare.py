@@ -24,11 +24,11 @@ def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         keys: columns that tell runs apart.
     Returns:
         keys, test_error_percent, train_error_percent, diverged. A run has diverged if it ends at an
-        earlier epoch than the longest run does.
+        earlier step than the longest run with its batch size does.
     """
     last = table.sort_values("step").groupby(list(keys), as_index=False, dropna=False).last()
-    # runs of other batch sizes end at another step, but at nearly the same epoch
-    last["diverged"] = last["epoch"] < 0.9 * table["epoch"].max()
+    batch_size = last["batch_size"] if "batch_size" in last else pd.Series(0, last.index)
+    last["diverged"] = last["step"] < last.groupby(batch_size)["step"].transform("max")
     return last[[*keys, "test_error_percent", "train_error_percent", "diverged"]]
 
 

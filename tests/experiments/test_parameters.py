@@ -31,6 +31,11 @@ def test_as_published(row):
         assert rounded(parameters.count(overrides), row["published"]) == row["published"]
 
 
+@pytest.mark.parametrize("case", [case for case in options("case") if case.startswith("relative_")])
+def test_relatives_are_compared_at_about_equal_parameters(case):
+    assert 88e3 < parameters.count([f"case={case}", *parameters.of_dataset("mnist1d")]) < 110e3
+
+
 def test_every_model_is_counted(resexp):
     lines = resexp("list", "models", "--params").stdout.splitlines()
     counted = {line.split()[0]: line.split()[1] for line in lines[: len(options("model"))]}

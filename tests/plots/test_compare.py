@@ -59,6 +59,16 @@ def test_final_takes_the_last_row_and_sees_what_diverged(table):
     assert runs["diverged"].tolist() == [False, False, True]
 
 
+def test_runs_with_other_batch_sizes_take_other_numbers_of_steps():
+    rows = [
+        *run("batch_size", 32, 0, [9, 4]),
+        *run("batch_size", 64, 0, [9, 5], steps=(120, 240)),
+        *run("batch_size", 64, 1, [9], steps=[236]),  # not finite between this row and the next
+    ]
+    runs = compare.final(pd.DataFrame(rows), ["batch_size", "seed"])
+    assert runs["diverged"].tolist() == [False, False, True]
+
+
 def test_points_are_the_seeds_and_the_bar_their_mean(table):
     axes = Figure().subplots()
     labels = {"a": "A", "b": "B", "c": "not there"}
