@@ -5,8 +5,15 @@ Reads results/tables/activations.csv and results/tables/activations_cifar10.csv.
 
 from resexp.plots import compare
 
-NAMES = ("relu", "leaky_relu", "prelu", "elu", "crelu", "gelu", "silu")
-LABELS = {name: name.replace("_", " ") for name in NAMES}
+LABELS = {
+    "relu": "ReLU",
+    "leaky_relu": "leaky ReLU",
+    "prelu": "PReLU",
+    "elu": "ELU",
+    "crelu": "CReLU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+}
 
 if __name__ == "__main__":
     compare.draw_points(

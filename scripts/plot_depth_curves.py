@@ -66,9 +66,8 @@ def draw_curves(axes: Axes, table: pd.DataFrame, panel: str, published: pd.DataF
         axes.plot(x, curve["error_percent"], color=style.PUBLISHED, linewidth=0.8, alpha=0.8)
         axes.annotate(
             f"UDL {depth}",
-            (x.iloc[-1], curve["error_percent"].iloc[-1]),
-            xytext=(9, 0),
-            textcoords="offset points",
+            (1.01, curve["error_percent"].iloc[-1]),
+            xycoords=("axes fraction", "data"),
             va="center",
             fontsize=6.5,
             color=style.PUBLISHED,

@@ -42,7 +42,7 @@ def draw(table: pd.DataFrame, book: pd.DataFrame) -> Figure:
     for axes in (left, right):
         axes.axhline(0, color="black", linewidth=0.5)
         axes.set_ylim(-0.25, 1.03)
-    left.legend(ncols=2)
+    left.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.17))
     right.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.17))
     return figure
 

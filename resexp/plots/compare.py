@@ -45,7 +45,8 @@ def points(axes: Axes, runs: pd.DataFrame, key: str, labels: Mapping[str, str], 
     for place, option in enumerate(there):
         mine = runs[runs[key] == option]
         good = mine.loc[~mine["diverged"], "test_error_percent"]
-        axes.plot(good, [place] * len(good), ".", color=style.COLORS["resnet"], ms=5, alpha=0.6)
+        # below the bar, so that neither hides the other
+        axes.plot(good, [place + 0.22] * len(good), ".", color=style.COLORS["resnet"], ms=5, alpha=0.6)
         if len(good):
             spread = good.std() if len(good) > 1 else 0
             axes.errorbar(good.mean(), place, xerr=spread, fmt="|", color="black", ms=9, capsize=3)
@@ -60,7 +61,8 @@ def points(axes: Axes, runs: pd.DataFrame, key: str, labels: Mapping[str, str], 
                 fontsize=8, color=style.PUBLISHED,
             )  # fmt: skip
     axes.set_yticks(range(len(there)), [labels[option] for option in there])
-    axes.set(ylim=(len(there) - 0.4, -0.6), xlabel="Test error (%)", xlim=(0, None))
+    axes.set(ylim=(len(there) - 0.4, -0.6), xlim=(0, None))
+    axes.set_xlabel("Test error (%); dots: seeds, bars: mean ± standard deviation")
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
 
 
