@@ -244,6 +244,32 @@ def test_a_second_process_on_the_same_run_is_refused(resexp, background, tmp_pat
     assert "another process works on" in done.stderr
 
 
+OTHER_LAUNCHER = """
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.config_store import ConfigStore
+
+class OtherLauncher(BasicLauncher):
+    pass
+
+ConfigStore.instance().store("other", {"_target_": f"{__name__}.OtherLauncher"}, group="hydra/launcher")
+"""
+
+
+def test_a_sweep_is_left_to_another_launcher_where_one_is_chosen(resexp, tmp_path):
+    plugin = tmp_path / "hydra_plugins" / "other_launcher.py"
+    plugin.parent.mkdir()
+    plugin.write_text(OTHER_LAUNCHER)
+    path = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    sweep = ["train", "-m", *TINY, "model=resnet", "model.depth=8", "schedule.steps=1", "seed=0,1"]
+    done = resexp(*sweep, "hydra/launcher=other", env=path)
+    assert done.returncode == 0, done.stderr
+    assert "Launching 2 jobs" in done.stdout
+    assert done.stdout.splitlines()[-1] == "2 done"
+    refused = resexp(*sweep, "model.depth=8,9", "hydra/launcher=other", env=path)
+    assert refused.returncode == 2
+    assert "Launching" not in refused.stdout
+
+
 def test_a_run_that_diverges_ends_and_the_sweep_goes_on(resexp, tmp_path):
     sweep = [
         "train",

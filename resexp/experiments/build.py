@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from resexp.data.augment import crop_and_flip, normalizer
 from resexp.data.batches import Batches, Split, check_batch_size
@@ -111,7 +112,7 @@ def check(config: dict) -> None:
         for key in ("workers", "threads", "max_minutes"):
             if (value := config["train"][key]) is not None and value <= 0:
                 raise ValueError(f"train.{key} must be above 0, got {value}")
-        with torch.device("meta"):  # shapes and settings are checked, nothing is drawn
+        with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
             model = make(config["model"], "model")
             make(config["init"], "init")(model, None)
         make(config["optimizer"], "optimizer")(model.parameters())
@@ -120,6 +121,15 @@ def check(config: dict) -> None:
         check_batch_size(config["batch_size"], _training_examples(config))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+class _NothingIsDrawn(TorchFunctionMode):
+    """Leaves tensors as they are: the meta device has nothing to fill, but torch is slow to see it."""
+
+    def __torch_function__(self, function, types, arguments=(), keywords=None):
+        if function in (Tensor.normal_, Tensor.uniform_):
+            return arguments[0]
+        return function(*arguments, **(keywords or {}))
 
 
 def _training_examples(config: dict) -> int:

@@ -27,11 +27,15 @@ from resexp.training import checkpoint
 @hydra.main(config_path=str(CONF), config_name="measure", version_base="1.3")
 def main(config: DictConfig) -> str:
     """Hydra's task: one measurement. Returns how it ended; a failed single one exits with 1."""
+    single = HydraConfig.get().mode == RunMode.RUN
     try:
-        status = run(resolved(config))
+        settings = resolved(config)
+        if single:  # the measurements of a sweep have been checked all together
+            check(settings)
+        status = run(settings)
     except (ConfigError, BusyError) as error:
         refuse(error)
-    if status == "failed" and HydraConfig.get().mode == RunMode.RUN:
+    if single and status == "failed":
         sys.exit(1)
     return status
 
@@ -69,19 +73,17 @@ def check(config: dict) -> None:
 
 
 def run(config: dict) -> str:
-    """Carry out the measurement of a resolved config, unless it is done.
+    """Carry out the measurement of a resolved and checked config, unless it is done.
 
     Returns:
         Its status: done or failed.
     Raises:
-        ConfigError: the config cannot be run.
         BusyError: another process is at it.
     """
     folder = folder_of(config)
     if folder.status()["status"] in FINISHED:
         print(f"{folder.name}: done already", flush=True)
         return "done"
-    check(config)
     device = build.device_of(config["device"])
     torch.set_num_threads(config["threads"] or len(os.sched_getaffinity(0)))
     with folder.held():

@@ -1,12 +1,15 @@
 """Sweeps: every run is checked before the first one starts, and what failed is said at the end."""
 
+import contextlib
 import copy
 import importlib
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -19,56 +22,69 @@ from omegaconf.errors import OmegaConfBaseException
 from resexp.experiments import workers
 from resexp.experiments.compose import ConfigError, explained, resolved
 from resexp.experiments.listing import CONF, groups, options
-from resexp.records.run import FINISHED, RunFolder
+from resexp.records.run import FINISHED, BusyError, RunFolder
 from resexp.refusal import refuse
 
 
 class CheckedSweep(Callback):
-    """Builds each run's parts before the first one starts; sums up when the last one has ended.
+    """Builds each run's parts before the first one starts, then carries all of them out.
 
-    Hydra turns an exception in a callback into a warning; leaving with SystemExit passes through.
+    Hydra's own launcher would compose each run twice more. Where another launcher is chosen, such as
+    one for a cluster, it is left to that.
     """
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Exit with 2, and one sentence, for the first run that cannot be carried out.
 
-        Exit with 0 where all runs are finished: Hydra would compose each of them twice more.
+        Otherwise exit with 0 when all runs have ended, and with 1 if one of them has failed.
         """
-        command = importlib.import_module(f"resexp.experiments.{config.command}")
-        params = dict(config.hydra.sweeper.params or {})
-        overrides = list(config.hydra.overrides.task)
-        compose_one, self.runs, planned = _Composer(config), [], []
+        try:
+            self._start(config)
+        except Exception:  # Hydra would warn of it and launch the sweep
+            traceback.print_exc()
+            sys.exit(1)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Behind another launcher: sum up, exit with 1 if a run has failed."""
+        if code := self._sum_up():
+            sys.exit(code)
+
+    def _start(self, config: DictConfig) -> None:
+        self.command = importlib.import_module(f"resexp.experiments.{config.command}")
+        runs = self._checked(config)
+        self.folders = [self.command.folder_of(run) for run in runs]
+        if config.hydra.launcher._target_ != f"{BasicLauncher.__module__}.{BasicLauncher.__name__}":
+            return
+        if not all(folder.status()["status"] in FINISHED for folder in self.folders):
+            wait = self.command.share(runs)
+            for run in runs:
+                with contextlib.suppress(BusyError):  # another worker's
+                    self.command.run(run)
+            wait()
+        sys.exit(self._sum_up())
+
+    def _checked(self, config: DictConfig) -> list[dict]:
+        params, overrides = dict(config.hydra.sweeper.params or {}), list(config.hydra.overrides.task)
+        compose_one, runs = _Composer(config), []
         try:
             for job in _jobs(params, overrides):
-                settings = resolved(compose_one(job))
-                planned.append(settings)
-                self.runs.append(command.folder_of(settings))
-                if self.runs[-1].status()["status"] not in FINISHED:
-                    command.check(settings)
+                runs.append(resolved(compose_one(job)))
+                finished = self.command.folder_of(runs[-1]).status()["status"] in FINISHED
+                if not finished and not workers.worker_index():  # the first has checked for the others
+                    self.command.check(runs[-1])
         except ConfigError as error:
             refuse(error)
         except (HydraException, OmegaConfBaseException) as error:
             refuse(explained(error, config.command, overrides))
-        if all(run.status()["status"] in FINISHED for run in self.runs):
-            if not workers.worker_index():
-                self._sum_up()
-            sys.exit(0)
-        self.wait = command.share(planned)
+        return runs
 
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Wait for the other workers, sum up, exit with 1 if a run has failed."""
-        self.wait()
-        if workers.worker_index():
-            return
-        counts = self._sum_up()
-        if "failed" in counts:
-            sys.exit(1)
-
-    def _sum_up(self) -> dict[str, int]:
-        statuses = [run.status()["status"] for run in self.runs]
-        counts = {status: statuses.count(status) for status in sorted(set(statuses))}
-        print(", ".join(f"{count} {status}" for status, count in counts.items()), flush=True)
-        return counts
+    def _sum_up(self) -> int:
+        """Print how the runs have ended, once; the exit code of the sweep."""
+        statuses = [folder.status()["status"] for folder in self.folders]
+        if not workers.worker_index():
+            counts = (f"{statuses.count(status)} {status}" for status in sorted(set(statuses)))
+            print(", ".join(counts), flush=True)
+        return int("failed" in statuses)
 
 
 class _Composer:

@@ -35,7 +35,10 @@ def main(config: DictConfig) -> str:
     """Hydra's task: one run. Returns how it ended; a failed single run exits with 1."""
     single = HydraConfig.get().mode == RunMode.RUN
     try:
-        status = run(resolved(config))
+        settings = resolved(config)
+        if single:  # the runs of a sweep have been checked all together
+            build.check(settings)
+        status = run(settings)
     except (ConfigError, BusyError) as error:
         if single or isinstance(error, ConfigError):
             refuse(error)
@@ -54,12 +57,11 @@ def folder_of(config: dict) -> RunFolder:
 
 
 def run(config: dict) -> str:
-    """Carry out the run of a resolved config, from its last checkpoint if it has one.
+    """Carry out the run of a resolved and checked config, from its last checkpoint if it has one.
 
     Returns:
         Its status: done, diverged, interrupted or failed; missing if there was no time to begin.
     Raises:
-        ConfigError: the config cannot be run.
         BusyError: another process is at it.
         SystemExit: after SIGINT (130) or SIGTERM (143), with a checkpoint.
     """
@@ -72,7 +74,6 @@ def run(config: dict) -> str:
     if stop.time_is_up(config["train"]["max_minutes"]):
         print(f"{folder.name}: not begun, the time is up", flush=True)
         return status
-    build.check(config)
     signals = stop.Signals()
     with folder.held(), signals.noted():
         status = folder.recorded_status()["status"]

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from resexp.files import LockedError, atomic, exclusive
+from resexp.files import LockedError, atomic, exclusive, is_held
 
 FINISHED = ("done", "diverged")
-PATIENCE = 1.0  # seconds
+PATIENCE = 0.1  # seconds; somebody may just be looking whether a run is held
 
 
 class BusyError(Exception):
@@ -48,7 +48,6 @@ class RunFolder:
             BusyError: another process holds it.
         """
         try:
-            # somebody may just be looking whether the run is held: that takes no second
             with exclusive(self.path / "lock", wait=False, patience=PATIENCE):
                 yield
         except LockedError:
@@ -79,11 +78,8 @@ class RunFolder:
         state = self.recorded_status()
         if state["status"] == "running":
             state["step"] = max(state["step"], self.last_step())
-            try:
-                with self.held():
-                    state |= {"status": "interrupted", "error": "the process ended unexpectedly"}
-            except BusyError:
-                pass
+            if not is_held(self.path / "lock"):
+                state |= {"status": "interrupted", "error": "the process ended unexpectedly"}
         return state
 
     def last_step(self) -> int:

@@ -1,3 +1,4 @@
+import fcntl
 import json
 import signal
 import subprocess
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resexp.files import LockedError, exclusive
+from resexp.files import LockedError, exclusive, is_held
 from resexp.records.run import BusyError, RunFolder, digest, folders
 
 
@@ -77,6 +78,16 @@ def test_a_lock_does_not_outlive_its_holder(tmp_path):
         holder.wait()
     with exclusive(tmp_path / "lock", wait=False):
         pass
+
+
+def test_looking_at_a_lock(tmp_path):
+    path = tmp_path / "lock"
+    with exclusive(path, wait=False):
+        assert is_held(path)
+    assert not is_held(path)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)  # somebody else who looks
+        assert not is_held(path)
 
 
 def test_waiting_for_a_lock(tmp_path):
