@@ -150,7 +150,7 @@ def collect(arguments: list[str]) -> None:
             found = write_measured(runs, options.tables)
         else:
             only = [item.partition("=")[::2] for item in options.only]
-            found = write_table(runs, options.tables, by=swept + options.by, only=only)
+            found = write_table(runs, options.tables, by=swept + options.by, only=only, plan=plan)
     except ValueError as error:
         refuse(error)
     print(found)

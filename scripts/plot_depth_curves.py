@@ -74,7 +74,7 @@ def draw_curves(axes: Axes, table: pd.DataFrame, panel: str, published: pd.DataF
             annotation_clip=False,
         )
     for (model, depth), rows in table.groupby(["model", "depth"]):
-        error = rows.groupby("step")[PANELS[panel]].agg(["mean", "min", "max"])
+        error = rows.groupby("step")[PANELS[panel]].agg(["mean", "min", "max"]).dropna()
         look = style.line(model, depth)
         axes.plot(error.index, error["mean"], **look)
         axes.fill_between(error.index, error["min"], error["max"], color=look["color"], alpha=0.15, lw=0)

@@ -23,12 +23,11 @@ def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         table: as `resexp collect` writes it.
         keys: columns that tell runs apart.
     Returns:
-        keys, test_error_percent, train_error_percent, diverged. A run has diverged if it ends at an
-        earlier step than the longest run with its batch size does.
+        keys, test_error_percent, train_error_percent, diverged. A run that diverged ends with a row
+        without numbers.
     """
-    last = table.sort_values("step").groupby(list(keys), as_index=False, dropna=False).last()
-    batch_size = last["batch_size"] if "batch_size" in last else pd.Series(0, last.index)
-    last["diverged"] = last["step"] < last.groupby(batch_size)["step"].transform("max")
+    last = table.sort_values([*keys, "step"]).groupby(list(keys), dropna=False).tail(1)
+    last = last.assign(diverged=last["test_error_percent"].isna())
     return last[[*keys, "test_error_percent", "train_error_percent", "diverged"]]
 
 
@@ -90,7 +89,7 @@ def tables_of(experiment: str) -> tuple:
     where = folders()
     names = [f"{experiment}.csv", f"{experiment}_cifar10.csv"]
     return where, [
-        (p, pd.read_csv(p, keep_default_na=False))
+        (p, pd.read_csv(p, keep_default_na=False, na_values=[""]))
         for p in (where.tables / name for name in names)
         if p.exists()
     ]

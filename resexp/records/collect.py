@@ -18,19 +18,26 @@ NOT_PROTOCOL = ("schedule.depth", "dataset.root", "dataset.download", "dataset.l
 
 
 def write_table(
-    runs: Path, tables: Path, *, by: Iterable[str] = (), only: Iterable[tuple[str, str]] = ()
+    runs: Path,
+    tables: Path,
+    *,
+    by: Iterable[str] = (),
+    only: Iterable[tuple[str, str]] = (),
+    plan: Iterable[dict] = (),
 ) -> str:
     """Gather the finished runs of a folder into `<tables>/<folder's name>.csv` and `.json`.
 
     One row per run and interval: the run's labels, the settings named in `by` that the labels do
-    not show, then the run's own columns; sorted, floats to six digits. The same runs give the same
-    bytes.
+    not show, then the run's own columns; sorted, floats to six digits. A run that diverged has one
+    row more, at that step and without numbers. The same runs give the same bytes.
 
     Args:
         runs: the experiment's folder of run folders.
         tables: where the two files go.
         by: settings that keep runs apart, such as `schedule.steps`, or a group, such as `shortcut`.
         only: (setting, value) pairs that a run must have to be taken.
+        plan: configs of the experiment as its file describes it. Settings that differ among them are
+            taken to follow what is swept, as the number of steps may follow the batch size.
     Returns:
         One line on what was written and what was left out.
     Raises:
@@ -41,7 +48,7 @@ def write_table(
         raise ValueError(f"there is no folder {runs}; train first: resexp train -m experiment={runs.name}")
     found = [run for run in folders(runs) if _matches(run, only)]
     statuses = {run.name: run.status()["status"] for run in found}
-    taken = [run for run in found if statuses[run.name] in FINISHED and run.rows()]
+    taken = [run for run in found if statuses[run.name] in FINISHED]
     left_out = {run.name: statuses[run.name] for run in found if run not in taken}
     if not taken:
         raise ValueError(
@@ -49,7 +56,7 @@ def write_table(
         )
     configs = {run.name: run.config() for run in taken}
     swept = dict.fromkeys(by)
-    _refuse_mixed_protocols(configs, list(swept))
+    _refuse_mixed_protocols(configs, list(swept), _differing_settings(plan))
     by = [key for key in swept if not _is_label(key, configs[taken[0].name])]
     _refuse_indistinct(configs, by)
     table = pd.concat(_frame(run, configs[run.name], by) for run in taken)
@@ -155,16 +162,28 @@ def _protocol(config: dict) -> dict:
     }
 
 
-def _refuse_mixed_protocols(configs: dict[str, dict], by: list[str]) -> None:
-    # a case may set anything, so only runs of one case are held against each other
-    groups: dict[tuple, list[dict]] = {}
-    for config in configs.values():
-        case = config.get("case") if "case" in by else None
-        groups.setdefault((config["labels"]["dataset"], case), []).append(_protocol(config))
-    for protocols in groups.values():
-        for key in protocols[0].keys() | set().union(*protocols):
-            counts = Counter(str(protocol.get(key)) for protocol in protocols)
-            if len(counts) > 1 and key not in by and key.split(".")[0] not in by:
+def _differing_settings(plan: Iterable[dict]) -> set[str]:
+    protocols = [_protocol(config) for config in plan]
+    keys = set().union(*protocols)
+    return {key for key in keys if len({str(protocol.get(key)) for protocol in protocols}) > 1}
+
+
+def _refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: set[str]) -> None:
+    """Runs must agree in their protocol, but for `by` and for what follows it.
+
+    What follows must agree where `by` does. A case may set anything.
+    """
+    protocols = {name: _protocol(config) for name, config in configs.items()}
+    for key in set().union(*protocols.values()):
+        if key in by or key.split(".")[0] in by:
+            continue
+        swept = [k for k in by if k != "seed"] if key in following or "case" in by else []
+        groups: dict[tuple, Counter] = {}
+        for name, config in configs.items():
+            group = (config["labels"]["dataset"], *(_value(config, k) for k in swept))
+            groups.setdefault(group, Counter())[str(protocols[name].get(key))] += 1
+        for counts in groups.values():
+            if len(counts) > 1:
                 values = ", ".join(f"{value}: {count} runs" for value, count in sorted(counts.items()))
                 value = counts.most_common(1)[0][0]
                 raise ValueError(
@@ -187,7 +206,10 @@ def _refuse_indistinct(configs: dict[str, dict], by: list[str]) -> None:
 
 
 def _frame(run: RunFolder, config: dict, by: list[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(run.rows()).apply(pd.to_numeric)
+    rows, state = run.rows(), run.status()
+    if state["status"] == "diverged":
+        rows.append({"step": state["step"]})
+    frame = pd.DataFrame(rows).apply(pd.to_numeric)
     keys = config["labels"] | {key: _value(config, key) for key in by}
     for position, (key, value) in enumerate(keys.items()):
         frame.insert(position, key, value)

@@ -61,11 +61,30 @@ def test_the_same_bytes_twice(runs, tmp_path):
     assert contents[0] == contents[1]
 
 
-def test_a_diverged_run_keeps_the_rows_that_it_has(runs, tmp_path):
+def test_a_diverged_run_keeps_its_rows_and_shows_where_it_ended(runs, tmp_path):
     make_run(runs, 8)
     make_run(runs, 110, status="diverged", rows=1)
+    make_run(runs, 1202, status="diverged", rows=0)
     _, table = collect(runs, tmp_path)
-    assert table.groupby("depth").size().to_dict() == {8: 2, 110: 1}
+    assert table.groupby("depth").size().to_dict() == {8: 2, 110: 2, 1202: 1}
+    lost = table[table["test_error_percent"].isna()]
+    assert lost["depth"].tolist() == [110, 1202]
+    assert lost["step"].tolist() == [50, 0], "where they diverged"
+
+
+def test_what_follows_a_swept_setting_is_no_mixture(runs, tmp_path):
+    plan = [
+        make_run(runs, seed=seed, steps=6400 // size, batch_size=size).config()
+        for size in (32, 64)
+        for seed in (0, 1)
+    ]
+    with pytest.raises(ValueError, match=r"schedule\.steps \(100: 2 runs, 200: 2 runs\)"):
+        collect(runs, tmp_path, by=["batch_size", "seed"])
+    _, table = collect(runs, tmp_path, by=["batch_size", "seed"], plan=plan)
+    assert len(table) == 8
+    make_run(runs, seed=2, steps=50, batch_size=64)
+    with pytest.raises(ValueError, match=r"schedule\.steps \(100: 2 runs, 50: 1 runs\)"):
+        collect(runs, tmp_path, by=["batch_size", "seed"], plan=plan)
 
 
 def test_protocols_are_not_mixed_silently(runs, tmp_path):
