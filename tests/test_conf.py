@@ -17,6 +17,7 @@ TOGETHER = {  # parts that need others
     ("activation", "crelu"): ["block=full_preactivation"],
     ("init", "looks_linear"): ["activation=crelu", "block=full_preactivation"],
     ("init", "fixup"): ["norm=none"],
+    ("block", "fixup"): ["norm=none"],
 }
 ELSEWHERE = ("experiment", "dataset", "measure", "setup", "case")  # tested below
 CASES = [(group, name) for group in groups() if group not in ELSEWHERE for name in options(group)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from resexp.models.activations import channel_factor
@@ -195,6 +196,28 @@ class Sum(nn.Module):
         return first
 
 
+class ScalarBias(nn.Module):
+    """One number, 0 at first, that is added to all others."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias
+
+
+class ScalarMultiplier(nn.Module):
+    """One number, 1 at first, that all others are multiplied by."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
 def post_activation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
     """conv-norm-act-conv-norm, the sum, act (He et al. 2015, figure 2)."""
     transforms = [_behind(parts, chain, c_in, last=[parts.norm]) for chain in chains]
@@ -236,6 +259,37 @@ def full_preactivation(parts, chains, c_in, channels, stride, *, first) -> Resid
     return _preactivated(parts, chains, c_in, channels, stride, first=first, before=before, last=[])
 
 
+def fixup(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+    """conv-act-conv-multiplier, the sum, act; a scalar bias before each convolution and each act.
+
+    Where shapes change, the shortcut takes the biased input of the first convolution.
+
+    Raises:
+        ValueError: a normalization, which this block replaces.
+    Source: Zhang et al. 2019 (arXiv:1901.09321), section 4, rule 3, and figure 1, right. Departures:
+    the stem and the classifier have no scalar, and scalars learn at the rate of all.
+    """
+    if not isinstance(parts.norm(channels), nn.Identity):
+        raise ValueError("block=fixup replaces normalization: take norm=none")
+    changes = stride > 1 or c_in != channels
+    transforms = [
+        nn.Sequential(
+            *([] if changes else [ScalarBias()]),
+            *_between(parts, chain, c_in, lambda _: [ScalarBias(), parts.activation(), ScalarBias()]),
+            ScalarMultiplier(),
+        )
+        for chain in chains
+    ]
+    shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=_no_norm)
+    return ResidualBlock(
+        _sum(transforms),
+        shortcut,
+        nn.Sequential(ScalarBias(), parts.activation()),
+        channels=parts.activated(channels),
+        before=ScalarBias() if changes else None,
+    )
+
+
 PREACTIVATIONS = (relu_only_preactivation, full_preactivation)
 
 
@@ -268,13 +322,19 @@ def _preactivated(parts, chains, c_in, channels, stride, *, first, before, last)
 
 def _behind(parts: Parts, chain: list[Layer], c_in: int, *, last: list) -> nn.Sequential:
     """Weights with normalization and activation behind each; `last` stands behind the last one."""
+    modules = _between(parts, chain, c_in, lambda channels: [parts.norm(channels), parts.activation()])
+    return nn.Sequential(*modules, *_made(parts, last, chain[-1].channels))
+
+
+def _between(
+    parts: Parts, chain: list[Layer], c_in: int, steps: Callable[[int], list[nn.Module]]
+) -> list[nn.Module]:
+    """Weights, and between any two of them the steps for so many channels."""
     modules: list[nn.Module] = []
     for layer in chain[:-1]:
-        modules += [parts.weight(layer, c_in), parts.norm(layer.channels), parts.activation()]
+        modules += [parts.weight(layer, c_in), *steps(layer.channels)]
         c_in = parts.activated(layer.channels)
-    channels = chain[-1].channels
-    modules.append(parts.weight(chain[-1], c_in))
-    return nn.Sequential(*modules, *_made(parts, last, channels))
+    return [*modules, parts.weight(chain[-1], c_in)]
 
 
 def _made(parts: Parts, steps: list, channels: int, *, keep_input: bool = False) -> list[nn.Module]:

@@ -119,8 +119,8 @@ def fixup(model: nn.Module, generator: torch.Generator | None) -> None:
 
     Raises:
         ValueError: a model with normalization, or without residual blocks.
-    Source: Zhang et al. 2019 (arXiv:1901.09321), section 4. Departure: without the scalar biases and
-    multipliers (their rule 3), which are parts of the network and not of its initialization.
+    Source: Zhang et al. 2019 (arXiv:1901.09321), section 4, rules 1 and 2. Rule 3, scalar biases and
+    multipliers, is part of the network: block=fixup.
     """
     normalizations = nn.modules.batchnorm._NormBase | nn.GroupNorm
     if any(isinstance(module, normalizations) for module in model.modules()):

@@ -35,6 +35,28 @@ def test_orders_are_those_of_the_figure(name, figure, generator):
     assert torch.equal(x, kept), "the shortcut's input is not written over"
 
 
+@pytest.mark.parametrize("sizes", [(5, 5, 1), (5, 8, 2)])
+def test_fixup_has_a_scalar_before_each_convolution_and_activation(sizes, generator):
+    parts = Parts(dims=2, norm=lambda channels: nn.Identity(), activation=nn.ReLU, shortcut=ZeroPad)
+    block = Block(blocks.fixup, Basic())(parts, *sizes)
+    w1, w2 = of_type(block, nn.Conv2d)
+    scalars = [p for p in block.parameters() if p.dim() == 0]
+    assert [p.item() for p in scalars] == [0, 0, 0, 1, 0]
+    with torch.no_grad():
+        for scalar in scalars:
+            scalar.copy_(torch.randn((), generator=generator))
+    b1a, b1b, b2a, factor, b2b = scalars
+    x = torch.randn(4, 5, 6, 6, generator=generator)
+    branch = factor * w2(torch.relu(w1(x + b1a) + b1b) + b2a) + b2b
+    kept = x if sizes == (5, 5, 1) else ZeroPad(*sizes)(x + b1a, torch.zeros_like(branch))
+    torch.testing.assert_close(block(x), torch.relu(kept + branch))
+
+
+def test_fixup_takes_the_place_of_normalization():
+    with pytest.raises(ValueError, match="take norm=none"):
+        Block(blocks.fixup, Basic())(PARTS, 5, 5, 1)
+
+
 @pytest.mark.parametrize("name", ["relu_only_preactivation", "full_preactivation"])
 @pytest.mark.parametrize("sizes", [(5, 5, 1, True), (5, 8, 2, False)])
 def test_shortcut_and_branch_share_the_first_activation(name, sizes, generator):

@@ -31,6 +31,8 @@ def config(group, option, dataset, rate):
     network = ["model=resnet", "model.width=8", f"{group}={option}"]
     if option == "crelu":
         network.append("block=full_preactivation")
+    if option == "fixup":
+        network.append("norm=none")
     if option == "none" and group == "shortcut":
         network[0] = "model=plain"
     network += ["norm.groups=2"] if option == "group" else []
