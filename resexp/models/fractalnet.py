@@ -10,23 +10,45 @@ from resexp.models.random_layers import RandomLayer
 from resexp.models.resnet import pooled
 
 
-class Join(RandomLayer):
-    """The mean of those paths that are kept.
+class Column(RandomLayer):
+    """Draws which column alone is kept in this batch: 0 is the deepest, -1 stands for none.
 
     Args:
-        drop_path: probability with which each is left out while training; one is always kept.
+        columns: to draw from.
+        share: of the batches in which a column is drawn.
+    """
+
+    def __init__(self, columns: int, share: float):
+        super().__init__()
+        self.columns, self.share = columns, share
+
+    def forward(self, device: torch.device) -> Tensor:
+        if not self.training:
+            return torch.tensor(-1, device=device)
+        chance, place = torch.rand(2, device=device, generator=self.generator)
+        return torch.where(chance < self.share, (place * self.columns).long(), -1)
+
+
+class Join(RandomLayer):
+    """The mean of those paths that are kept; of all while testing.
+
+    With a column, its path alone is kept (global drop-path). Otherwise each is left out with the
+    probability drop_path, but for one (local drop-path).
     """
 
     def __init__(self, drop_path: float):
         super().__init__()
         self.drop_path = drop_path
 
-    def forward(self, paths: Sequence[Tensor]) -> Tensor:
+    def forward(self, paths: Sequence[Tensor], column: Tensor) -> Tensor:
         stacked = torch.stack(list(paths))
-        if not self.training or self.drop_path == 0:
+        if not self.training:
             return stacked.mean(dim=0)
         draws = torch.rand(len(paths), device=stacked.device, generator=self.generator)
         kept = (draws >= self.drop_path) | (draws == draws.max())
+        # paths are ordered from the shallowest on; the column may not pass through this join
+        own = torch.arange(len(paths) - 1, -1, -1, device=stacked.device) == column
+        kept = torch.where(own.any(), own, kept)
         weights = kept.to(stacked.dtype) / kept.sum()
         return (stacked * weights.view(-1, *[1] * paths[0].dim())).sum(dim=0)
 
@@ -48,10 +70,10 @@ class Fractal(nn.Module):
             self.second = Fractal(parts, columns - 1, c_mid, channels, drop_path)
         self.columns = columns
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, column: Tensor) -> list[Tensor]:
         paths = [self.short(x)]
         if self.columns > 1:
-            paths += self.second(self.join(self.first(x)))
+            paths += self.second(self.join(self.first(x, column), column), column)
         return paths
 
 
@@ -65,12 +87,13 @@ class FractalNet(nn.Module):
         columns: C of each block.
         widths: channels of the blocks.
         drop_path: probability with which a path is left out of a join.
+        global_drop_path: share of the batches in which one column is kept alone instead.
         c_in, num_classes, parts: as for ResNet. The parts' shortcut plays no role.
     Raises:
-        ValueError: another depth; drop_path not in [0, 1).
-    Source: Larsson et al. 2017 (arXiv:1605.07648), section 2: five blocks, three or four columns,
-    local drop-path 0.15. Departures: without its global drop-path (one column for a whole batch)
-    and without dropout between the blocks.
+        ValueError: another depth; drop_path not in [0, 1); global_drop_path not in [0, 1].
+    Source: Larsson et al. 2017 (arXiv:1605.07648), sections 2 and 3: five blocks, three or four
+    columns, local drop-path 0.15 in one half of the batches and global in the other. Departure:
+    without dropout between the blocks.
     """
 
     def __init__(
@@ -80,6 +103,7 @@ class FractalNet(nn.Module):
         columns: int,
         widths: Sequence[float],
         drop_path: float,
+        global_drop_path: float,
         c_in: int,
         num_classes: int,
         parts: Parts,
@@ -93,6 +117,9 @@ class FractalNet(nn.Module):
             )
         if not 0 <= drop_path < 1:
             raise ValueError(f"model.drop_path must lie in [0, 1), got {drop_path}")
+        if not 0 <= global_drop_path <= 1:
+            raise ValueError(f"model.global_drop_path must lie in [0, 1], got {global_drop_path}")
+        self.column = Column(columns, global_drop_path)
         self.stem = nn.Identity()
         self.blocks = nn.ModuleList()
         channels = c_in
@@ -103,9 +130,9 @@ class FractalNet(nn.Module):
         self.head = nn.Linear(channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(as_images(x))
+        x, column = self.stem(as_images(x)), self.column(x.device)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, column)
         return self.head(pooled(x))
 
 
@@ -114,5 +141,5 @@ class _Joined(nn.Module):
         super().__init__()
         self.fractal, self.join, self.pool = fractal, join, pool
 
-    def forward(self, x: Tensor) -> Tensor:
-        return pool_if_it_fits(self.pool, self.join(self.fractal(x)))
+    def forward(self, x: Tensor, column: Tensor) -> Tensor:
+        return pool_if_it_fits(self.pool, self.join(self.fractal(x, column), column))

@@ -10,13 +10,14 @@ from resexp.experiments import build
 from resexp.experiments.compose import composed, resolved
 from resexp.models.activations import CReLU
 from resexp.models.blocks import Block, Parts, full_preactivation
-from resexp.models.fractalnet import FractalNet, Join
+from resexp.models.fractalnet import Column, FractalNet, Join
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
 from resexp.models.shortcuts import ZeroPad
 from resexp.models.vgg import as_convolutions
 from resexp.models.weights import load_by_position
 
+NO_COLUMN = torch.tensor(-1)
 PARTS = Parts(dims=2, norm=BatchNorm, activation=nn.ReLU, shortcut=ZeroPad)
 # torchvision's name -> ours
 TORCHVISION = {
@@ -117,22 +118,58 @@ def test_looks_linear_networks_are_linear_at_the_start(generator):
 def test_fractal_paths_and_joins(generator):
     parts = replace(PARTS, norm=lambda channels: nn.Identity())
     sizes = {"columns": 2, "widths": [4, 4], "c_in": 3, "num_classes": 5}
-    model = FractalNet(4, **sizes, drop_path=0.0, parts=parts)
+    model = FractalNet(4, **sizes, drop_path=0.0, global_drop_path=0.0, parts=parts)
     f, x = model.blocks[0].fractal, torch.randn(2, 3, 8, 8, generator=generator)
     expected = (f.short(x) + f.second.short(f.first.short(x))) / 2
-    torch.testing.assert_close(model.blocks[0].join(f(x)), expected)
-    for wrong in ({"depth": 3, "drop_path": 0.1}, {"depth": 4, "drop_path": 1.0}):
-        with pytest.raises(ValueError, match=r"model.depth must be 4|model.drop_path must lie"):
-            FractalNet(**sizes, **wrong, parts=parts)
+    torch.testing.assert_close(model.blocks[0].join(f(x, NO_COLUMN), NO_COLUMN), expected)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"depth": 3}, "model.depth must be 4"),
+        ({"drop_path": 1.0}, "model.drop_path must lie"),
+        ({"global_drop_path": 1.1}, "model.global_drop_path must lie"),
+    ],
+)
+def test_fractals_that_cannot_be_are_refused(wrong, message):
+    sizes = {"columns": 2, "widths": [4, 4], "c_in": 3, "num_classes": 5, "parts": PARTS}
+    with pytest.raises(ValueError, match=message):
+        FractalNet(**{"depth": 4, "drop_path": 0.1, "global_drop_path": 0.5} | sizes | wrong)
 
 
 def test_a_join_keeps_at_least_one_path(generator):
     join = Join(0.9)
     join.generator = generator
     paths = [torch.full((2, 3), float(value)) for value in (1, 2, 4)]
-    seen = {round(join(paths)[0, 0].item(), 3) for _ in range(400)}
+    seen = {round(join(paths, NO_COLUMN)[0, 0].item(), 3) for _ in range(400)}
     assert {1.0, 2.0, 4.0} <= seen <= {1.0, 2.0, 4.0, 1.5, 2.5, 3.0, 2.333}
-    assert join.eval()(paths)[0, 0].item() == pytest.approx(7 / 3)
+    assert join.eval()(paths, NO_COLUMN)[0, 0].item() == pytest.approx(7 / 3)
+
+
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_global_drop_path_keeps_one_column(column, generator):
+    sizes = {"columns": 3, "widths": [4], "c_in": 3, "num_classes": 5}
+    model = FractalNet(4, **sizes, drop_path=0.9, global_drop_path=1.0, parts=PARTS)
+    f, x = model.blocks[0].fractal, torch.randn(2, 3, 8, 8, generator=generator)
+    alone = {
+        2: [f.short],
+        1: [f.first.short, f.second.short],
+        0: [f.first.first.short, f.first.second.short, f.second.first.short, f.second.second.short],
+    }
+    expected = nn.Sequential(*alone[column])(x)
+    torch.testing.assert_close(
+        model.blocks[0].join(f(x, torch.tensor(column)), torch.tensor(column)), expected
+    )
+
+
+def test_columns_are_drawn_in_their_share_of_the_batches(generator):
+    column = Column(3, share=0.5)
+    column.generator = generator
+    drawn = torch.stack([column(torch.device("cpu")) for _ in range(4000)])
+    shares = drawn.add(1).bincount() / len(drawn)
+    assert shares.tolist() == pytest.approx([1 / 2, 1 / 6, 1 / 6, 1 / 6], abs=5 * (0.25 / 4000) ** 0.5)
+    assert column.eval()(torch.device("cpu")) == -1
 
 
 def test_shared_blocks_are_one():
