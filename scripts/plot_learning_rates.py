@@ -7,9 +7,9 @@ from resexp.plots import compare
 
 LABELS = {
     "plain batch": "plain, batch norm.",
-    "plain none": "plain, none",
+    "plain none": "plain, no normalization",
     "resnet batch": "residual, batch norm.",
-    "resnet none": "residual, none",
+    "resnet none": "residual, no normalization",
 }
 
 if __name__ == "__main__":

@@ -5,8 +5,19 @@ Reads results/tables/relatives.csv and results/tables/relatives_cifar10.csv.
 
 from resexp.plots import compare
 
-NAMES = ("plain", "resnet", "preact", "wide", "dense", "resnext", "fractal", "highway", "stochastic", "ror")
-LABELS = {f"relative_{name}": name for name in NAMES}
+NAMES = {
+    "plain": "plain",
+    "resnet": "ResNet",
+    "preact": "pre-activation ResNet",
+    "wide": "wide ResNet",
+    "dense": "DenseNet",
+    "resnext": "ResNeXt",
+    "fractal": "FractalNet",
+    "highway": "highway",
+    "stochastic": "stochastic depth",
+    "ror": "RoR",
+}
+LABELS = {f"relative_{name}": label for name, label in NAMES.items()}
 
 if __name__ == "__main__":
     compare.draw_points(

@@ -6,11 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from resexp.plots.compare import final
+
 RESULTS = Path(__file__).parents[1] / "results"
 
 
 def table(name):
-    return pd.read_csv(RESULTS / "tables" / f"{name}.csv")
+    return pd.read_csv(RESULTS / "tables" / f"{name}.csv", keep_default_na=False, na_values=[""])
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +43,8 @@ def test_theorem_1_holds_within_five_percent_down_to_six_layers():
 
 def test_deep_plain_networks_train_worse_and_residual_ones_do_not():
     found = table("depth_sweep")
-    final = found[found["step"] == found["step"].max()]
-    error = final.groupby(["model", "depth"])["train_error_percent"].mean()
+    last = found[found["step"] == found["step"].max()]
+    error = last.groupby(["model", "depth"])["train_error_percent"].mean()
     assert error["plain", 56] > error["plain", 20] + 30
     assert error["resnet", 56] < error["plain", 20]
 
@@ -54,6 +56,34 @@ def test_on_cifar10_too():
     assert error["resnet", 56] < error["plain", 20]
     # equal to ResNet-20's within three standard errors of a difference of two shares of 51,200
     assert abs(error["resnet", 56] - error["resnet", 20]) < 3 * 0.19
+
+
+def final_errors(name, *keys):
+    """Mean final test error of each option, diverged runs left out."""
+    runs = final(table(name), [*keys, "seed"])
+    return runs[~runs["diverged"]].groupby(list(keys))["test_error_percent"].mean()
+
+
+def test_the_shortcuts_that_fail_in_the_paper_come_last():
+    error = final_errors("shortcut_variants", "case")
+    failing = ["no_shortcut", "half_shortcut", "exclusive_gate_0", "dropout_half"]
+    assert error[failing].min() > error.drop(failing).max()
+    assert set(error.nsmallest(2).index) == {"identity", "shortcut_only_gate_6"}
+
+
+def test_full_preactivation_is_the_best_order():
+    assert final_errors("activation_orders", "block").idxmin() == "full_preactivation"
+
+
+def test_looks_linear_weights_train_where_usual_ones_do_not():
+    error = final_errors("initializations", "case", "depth")
+    assert error["looks_linear", 56] < error["residual", 56] < error["crelu", 56] / 5
+
+
+def test_batch_normalization_allows_higher_learning_rates():
+    error = final_errors("learning_rates", "model", "norm", "schedule.learning_rate").xs("resnet")
+    assert error["batch"].idxmin() > error["none"].idxmin()
+    assert error["none"][0.3:].min() > 90 > error["batch"].max()
 
 
 @pytest.mark.parametrize("page", ["README.md", "results/README.md", "results/reference/README.md"])
