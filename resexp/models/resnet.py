@@ -62,7 +62,8 @@ class ResNet(nn.Module):
         block: see resexp.models.blocks.Block.
         parts: see resexp.models.blocks.Parts; NoShortcut makes the network plain.
         stem: (parts, c_in, channels) -> first layer, pooling.
-        shared: all blocks of a stage but the first are one and the same.
+        shared: all blocks of a stage but the first have the same convolutions, and normalizations of
+            their own.
     """
 
     def __init__(
@@ -86,12 +87,11 @@ class ResNet(nn.Module):
         self.blocks, total = nn.ModuleList(), sum(stages)
         for stage, (count, width) in enumerate(zip(stages, widths, strict=True)):
             for index in range(count):
-                if shared and index > 1:
-                    self.blocks.append(self.blocks[-1])
-                    continue
                 stride = 2 if stage > 0 and index == 0 else 1
                 made = block(parts, channels, width * block.expansion, stride, first=not self.blocks)
                 made.branch = parts.branch((len(self.blocks) + 1) / total)
+                if shared and index > 1:
+                    _share_weights(self.blocks[-1], made)
                 self.blocks.append(made)
                 channels = made.channels
         tail = self.blocks[-1].tail
@@ -103,6 +103,13 @@ class ResNet(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.head(pooled(self.tail(x)))
+
+
+def _share_weights(source: nn.Module, target: nn.Module) -> None:
+    """Let the target, built alike, use the source's weights where it convolves."""
+    for ours, theirs in zip(source.modules(), target.modules(), strict=True):
+        if isinstance(ours, nn.Conv2d | nn.Linear):
+            theirs.weight, theirs.bias = ours.weight, ours.bias
 
 
 def pooled(x: Tensor) -> Tensor:
@@ -123,8 +130,8 @@ def resnet(
     Raises:
         ValueError: another depth.
     Source: He et al. 2015 (arXiv:1512.03385), section 4.2. Departures: none for dims=2; dims=1 is
-    the same network on sequences. shared: Liao and Poggio 2016 (arXiv:1604.03640); departure: the
-    normalizations, too, are shared.
+    the same network on sequences. shared: Liao and Poggio 2016 (arXiv:1604.03640), with their
+    normalization for each step.
     """
     return ResNet(
         [blocks_per_stage(depth, block.depth)] * STAGES,

@@ -172,10 +172,18 @@ def test_columns_are_drawn_in_their_share_of_the_batches(generator):
     assert column.eval()(torch.device("cpu")) == -1
 
 
-def test_shared_blocks_are_one():
+def test_recurrent_blocks_share_convolutions_and_not_normalizations():
     model = network("model=recurrent", "model.depth=20", "dataset=cifar10")
     assert len(model.blocks) == 9
-    assert len({id(block) for block in model.blocks}) == 6, "the first of a stage, and one for the others"
+
+    def different(kind):
+        return len({id(m.weight) for block in model.blocks for m in block.modules() if isinstance(m, kind)})
+
+    assert different(nn.Conv2d) == 2 * 6, "the first block of a stage, and the others"
+    assert different(BatchNorm) == 2 * 9
+    usual = network("model=resnet", "model.depth=20", "dataset=cifar10")
+    saved = sum(2 * 9 * width**2 for width in (16, 32, 64))
+    assert sum(p.numel() for p in usual.parameters()) - sum(p.numel() for p in model.parameters()) == saved
 
 
 def test_ror_adds_shortcuts_around_stages_and_all(generator):
