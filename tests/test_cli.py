@@ -154,6 +154,10 @@ def test_bench_times_every_way_and_writes_its_tables(resexp, tmp_path):
     assert table["images_per_second"].tolist() == pytest.approx(right.tolist(), rel=2e-3)
     assert (table["ms_lowest"] <= table["ms_per_step"]).all()
     assert (table["peak_memory_mib"] > 100).all()
+    profile = pd.read_csv(tmp_path / "results/tables/tiny_profile.csv")
+    assert set(profile["variant"]) == {"usual", "ours"}
+    assert profile["operation"].str.contains("conv").any()
+    assert profile.groupby("variant")["ms_per_step"].apply(lambda ms: ms.is_monotonic_decreasing).all()
     record = json.loads((tmp_path / "results/tables/tiny.json").read_text())
     assert "bench" in record["session"]["command"]
     assert record["ceilings"]["bytes_per_second"] > 1e8

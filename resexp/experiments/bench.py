@@ -18,13 +18,14 @@ from resexp.measure.ceilings import copy_bandwidth, matrix_rate, numbers_moved, 
 from resexp.records import provenance
 
 NUMBER_BYTES = {"float32": 4, "tf32": 4, "bfloat16": 2}
+PROFILED, PROFILE_ROWS = ("usual", "ours"), 12
 SLOW_AND_PLAIN = [
     "train.channels_last=false", "train.capture=false", "train.compile=false", "optimizer.fused=false",
 ]  # fmt: skip
 
 
 def main(overrides: list[str]) -> None:
-    """Measure, print and write `<tables>/<name>.csv` and `.json`.
+    """Measure, print and write `<tables>/<name>.csv`, `_profile.csv`, `_fixed.csv` and `.json`.
 
     Raises:
         ConfigError: a setting that cannot be; nothing was measured then.
@@ -34,14 +35,16 @@ def main(overrides: list[str]) -> None:
     session = provenance.session(PACKAGES, in_words(device))
     ceilings = _ceilings(device, _precisions(config, device))
     print(_ceilings_line(ceilings), flush=True)
-    rows = []
+    rows, profiles = [], []
     for case in config["cases"]:
-        for row in _case(case, config, device, ceilings):
-            rows.append(row)
-            print(_line(row), flush=True)
+        found, profile = _case(case, config, device, ceilings)
+        rows += found
+        profiles += profile
+        print("\n".join(map(_line, found)), flush=True)
     name = config["name"] or f"bench_{_short_name(device)}"
     tables = Path(config["tables"])
     _write(tables / f"{name}.csv", pd.DataFrame(rows))
+    _write(tables / f"{name}_profile.csv", pd.DataFrame(profiles))
     if config["fixed_costs"]:
         costs = pd.DataFrame(fixed_costs.measure(config["repetitions"]))
         _write(tables / f"{name}_fixed.csv", costs)
@@ -95,7 +98,8 @@ def _variants(case: str, config: dict, device: torch.device) -> Iterator[tuple[s
             yield "ours, side by side", _settings(case, device, f"precision={best}"), members
 
 
-def _case(case: str, config: dict, device: torch.device, ceilings: dict) -> list[dict]:
+def _case(case: str, config: dict, device: torch.device, ceilings: dict) -> tuple[list[dict], list[dict]]:
+    """A row for each way, and the profile of the usual one and of ours."""
     variants = list(_variants(case, config, device))
     contenders: list[Contender] = []
     try:
@@ -107,6 +111,12 @@ def _case(case: str, config: dict, device: torch.device, ceilings: dict) -> list
             for contender, count, found in zip(contenders, steps, times, strict=True):
                 found.append(contender.seconds(count) / count)
         memory = [contender.peak_memory_mib() for contender in contenders]
+        profiles = [
+            _labels(settings) | {"variant": name, "precision": settings["precision"], **row}
+            for (name, settings, _), contender in zip(variants, contenders, strict=True)
+            if name in PROFILED
+            for row in contender.profile()[:PROFILE_ROWS]
+        ]
     finally:
         for contender in contenders:
             contender.close()
@@ -118,11 +128,7 @@ def _case(case: str, config: dict, device: torch.device, ceilings: dict) -> list
         bound = _bound_ms(*floor, settings["precision"], ceilings)
         rows.append(
             {
-                "model": settings["model"]["name"],
-                "depth": settings["model"].get("depth"),  # not all networks have one
-                "width": settings["model"].get("width"),
-                "dataset": settings["dataset"]["name"],
-                "batch_size": batch,
+                **_labels(settings),
                 "variant": name,
                 "precision": settings["precision"],
                 "members": members,
@@ -139,7 +145,17 @@ def _case(case: str, config: dict, device: torch.device, ceilings: dict) -> list
                 "share_of_bound": members * max(bound.values()) / (1e3 * median),
             }
         )
-    return rows
+    return rows, profiles
+
+
+def _labels(settings: dict) -> dict:
+    return {
+        "model": settings["model"]["name"],
+        "depth": settings["model"].get("depth"),  # not all networks have one
+        "width": settings["model"].get("width"),
+        "dataset": settings["dataset"]["name"],
+        "batch_size": settings["batch_size"],
+    }
 
 
 def _ceilings(device: torch.device, precisions: list[str]) -> dict:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 import torch
+from torch.profiler import ProfilerActivity
 
 from resexp.experiments import build
 from resexp.measure.ceilings import synchronize
@@ -20,6 +21,7 @@ from resexp.training.precision import set_tf32
 from resexp.training.usual import UsualTrainer
 
 WARM_STEPS = 5  # with these the caches are warm and a captured step is captured
+PROFILED_STEPS = 5
 
 
 class Contender:
@@ -64,13 +66,17 @@ class Contender:
         """Largest memory of all members together: the device's on a GPU, else of the processes."""
         return sum(self._ask("memory"))
 
+    def profile(self) -> list[dict]:
+        """What the first member's step spends its time on: see _profile."""
+        return self._ask("profile")[0]
+
     def close(self) -> None:
         for connection in self.connections:
             connection.close()
         for process in self.processes:
             process.join()
 
-    def _ask(self, question: int | str) -> list[float]:
+    def _ask(self, question: int | str) -> list:
         for connection in self.connections:
             connection.send(question)
         answers = [connection.recv() for connection in self.connections]
@@ -100,6 +106,8 @@ def _serve(connection: Connection, config: dict, seeds: list[int], usual: bool, 
             elif question == "memory":
                 on_gpu = device.type == "cuda"
                 connection.send(torch.cuda.max_memory_allocated() / 2**20 if on_gpu else peak_memory_mib())
+            elif question == "profile":
+                connection.send(_profile(trainers[0], device))
             else:
                 _steps(trainers, question, device)
                 connection.send(0.0)
@@ -119,6 +127,29 @@ def _trainer(config: dict, device: torch.device, usual: bool):
         batch_size=config["batch_size"],
         workers=workers,
     )
+
+
+def _profile(trainer, device: torch.device) -> list[dict]:
+    """Operations by the time that they take by themselves, the longest first.
+
+    Returns:
+        operation (torch's name, on a GPU the kernel's), calls_per_step, ms_per_step; profiling
+        itself makes steps of many small operations longer.
+    """
+    on_gpu = device.type == "cuda"
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # of the profiler's library, which says when it starts
+    kinds = {ProfilerActivity.CPU, ProfilerActivity.CUDA} if on_gpu else {ProfilerActivity.CPU}
+    with torch.profiler.profile(activities=kinds) as profiler:
+        for _ in range(PROFILED_STEPS):  # in this thread: others are not recorded
+            trainer.train_step()
+        synchronize(device)
+    rows = []
+    for event in profiler.key_averages():
+        microseconds = event.self_device_time_total if on_gpu else event.self_cpu_time_total
+        if microseconds:
+            calls, milliseconds = event.count / PROFILED_STEPS, microseconds / 1e3 / PROFILED_STEPS
+            rows.append({"operation": event.key, "calls_per_step": calls, "ms_per_step": milliseconds})
+    return sorted(rows, key=lambda row: -row["ms_per_step"])
 
 
 def _steps(trainers: list, steps: int, device: torch.device) -> None:
