@@ -22,6 +22,9 @@ from resexp.training.usual import UsualTrainer
 
 WARM_STEPS = 5  # with these the caches are warm and a captured step is captured
 PROFILED_STEPS = 5
+WORKERS = min(4, len(os.sched_getaffinity(0)))  # the usual four, or what DataLoader advises
+LOADED_AHEAD = 2 * WORKERS  # batches, DataLoader's own setting
+LOADING_SECONDS = 1.0  # more than these batches take
 
 
 class Contender:
@@ -41,7 +44,7 @@ class Contender:
         processes = 1 if on_gpu else members
         cores = len(os.sched_getaffinity(0))
         context = multiprocessing.get_context("spawn")
-        self.members, self.connections, self.processes = members, [], []
+        self.usual, self.connections, self.processes = usual, [], []
         for index in range(processes):
             ours, theirs = context.Pipe()
             seeds = [config["seed"] + index + i for i in range(members // processes)]
@@ -57,10 +60,18 @@ class Contender:
             raise
 
     def seconds(self, steps: int) -> float:
-        """Wall time of so many steps of every member, side by side."""
+        """Wall time of so many steps of every member, side by side.
+
+        The usual way loads batches ahead. They are used up before the time is taken, and loaded
+        anew before it is another's turn, so that each pays for its own work.
+        """
+        self._ask(LOADED_AHEAD if self.usual else 1)
         started = time.perf_counter()
         self._ask(steps)
-        return time.perf_counter() - started
+        found = time.perf_counter() - started
+        if self.usual:
+            time.sleep(LOADING_SECONDS)
+        return found
 
     def peak_memory_mib(self) -> float:
         """Largest memory of all members together: the device's on a GPU, else of the processes."""
@@ -119,13 +130,12 @@ def _trainer(config: dict, device: torch.device, usual: bool):
     if not usual:
         return build.trainer(config, device)
     data = build.load_dataset(config)
-    workers = min(4, len(os.sched_getaffinity(0)))  # the usual four, or what DataLoader advises
     return UsualTrainer(
         build.build_model(config, device),
         data.inputs,
         data.targets,
         batch_size=config["batch_size"],
-        workers=workers,
+        workers=WORKERS,
     )
 
 
