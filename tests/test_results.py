@@ -86,6 +86,29 @@ def test_batch_normalization_allows_higher_learning_rates():
     assert error["none"][0.3:].min() > 90 > error["batch"].max()
 
 
+def test_batch_normalization_suffers_from_small_batches_and_group_normalization_does_not():
+    error = final_errors("norm_schemes", "norm", "batch_size")
+    assert error["batch", 2] > 2 * error["batch", 8]
+    assert error["group", 2] < 1.2 * error["group", 8]
+    assert error["ghost"].loc[:32].tolist() == error["batch"].loc[:32].tolist(), "one ghost batch"
+
+
+def test_the_readme_quotes_the_measured_ratios():
+    found = table("bench_cpu").set_index(["model", "depth", "dataset", "variant", "precision"])[
+        "ratio_to_usual"
+    ]
+    ways = [("ours", "float32"), ("ours", "bfloat16"), ("ours, compiled", "bfloat16")]
+    ways.append(("ours, side by side", "bfloat16"))
+    lines = [re.split(r" *\| *", line) for line in (RESULTS.parent / "README.md").read_text().splitlines()]
+    quoted = {cells[1]: cells[2:-1] for cells in lines if len(cells) == 7}
+    for network, depth in [("resnet", 20), ("resnet", 56), ("resnet", 110), ("plain", 56)]:
+        name = f"{'ResNet' if network == 'resnet' else 'plain'}-{depth}"
+        assert quoted[name] == [f"{found[network, depth, 'fake', *way]:.1f}" for way in ways]
+    for depth in (20, 56):
+        right = [f"{found['resnet', depth, 'mnist1d', *way]:.1f}" for way in ways]
+        assert quoted[f"ResNet-{depth}, MNIST-1D"] == right
+
+
 @pytest.mark.parametrize("page", ["README.md", "results/README.md", "results/reference/README.md"])
 def test_no_placeholder_is_left(page):
     text = (RESULTS.parent / page).read_text()
