@@ -100,9 +100,9 @@ def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> Non
                 capsize=2,
                 label=f"{style.LABELS[model]}, {'test' if panel == 'test' else 'training'}",
             )
-    for (model, depth), rows in table.groupby(["model", "depth"]):
-        for seed in rows.groupby("seed")["step"].max().loc[lambda last: last < steps].index:
-            axes.annotate(f"{model}-{depth} seed {seed} diverged", (depth, 0), rotation=90, fontsize=6.5)
+    for row in table[table["test_error_percent"].isna()].itertuples():
+        said = f"{row.model}-{row.depth} seed {row.seed} diverged"
+        axes.annotate(said, (row.depth, 0), rotation=90, fontsize=6.5)
     marks = published[(published["model"] == "resnet") & published["value"].str.match(r"[\d.]+$")]
     marks = marks[marks["depth"] <= 110]
     if len(marks):

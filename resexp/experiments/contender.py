@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity
 
 from resexp.experiments import build
@@ -51,6 +52,7 @@ class Contender:
             threads = config["train"]["threads"] or max(1, cores // processes)
             process = context.Process(target=_serve, args=(theirs, config, seeds, usual, threads))
             process.start()
+            theirs.close()  # so that its end is noticed if the process dies
             self.connections.append(ours)
             self.processes.append(process)
         try:
@@ -155,6 +157,8 @@ def _profile(trainer, device: torch.device) -> list[dict]:
         synchronize(device)
     rows = []
     for event in profiler.key_averages():
+        if on_gpu and (event.device_type != DeviceType.CUDA or event.is_user_annotation):
+            continue  # what launched a kernel is credited with its time, too
         microseconds = event.self_device_time_total if on_gpu else event.self_cpu_time_total
         if microseconds:
             calls, milliseconds = event.count / PROFILED_STEPS, microseconds / 1e3 / PROFILED_STEPS

@@ -30,11 +30,14 @@ def main(config: DictConfig) -> str:
     single = HydraConfig.get().mode == RunMode.RUN
     try:
         settings = resolved(config)
-        if single:  # the measurements of a sweep have been checked all together
+        # the measurements of a sweep have been checked all together
+        if single and folder_of(settings).status()["status"] not in FINISHED:
             check(settings)
         status = run(settings)
     except (ConfigError, BusyError) as error:
-        refuse(error)
+        if single or isinstance(error, ConfigError):
+            refuse(error)
+        return "running"  # by somebody else; the launcher goes on with the others
     if single and status == "failed":
         sys.exit(1)
     return status
@@ -87,10 +90,12 @@ def run(config: dict) -> str:
     device = build.device_of(config["device"])
     torch.set_num_threads(config["threads"] or len(os.sched_getaffinity(0)))
     with folder.held():
+        if folder.recorded_status()["status"] in FINISHED:  # somebody has ended it since
+            return "done"
         return recorded(folder, config, device, 1, partial(_work, config, folder, device))
 
 
-def share(runs: list[dict]) -> Callable[[], None]:
+def share(runs: list[dict], one: Callable[[dict], None]) -> Callable[[], None]:
     """A sweep of measurements has one worker: there is nothing to start or to wait for."""
     return lambda: None
 

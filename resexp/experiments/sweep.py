@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import importlib
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -19,7 +20,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from resexp.experiments import workers
+from resexp.experiments import stop, workers
 from resexp.experiments.compose import ConfigError, explained, resolved
 from resexp.experiments.listing import CONF, groups, options
 from resexp.records.run import FINISHED, BusyError, RunFolder
@@ -30,13 +31,13 @@ class CheckedSweep(Callback):
     """Builds each run's parts before the first one starts, then carries all of them out.
 
     Hydra's own launcher would compose each run twice more. Where another launcher is chosen, such as
-    one for a cluster, it is left to that.
+    one for a cluster, or another sweeper, it is left to that.
     """
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Exit with 2, and one sentence, for the first run that cannot be carried out.
 
-        Otherwise exit with 0 when all runs have ended, and with 1 if one of them has failed.
+        Otherwise exit with 0 when all runs have been gone through, and with 1 if one has failed.
         """
         try:
             self._start(config)
@@ -53,15 +54,30 @@ class CheckedSweep(Callback):
         self.command = importlib.import_module(f"resexp.experiments.{config.command}")
         runs = self._checked(config)
         self.folders = [self.command.folder_of(run) for run in runs]
-        if config.hydra.launcher._target_ != f"{BasicLauncher.__module__}.{BasicLauncher.__name__}":
+        if not _is(config.hydra.launcher, BasicLauncher) or not _is(config.hydra.sweeper, BasicSweeper):
             return
         if not all(folder.status()["status"] in FINISHED for folder in self.folders):
-            wait = self.command.share(runs)
-            for run in runs:
-                with contextlib.suppress(BusyError):  # another worker's
-                    self.command.run(run)
-            wait()
+            self._carry_out(runs)
         sys.exit(self._sum_up())
+
+    def _carry_out(self, runs: list[dict]) -> None:
+        failed_before = {f.name for f in self.folders if f.status()["status"] == "failed"}
+
+        def one(run: dict) -> None:
+            folder = self.command.folder_of(run)
+            if folder.recorded_status()["status"] == "failed" and folder.name not in failed_before:
+                return  # another worker has just tried
+            with contextlib.suppress(BusyError):  # another worker's
+                self.command.run(run)
+
+        try:
+            wait = self.command.share(runs, one)
+            for run in runs:
+                one(run)
+            wait()
+        except BaseException:  # threads shall stop, too, with a checkpoint
+            stop.Signals.received = stop.Signals.received or signal.SIGINT
+            raise
 
     def _checked(self, config: DictConfig) -> list[dict]:
         params, overrides = dict(config.hydra.sweeper.params or {}), list(config.hydra.overrides.task)
@@ -85,6 +101,10 @@ class CheckedSweep(Callback):
             counts = (f"{statuses.count(status)} {status}" for status in sorted(set(statuses)))
             print(", ".join(counts), flush=True)
         return int("failed" in statuses)
+
+
+def _is(node: DictConfig, plugin: type) -> bool:
+    return node._target_ == f"{plugin.__module__}.{plugin.__name__}"
 
 
 class _Composer:

@@ -36,13 +36,14 @@ def main(config: DictConfig) -> str:
     single = HydraConfig.get().mode == RunMode.RUN
     try:
         settings = resolved(config)
-        if single:  # the runs of a sweep have been checked all together
+        # the runs of a sweep have been checked all together
+        if single and folder_of(settings).status()["status"] not in FINISHED:
             build.check(settings)
         status = run(settings)
     except (ConfigError, BusyError) as error:
         if single or isinstance(error, ConfigError):
             refuse(error)
-        return "running"  # by another worker; the sweep goes on with the others
+        return "running"  # by somebody else; the launcher goes on with the others
     if single and status == "failed":
         sys.exit(1)
     return status
@@ -86,15 +87,16 @@ def run(config: dict) -> str:
     return status
 
 
-def share(runs: list[dict]) -> Callable[[], None]:
+def share(runs: list[dict], one: Callable[[dict], None]) -> Callable[[], None]:
     """Start the other workers of a sweep; the result waits for them.
 
     Args:
         runs: resolved configs of the whole sweep.
+        one: carries out the run of a config, unless another worker does.
     """
     execution = runs[0]["train"]
     if build.device_of(execution["device"]).type == "cuda":
-        threads = workers.start_threads(execution["workers"], run, runs, _own_stream)
+        threads = workers.start_threads(execution["workers"], one, runs, _own_stream)
         return partial(_join, threads)
     processes = workers.start_processes(execution["workers"])
     return lambda: [process.wait() for process in processes]

@@ -26,7 +26,7 @@ def worker_index() -> int:
 
 
 def start_threads(
-    count: int, run: Callable[[dict], str], runs: Sequence[dict], stream: Callable[[], object]
+    count: int, run: Callable[[dict], object], runs: Sequence[dict], stream: Callable[[], object]
 ) -> list[threading.Thread]:
     """Start `count` - 1 threads that go through all runs beside this one.
 

@@ -177,7 +177,7 @@ def _refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: 
     for key in set().union(*protocols.values()):
         if key in by or key.split(".")[0] in by:
             continue
-        swept = [k for k in by if k != "seed"] if key in following or "case" in by else []
+        swept = [k for k in by if k == "case" or (key in following and k != "seed")]
         groups: dict[tuple, Counter] = {}
         for name, config in configs.items():
             group = (config["labels"]["dataset"], *(_value(config, k) for k in swept))

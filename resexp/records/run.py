@@ -76,10 +76,12 @@ class RunFolder:
     def status(self) -> dict:
         """How the run is now: one recorded as running that no process holds is interrupted."""
         state = self.recorded_status()
-        if state["status"] == "running":
-            state["step"] = max(state["step"], self.last_step())
-            if not is_held(self.path / "lock"):
+        if state["status"] == "running" and not is_held(self.path / "lock"):
+            state = self.recorded_status()  # its holder may have ended it just now
+            if state["status"] == "running":
                 state |= {"status": "interrupted", "error": "the process ended unexpectedly"}
+        if state["status"] in ("running", "interrupted"):
+            state["step"] = max(state["step"], self.last_step())
         return state
 
     def last_step(self) -> int:

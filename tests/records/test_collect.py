@@ -100,6 +100,15 @@ def test_protocols_are_not_mixed_silently(runs, tmp_path):
     assert set(table["schedule.steps"]) == {100, 64_000}
 
 
+def test_a_case_may_set_anything_but_agrees_with_itself(runs, tmp_path):
+    make_run(runs, 8, steps=100, case="short")
+    make_run(runs, 8, steps=200, case="long")
+    collect(runs, tmp_path, by=["case", "model.depth"])
+    make_run(runs, 20, steps=200, case="short")
+    with pytest.raises(ValueError, match=r"schedule\.steps \(100: 1 runs, 200: 1 runs\)"):
+        collect(runs, tmp_path, by=["case", "model.depth"])
+
+
 def test_runs_that_no_column_tells_apart_are_refused(runs, tmp_path):
     make_run(runs, width=16)
     make_run(runs, width=32)
