@@ -230,6 +230,24 @@ def test_a_signal_leaves_a_checkpoint(background, tmp_path, number, code):
     assert int(saved.stem.split("-")[1]) == status(run)["step"]
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_sweep_and_its_workers_with_checkpoints(background, tmp_path, number, code):
+    sweep = ["train", "-m", *LONG, "schedule.steps=100000", "seed=0,1,2", "train.workers=2"]
+    process = background(*sweep)
+    for _ in range(600):
+        files = list((tmp_path / "results/runs").glob("*/*/rows.csv"))
+        if len(files) == 2 and all(len(file.read_text().splitlines()) > 1 for file in files):
+            break
+        time.sleep(0.1)
+    process.send_signal(number)
+    assert process.wait() == code
+    assert len(files) == 2
+    for file in files:
+        assert status(file.parent)["status"] == "interrupted"
+        assert list(file.parent.glob("checkpoint-*.pt"))
+    assert len(list((tmp_path / "results/runs").glob("*/*/config.json"))) == 2, "the third is not begun"
+
+
 def test_time_that_is_up_is_no_failure_and_the_same_command_goes_on(resexp, tmp_path):
     sweep = ["train", "-m", *LONG, "schedule.steps=100000", "seed=0,1", "train.max_minutes=0.1"]
     first = resexp(*sweep)
