@@ -93,6 +93,14 @@ def test_batch_normalization_suffers_from_small_batches_and_group_normalization_
     assert error["ghost"].loc[:32].tolist() == error["batch"].loc[:32].tolist(), "one ghost batch"
 
 
+@pytest.mark.parametrize("depth", [20, 56])
+def test_bfloat16_changes_errors_no_more_than_seeds_do(depth):
+    found = table("precision_cifar10").query("step == 500 and depth == @depth")
+    error = found.groupby("precision")["test_error_percent"].agg(["mean", "sem", "size"])
+    assert error["size"].tolist() == [3, 3]
+    assert abs(error["mean"].diff().iloc[1]) < 2 * (error["sem"] ** 2).sum() ** 0.5
+
+
 def test_the_readme_quotes_the_measured_ratios():
     found = table("bench_cpu").set_index(["model", "depth", "dataset", "variant", "precision"])[
         "ratio_to_usual"
