@@ -186,7 +186,7 @@ def draw_curves(
             ticks = sorted(table[x].unique())
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axes.minorticks_off()
-            axes.legend(fontsize=7)
+            axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.17))
             facts.append(described(path, table, keys))
         content = {"after": after, "lines": "mean over seeds; bands: least to most; crosses: diverged runs"}
         save(figure, where.figures, experiment, content | {"panels": facts, "departures": list(departures)})
