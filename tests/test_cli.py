@@ -140,7 +140,8 @@ def test_what_a_person_typed_wrong_gets_one_sentence_and_exit_2(resexp, tmp_path
 
 
 def test_bench_times_every_way_and_writes_its_tables(resexp, tmp_path):
-    case = "model=wide model.depth=10 model.widen=1 dataset=fake dataset.load.train_size=64 batch_size=16"
+    network = "model=wide model.depth=10 model.widen=1"
+    case = f"{network} dataset=fake dataset.load.train_size=2048 batch_size=16"  # not a whole epoch
     small = ["repetitions=2", "seconds=0.01", "precisions=[float32]", "compile=false", "fixed_costs=false"]
     done = resexp("bench", f'cases=["{case}"]', *small, "members=[2]", "name=tiny", "device=cpu")
     assert done.returncode == 0, done.stderr

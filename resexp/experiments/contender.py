@@ -109,6 +109,7 @@ def _serve(connection: Connection, config: dict, seeds: list[int], usual: bool, 
         try:
             question = connection.recv()
         except EOFError:  # closed: nothing more is asked
+            trainers.clear()  # ends the processes that load images
             return
         try:
             if question == "set up":
