@@ -31,6 +31,12 @@ def test_as_published(row):
         assert rounded(parameters.count(overrides), row["published"]) == row["published"]
 
 
+@pytest.mark.parametrize(("dataset", "expected"), [("cifar10", 33_724_618), ("cifar100", 33_770_788)])
+def test_fractalnet_is_as_large_as_in_another_library(dataset, expected):
+    # fractalnet_cifar10 and fractalnet_cifar100 of osmr/imgclsmob, as its own tests have them
+    assert parameters.count(["model=fractal", *parameters.of_dataset(dataset)]) == expected
+
+
 @pytest.mark.parametrize("case", [case for case in options("case") if case.startswith("relative_")])
 def test_relatives_are_compared_at_about_equal_parameters(case):
     assert 88e3 < parameters.count([f"case={case}", *parameters.of_dataset("mnist1d")]) < 110e3
