@@ -24,7 +24,6 @@ REFERENCES = ["results/reference/udl_fig11_2_depth_degradation.csv", "results/re
 PUBLISHED_STEPS = 64_000
 PANELS = {"test": "test_error_percent", "train": "train_error_percent"}
 TITLES = {"test": "(a) Test error", "train": "(b) Training error (running mean)"}
-DATASETS = {"mnist1d": "MNIST-1D", "cifar10": "CIFAR-10"}
 
 
 def draw(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.DataFrame) -> Figure:
@@ -79,7 +78,7 @@ def draw_curves(axes: Axes, table: pd.DataFrame, panel: str, published: pd.DataF
         axes.plot(error.index, error["mean"], **look)
         axes.fill_between(error.index, error["min"], error["max"], color=look["color"], alpha=0.15, lw=0)
     axes.set(xlabel="Training step", ylabel="Error (%)", xlim=(0, steps))
-    axes.set_title(f"{TITLES[panel]}, {DATASETS[table['dataset'].iloc[0]]}")
+    axes.set_title(f"{TITLES[panel]}, {style.DATASETS[table['dataset'].iloc[0]]}")
 
 
 def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> None:
@@ -112,7 +111,7 @@ def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> Non
             label=label,
         )  # fmt: skip
     axes.set(xlabel="Depth (weight layers)", ylabel="Final error (%)")
-    axes.set_title(f"(c) Error after {steps:,} steps, {DATASETS[table['dataset'].iloc[0]]}")
+    axes.set_title(f"(c) Error after {steps:,} steps, {style.DATASETS[table['dataset'].iloc[0]]}")
     axes.set_xticks(sorted({*table["depth"], *marks["depth"]}))
     axes.legend(loc="upper right" if len(marks) else "upper left", fontsize=7)
 
@@ -132,7 +131,7 @@ def facts(path, table: pd.DataFrame) -> dict:
             departures.append(f"{precision} arithmetic instead of float32")
         departures.append("inputs are divided by the channels' standard deviation")
     else:
-        departures.append(f"{DATASETS[dataset]} instead of CIFAR-10, with a protocol of our own")
+        departures.append(f"{style.DATASETS[dataset]} instead of CIFAR-10, with a protocol of our own")
     return {
         "table": path.name,
         "dataset": dataset,

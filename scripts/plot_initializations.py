@@ -22,5 +22,8 @@ if __name__ == "__main__":
         xlabel="Depth (weight layers)",
         log=False,
         after="Balduzzi et al. 2017 (arXiv:1702.08591), figure 6: CIFAR-10, no numbers in its text",
-        departures=["batch normalization in all networks, the linear ones, too"],
+        departures=[
+            "MNIST-1D, width 8, 480 steps: a protocol of our own",
+            "batch normalization in all networks, the linear ones, too",
+        ],
     )

@@ -1,6 +1,7 @@
 """Width against depth: Zagoruyko and Komodakis 2016.
 
-Reads results/tables/width_vs_depth.csv and results/tables/width_vs_depth_cifar10.csv.
+Reads results/tables/width_vs_depth.csv, results/tables/width_vs_depth_cifar10.csv and
+results/reference/comparisons.csv.
 """
 
 from resexp.plots import compare

@@ -13,8 +13,6 @@ from matplotlib.figure import Figure
 from resexp.plots import style
 from resexp.plots.save import folders, made_with, save
 
-DATASETS = {"mnist1d": "MNIST-1D", "cifar10": "CIFAR-10"}
-
 
 def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """The last row of every run, and whether the run diverged before the end.
@@ -140,7 +138,7 @@ def draw_points(
         for axes, (path, table) in zip(figure.subplots(1, len(found), squeeze=False)[0], found, strict=True):
             keys = [key, "seed"]
             points(axes, final(table, keys), key, labels, published)
-            axes.set_title(f"{DATASETS[table['dataset'].iloc[0]]}, depth {depths(table)}")
+            axes.set_title(f"{dataset_of(table)}, depth {depths(table)}")
             if published:
                 axes.annotate(
                     "published,\nCIFAR-10", (1.02, 1.0), xycoords="axes fraction", va="bottom",
@@ -171,6 +169,7 @@ def draw_curves(
         log: draw it on a logarithmic axis.
     """
     where, found = tables_of(experiment)
+    published = published_of(where.reference, experiment)
     with mpl.rc_context(style.SETTINGS):
         figure = Figure(figsize=(5.6 * len(found), 3.6), layout="constrained")
         facts = []
@@ -180,7 +179,9 @@ def draw_curves(
             option = key if isinstance(key, str) else "option"
             keys = [x, option, "seed"]
             curves(axes, final(table, keys), x, option, labels)
-            axes.set(xlabel=xlabel, title=f"{DATASETS[table['dataset'].iloc[0]]}")
+            if table["dataset"].iloc[0] == "cifar10":  # what the published numbers are of
+                stars(axes, published)
+            axes.set(xlabel=xlabel, title=dataset_of(table))
             if log:
                 axes.set_xscale("log")
             ticks = sorted(table[x].unique())
@@ -188,8 +189,23 @@ def draw_curves(
             axes.minorticks_off()
             axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.17))
             facts.append(described(path, table, keys))
-        content = {"after": after, "lines": "mean over seeds; bands: least to most; crosses: diverged runs"}
+        lines = "mean over seeds; bands: least to most; crosses: diverged runs; stars on CIFAR-10: published"
+        content = {"after": after, "lines": lines}
         save(figure, where.figures, experiment, content | {"panels": facts, "departures": list(departures)})
+
+
+def dataset_of(table: pd.DataFrame) -> str:
+    """The name of a table's dataset as it is written."""
+    name = table["dataset"].iloc[0]
+    return style.DATASETS.get(name, name)
+
+
+def stars(axes: Axes, published: Mapping[str, str]) -> None:
+    """Published errors of networks named <option>-<number>, such as 28-10, at their number."""
+    for name, error in published.items():
+        place = float(name.rpartition("-")[2]), float(error.removesuffix(" %"))
+        axes.plot(*place, "*", color=style.PUBLISHED, ms=8, mfc="white")
+        axes.annotate(name, place, xytext=(5, 0), textcoords="offset points", va="center", fontsize=6.5)
 
 
 def depths(table: pd.DataFrame) -> str:

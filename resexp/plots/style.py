@@ -12,6 +12,7 @@ LABELS = {"plain": "plain", "resnet": "residual", "fleuret": "Fleuret's"}
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", (0, (4, 1.5)), ":", "-.")
 PUBLISHED = "#444444"
+DATASETS = {"mnist1d": "MNIST-1D", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 PAGE = 10.5  # inches: the width of a three-panel figure
 
 # Set-ups of random networks: label, colour, line.

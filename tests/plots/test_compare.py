@@ -81,6 +81,17 @@ def test_curves_are_means_and_diverged_runs_are_marked(table):
     assert lost.get_xdata().tolist() == [3]
 
 
+def test_stars_stand_at_the_published_numbers():
+    axes = Figure().subplots()
+    compare.stars(axes, compare.published_of(ROOT / "results/reference", "width_vs_depth"))
+    found = {
+        text.get_text(): line.get_xydata()[0].tolist()
+        for text, line in zip(axes.texts, axes.lines, strict=True)
+    }
+    assert found["28-10"] == [10, 4.17]
+    assert found["40-1"] == [1, 6.85]
+
+
 @pytest.mark.parametrize(("name", "keys"), SCRIPTS.items())
 def test_every_option_of_the_sweep_has_a_label(name, keys):
     params, labels = swept(name), labels_of(name)
