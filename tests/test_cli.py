@@ -114,6 +114,7 @@ def test_tab_completion(resexp):
         (["train", "model=resnet57"], "did you mean resnet56?"),
         (["train", "seed=x"], "could not be converted to Integer"),
         (["bench", "repetitions=0"], "repetitions must be above 0, got 0"),
+        (["bench", "cases=[]"], "name at least one network"),
         (["bench", "members=[1]"], "members must be 2 or more each, got [1]"),
         (["bench", "cases=[model=resnet57]"], "cannot read"),
         (["bench", 'cases=["model=resnet57"]'], "no model=resnet57 (did you mean resnet56?)"),

@@ -62,6 +62,8 @@ def _checked(config: dict) -> torch.device:
                 raise ValueError(f"{key} must be above 0, got {config[key]}")
         if any(count < 2 for count in config["members"] or []):
             raise ValueError(f"members must be 2 or more each, got {config['members']}")
+        if not config["cases"]:
+            raise ValueError("cases is empty: name at least one network, as conf/bench.yaml does")
         for case in config["cases"]:
             for precision in _precisions(config, device):
                 settings = _settings(case, device, f"precision={precision}")
