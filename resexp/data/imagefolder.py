@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from resexp.data.batches import check_batch_size
-from resexp.data.dataset import existing
 from resexp.data.folders import class_folders
 
 # Of ImageNet's training images, as torchvision has them.
@@ -42,7 +41,7 @@ def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -
         ValueError: no such folders; another number of classes than num_classes; a class without
             images, or classes that only one split has.
     """
-    base = existing(root)
+    base = Path(root).expanduser()
     second = "val" if (base / "val").is_dir() else "test"
     for split in ("train", second):
         if not (base / split).is_dir():
