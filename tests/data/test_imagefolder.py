@@ -108,7 +108,7 @@ def test_what_is_not_laid_out_so_is_refused(root, tmp_path):
     empty.mkdir()
     with pytest.raises(ValueError, match="there is no train"):
         images(empty)
-    with pytest.raises(ValueError, match="needs train/<class>.*there is no train"):  # and is never fetched
+    with pytest.raises(ValueError, match=r"needs train/<class>.*there is no train"):  # and is never fetched
         images(tmp_path / "nowhere")
 
 
