@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from resexp.models.blocks import Parts, as_images, pool_if_it_fits
-from resexp.models.random_layers import RandomLayer
+from resexp.models.random_layers import Dropout, RandomLayer
 from resexp.models.resnet import pooled
 
 
@@ -59,15 +59,18 @@ class Fractal(nn.Module):
     Forward gives the paths that end here, not yet joined.
     """
 
-    def __init__(self, parts: Parts, columns: int, c_in: int, channels: int, drop_path: float):
+    def __init__(
+        self, parts: Parts, columns: int, c_in: int, channels: int, *, drop_path: float, dropout: float
+    ):
         super().__init__()
         weight = parts.conv(c_in, channels)
-        self.short = nn.Sequential(weight, parts.norm(channels), parts.activation())
+        self.short = nn.Sequential(weight, Dropout(dropout), parts.norm(channels), parts.activation())
         c_mid = parts.activated(channels)
         if columns > 1:
-            self.first = Fractal(parts, columns - 1, c_in, channels, drop_path)
+            drops = {"drop_path": drop_path, "dropout": dropout}
+            self.first = Fractal(parts, columns - 1, c_in, channels, **drops)
             self.join = Join(drop_path)
-            self.second = Fractal(parts, columns - 1, c_mid, channels, drop_path)
+            self.second = Fractal(parts, columns - 1, c_mid, channels, **drops)
         self.columns = columns
 
     def forward(self, x: Tensor, column: Tensor) -> list[Tensor]:
@@ -78,7 +81,7 @@ class Fractal(nn.Module):
 
 
 class FractalNet(nn.Module):
-    """Fractal blocks with max-pooling behind each, global average pooling, a classifier.
+    """Fractal blocks, each column max-pooled before their last join; average pooling, a classifier.
 
     Input and output as for ResNet.
 
@@ -88,12 +91,15 @@ class FractalNet(nn.Module):
         widths: channels of the blocks.
         drop_path: probability with which a path is left out of a join.
         global_drop_path: share of the batches in which one column is kept alone instead.
+        dropout: behind each convolution of the last block; rises evenly from 0 in the first.
         c_in, num_classes, parts: as for ResNet. The parts' shortcut plays no role.
     Raises:
-        ValueError: another depth; drop_path not in [0, 1); global_drop_path not in [0, 1].
-    Source: Larsson et al. 2017 (arXiv:1605.07648), sections 2 and 3: five blocks, three or four
-    columns, local drop-path 0.15 in one half of the batches and global in the other. Departure:
-    without dropout between the blocks.
+        ValueError: another depth; drop_path or dropout not in [0, 1); global_drop_path not in [0, 1].
+    Source: Larsson et al. 2017 (arXiv:1605.07648), sections 2 to 4: five blocks, three or four
+    columns, local drop-path 0.15 in one half of the batches and global in the other, dropout 0, 0.1,
+    ..., 0.4. Widths, the places of dropout and pooling: the authors' generator of the network
+    (github.com/gustavla/fractalnet). Departure: normalization has a learned scale and offset, as
+    elsewhere here, where the authors' convolutions have biases.
     """
 
     def __init__(
@@ -104,6 +110,7 @@ class FractalNet(nn.Module):
         widths: Sequence[float],
         drop_path: float,
         global_drop_path: float,
+        dropout: float,
         c_in: int,
         num_classes: int,
         parts: Parts,
@@ -115,17 +122,19 @@ class FractalNet(nn.Module):
                 f"model.depth must be {deepest} for {len(widths)} blocks of {columns} columns, got {depth};"
                 " choose model.columns and the length of model.widths"
             )
-        if not 0 <= drop_path < 1:
-            raise ValueError(f"model.drop_path must lie in [0, 1), got {drop_path}")
+        for name, value in (("drop_path", drop_path), ("dropout", dropout)):
+            if not 0 <= value < 1:
+                raise ValueError(f"model.{name} must lie in [0, 1), got {value}")
         if not 0 <= global_drop_path <= 1:
             raise ValueError(f"model.global_drop_path must lie in [0, 1], got {global_drop_path}")
         self.column = Column(columns, global_drop_path)
         self.stem = nn.Identity()
         self.blocks = nn.ModuleList()
         channels = c_in
-        for width in widths:
-            fractal = Fractal(parts, columns, channels, int(width), drop_path)
-            self.blocks.append(_Joined(fractal, Join(drop_path), parts.pool("Max", 2, 2)))
+        for index, width in enumerate(widths):
+            here = dropout * index / max(len(widths) - 1, 1)
+            fractal = Fractal(parts, columns, channels, int(width), drop_path=drop_path, dropout=here)
+            self.blocks.append(_Pooled(fractal, parts.pool("Max", 2, 2), Join(drop_path)))
             channels = parts.activated(int(width))
         self.head = nn.Linear(channels, num_classes)
 
@@ -136,10 +145,10 @@ class FractalNet(nn.Module):
         return self.head(pooled(x))
 
 
-class _Joined(nn.Module):
-    def __init__(self, fractal: Fractal, join: Join, pool: nn.Module):
+class _Pooled(nn.Module):
+    def __init__(self, fractal: Fractal, pool: nn.Module, join: Join):
         super().__init__()
-        self.fractal, self.join, self.pool = fractal, join, pool
+        self.fractal, self.pool, self.join = fractal, pool, join
 
     def forward(self, x: Tensor, column: Tensor) -> Tensor:
-        return pool_if_it_fits(self.pool, self.join(self.fractal(x, column), column))
+        return self.join([pool_if_it_fits(self.pool, path) for path in self.fractal(x, column)], column)

@@ -13,6 +13,7 @@ from resexp.models.blocks import Block, Parts, full_preactivation
 from resexp.models.fractalnet import Column, FractalNet, Join
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
+from resexp.models.random_layers import Dropout
 from resexp.models.shortcuts import ZeroPad
 from resexp.models.vgg import as_convolutions
 from resexp.models.weights import load_by_position
@@ -118,10 +119,19 @@ def test_looks_linear_networks_are_linear_at_the_start(generator):
 def test_fractal_paths_and_joins(generator):
     parts = replace(PARTS, norm=lambda channels: nn.Identity())
     sizes = {"columns": 2, "widths": [4, 4], "c_in": 3, "num_classes": 5}
-    model = FractalNet(4, **sizes, drop_path=0.0, global_drop_path=0.0, parts=parts)
+    model = FractalNet(4, **sizes, drop_path=0.0, global_drop_path=0.0, dropout=0.0, parts=parts)
     f, x = model.blocks[0].fractal, torch.randn(2, 3, 8, 8, generator=generator)
     expected = (f.short(x) + f.second.short(f.first.short(x))) / 2
     torch.testing.assert_close(model.blocks[0].join(f(x, NO_COLUMN), NO_COLUMN), expected)
+    pooled = [nn.functional.max_pool2d(path, 2) for path in (f.short(x), f.second.short(f.first.short(x)))]
+    torch.testing.assert_close(model.blocks[0](x, NO_COLUMN), sum(pooled) / 2)
+
+
+def test_dropout_rises_from_block_to_block():
+    """Larsson et al. 2017, section 4.1: 0, 10, 20, 30, 40 %."""
+    model = build.build_model(resolved(composed("train", ["model=fractal", "model.dropout=0.4"])))
+    rates = [{m.probability for m in b.modules() if isinstance(m, Dropout)} for b in model.blocks]
+    assert [rate for (rate,) in rates] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
 
 
 @pytest.mark.parametrize(
@@ -130,12 +140,13 @@ def test_fractal_paths_and_joins(generator):
         ({"depth": 3}, "model.depth must be 4"),
         ({"drop_path": 1.0}, "model.drop_path must lie"),
         ({"global_drop_path": 1.1}, "model.global_drop_path must lie"),
+        ({"dropout": 1.0}, "model.dropout must lie"),
     ],
 )
 def test_fractals_that_cannot_be_are_refused(wrong, message):
     sizes = {"columns": 2, "widths": [4, 4], "c_in": 3, "num_classes": 5, "parts": PARTS}
     with pytest.raises(ValueError, match=message):
-        FractalNet(**{"depth": 4, "drop_path": 0.1, "global_drop_path": 0.5} | sizes | wrong)
+        FractalNet(**{"depth": 4, "drop_path": 0.1, "global_drop_path": 0.5, "dropout": 0.0} | sizes | wrong)
 
 
 def test_a_join_keeps_at_least_one_path(generator):
@@ -150,7 +161,7 @@ def test_a_join_keeps_at_least_one_path(generator):
 @pytest.mark.parametrize("column", [0, 1, 2])
 def test_global_drop_path_keeps_one_column(column, generator):
     sizes = {"columns": 3, "widths": [4], "c_in": 3, "num_classes": 5}
-    model = FractalNet(4, **sizes, drop_path=0.9, global_drop_path=1.0, parts=PARTS)
+    model = FractalNet(4, **sizes, drop_path=0.9, global_drop_path=1.0, dropout=0.0, parts=PARTS)
     f, x = model.blocks[0].fractal, torch.randn(2, 3, 8, 8, generator=generator)
     alone = {
         2: [f.short],
