@@ -14,6 +14,7 @@ from resexp.records.run import FINISHED, RunFolder, folders
 PROTOCOL = (
     "dataset.", "optimizer.", "schedule.", "init.", "batch_size", "interval", "precision", "model.width",
 )  # fmt: skip
+ABSENT = "not there"
 NOT_PROTOCOL = ("schedule.depth", "dataset.root", "dataset.download", "dataset.load.")
 
 
@@ -39,7 +40,8 @@ def write_table(
         plan: configs of the experiment as its file describes it. Settings that differ among them are
             taken to follow what is swept, as the number of steps may follow the batch size.
     Returns:
-        One line on what was written and what was left out.
+        One line on what was written, what was left out, and which settings of the protocol some runs,
+        made before these were there, do not have: those cannot be compared.
     Raises:
         ValueError: no finished run; runs of several protocols; runs that the columns do not tell
             apart. Says which settings differ and how to choose.
@@ -56,7 +58,7 @@ def write_table(
         )
     configs = {run.name: run.config() for run in taken}
     swept = dict.fromkeys(by)
-    _refuse_mixed_protocols(configs, list(swept), _differing_settings(plan))
+    lacked = _refuse_mixed_protocols(configs, list(swept), _differing_settings(plan))
     by = [key for key in swept if not _is_label(key, configs[taken[0].name])]
     _refuse_indistinct(configs, by)
     table = pd.concat(_frame(run, configs[run.name], by) for run in taken)
@@ -70,7 +72,8 @@ def write_table(
         content = _provenance(taken, configs, statuses, left_out)
         temporary.write_text(json.dumps(content, indent=1) + "\n")
     others = f"; left out: {', '.join(f'{n} ({s})' for n, s in left_out.items())}" if left_out else ""
-    return f"{path}: {len(taken)} runs, {len(table)} rows{others}"
+    older = f"; not compared, for some runs lack them: {', '.join(lacked)}" if lacked else ""
+    return f"{path}: {len(taken)} runs, {len(table)} rows{others}{older}"
 
 
 def write_measured(runs: Path, tables: Path) -> str:
@@ -168,21 +171,25 @@ def _differing_settings(plan: Iterable[dict]) -> set[str]:
     return {key for key in keys if len({str(protocol.get(key)) for protocol in protocols}) > 1}
 
 
-def _refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: set[str]) -> None:
+def _refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: set[str]) -> list[str]:
     """Runs must agree in their protocol, but for `by` and for what follows it.
 
-    What follows must agree where `by` does. A case may set anything.
+    What follows must agree where `by` does. A case may set anything. Returns settings that some of
+    the runs do not have.
     """
     protocols = {name: _protocol(config) for name, config in configs.items()}
-    for key in set().union(*protocols.values()):
+    lacked = []
+    for key in sorted(set().union(*protocols.values())):
         if key in by or key.split(".")[0] in by:
             continue
         swept = [k for k in by if k == "case" or (key in following and k != "seed")]
         groups: dict[tuple, Counter] = {}
         for name, config in configs.items():
             group = (config["labels"]["dataset"], *(_value(config, k) for k in swept))
-            groups.setdefault(group, Counter())[str(protocols[name].get(key))] += 1
+            groups.setdefault(group, Counter())[str(protocols[name].get(key, ABSENT))] += 1
         for counts in groups.values():
+            if len(counts) > 1 and counts.pop(ABSENT, 0):
+                lacked.append(key)
             if len(counts) > 1:
                 values = ", ".join(f"{value}: {count} runs" for value, count in sorted(counts.items()))
                 value = counts.most_common(1)[0][0]
@@ -190,6 +197,7 @@ def _refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: 
                     f"the runs differ in their protocol, {key} ({values}); take some with"
                     f" --only {key}={value}, or keep them apart with --by {key}"
                 )
+    return list(dict.fromkeys(lacked))
 
 
 def _refuse_indistinct(configs: dict[str, dict], by: list[str]) -> None:

@@ -100,6 +100,17 @@ def test_protocols_are_not_mixed_silently(runs, tmp_path):
     assert set(table["schedule.steps"]) == {100, 64_000}
 
 
+def test_a_setting_that_older_runs_lack_is_named_and_not_compared(runs, tmp_path):
+    make_run(runs, 20)
+    make_run(runs, 56, optimizer={"name": "sgd", "nesterov": False})
+    said, table = collect(runs, tmp_path)
+    assert said.endswith("; not compared, for some runs lack them: optimizer.name, optimizer.nesterov")
+    assert len(table) == 4
+    make_run(runs, 32, optimizer={"name": "sgd", "nesterov": True})
+    with pytest.raises(ValueError, match="optimizer.nesterov .False: 1 runs, True: 1 runs."):
+        collect(runs, tmp_path)
+
+
 def test_a_case_may_set_anything_but_agrees_with_itself(runs, tmp_path):
     make_run(runs, 8, steps=100, case="short")
     make_run(runs, 8, steps=200, case="long")
