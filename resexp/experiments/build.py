@@ -24,6 +24,7 @@ from resexp.training.precision import autocast
 
 ALLOWED_TARGETS = ("resexp.", "torch.nn.", "torch.optim.")
 EVALUATION_BATCH = 1000
+DEFAULT_BLOCK = "post_activation"  # of conf/train.yaml
 # Layers draw from the global generator as they are built, and so does whatever shares it.
 _BUILDING = threading.Lock()
 # Keys that do not change what a run computes.
@@ -112,6 +113,8 @@ def check(config: dict) -> None:
         for key in ("workers", "threads", "max_minutes"):
             if (value := config["train"][key]) is not None and value <= 0:
                 raise ValueError(f"train.{key} must be above 0, got {value}")
+        if "block" not in config["model"] and config["block"]["name"] != DEFAULT_BLOCK:
+            raise ValueError(f"model={config['model']['name']} has no residual blocks: leave out block=...")
         with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
             model = make(config["model"], "model")
             make(config["init"], "init")(model, None)

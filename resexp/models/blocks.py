@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from resexp.models.activations import channel_factor
 from resexp.models.layers import Layer
 from resexp.models.random_layers import Dropout, undisturbed
+from resexp.models.shortcuts import NoShortcut
 
 
 def conv(
@@ -18,8 +19,13 @@ def conv(
 
     With 0 dimensions it is fully connected: a convolution where there is one position. Sequences
     are images of one row, see as_images.
+
+    Raises:
+        ValueError: groups of a fully connected layer.
     """
     if dims == 0:
+        if groups > 1:
+            raise ValueError("fully connected layers have no groups: leave out block=grouped")
         return nn.Linear(c_in, c_out, bias=bias)
     rows = (1, 1, 0) if dims == 1 else (kernel_size, stride, kernel_size // 2)
     sizes, strides, padding = zip(rows, (kernel_size, stride, kernel_size // 2), strict=True)
@@ -84,14 +90,31 @@ class Parts:
         return layer(sizes, strides, paddings)
 
     def weight(self, layer: Layer, c_in: int) -> nn.Module:
-        """The convolution that a layer describes, and its dropout."""
+        """The convolution that a layer describes."""
         size = layer.kernel_size
-        weight = self.conv(c_in, layer.channels, layer.stride, kernel_size=size, groups=layer.groups)
-        return nn.Sequential(weight, Dropout(layer.dropout)) if layer.dropout else weight
+        return self.conv(c_in, layer.channels, layer.stride, kernel_size=size, groups=layer.groups)
 
     def activated(self, channels: int) -> int:
         """Channels behind the activation."""
         return channels * channel_factor(self.activation())
+
+    @property
+    def without_shortcuts(self) -> bool:
+        """Whether branches have nothing beside them."""
+        return getattr(self.shortcut, "func", self.shortcut) is NoShortcut
+
+    def refuse_shortcuts(self, network: str) -> None:
+        """For networks that have no residual blocks.
+
+        Raises:
+            ValueError: a shortcut, or something done to branches.
+        """
+        if not self.without_shortcuts:
+            raise ValueError(
+                f"model={network} has no shortcuts: leave out shortcut=..., or take model=resnet"
+            )
+        if getattr(self.branch, "func", self.branch) is not undisturbed:
+            raise ValueError(f"model={network} has no residual branches: leave out branch=...")
 
 
 class ResidualBlock(nn.Module):
@@ -329,10 +352,11 @@ def _behind(parts: Parts, chain: list[Layer], c_in: int, *, last: list) -> nn.Se
 def _between(
     parts: Parts, chain: list[Layer], c_in: int, steps: Callable[[int], list[nn.Module]]
 ) -> list[nn.Module]:
-    """Weights, and between any two of them the steps for so many channels."""
+    """Weights, and between any two of them the steps for so many channels, then dropout."""
     modules: list[nn.Module] = []
     for layer in chain[:-1]:
-        modules += [parts.weight(layer, c_in), *steps(layer.channels)]
+        drops = [Dropout(layer.dropout)] if layer.dropout else []
+        modules += [parts.weight(layer, c_in), *steps(layer.channels), *drops]
         c_in = parts.activated(layer.channels)
     return [*modules, parts.weight(chain[-1], c_in)]
 

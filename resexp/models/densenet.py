@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from resexp.models.blocks import Parts, as_images
 from resexp.models.layers import Layer
+from resexp.models.random_layers import Dropout
 from resexp.models.resnet import imagenet_stem, pooled, small_stem
 
 # Layers of each dense block for images of 224x224 (Huang et al. 2017, table 1).
@@ -14,16 +15,19 @@ IMAGENET_BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 
 
 
 class DenseLayer(nn.Module):
-    """norm-act-conv, after norm-act-conv1x1 if there is a bottleneck; joined to its input."""
+    """norm-act-conv, after norm-act-conv1x1 if there is a bottleneck; joined to its input.
+
+    Dropout stands behind each convolution.
+    """
 
     def __init__(self, parts: Parts, c_in: int, growth: int, *, bottleneck: bool, dropout: float):
         super().__init__()
         layers = [Layer(4 * growth, kernel_size=1)] if bottleneck else []
-        layers.append(Layer(growth, dropout=dropout))
+        layers.append(Layer(growth))
         modules, channels = [], c_in
         for layer in layers:
             modules += [parts.norm(channels), parts.activation()]
-            modules.append(parts.weight(layer, parts.activated(channels)))
+            modules += [parts.weight(layer, parts.activated(channels)), *_dropout(dropout)]
             channels = layer.channels
         self.transform = nn.Sequential(*modules)
         if hasattr(first := modules[1], "inplace"):
@@ -45,11 +49,11 @@ class DenseNet(nn.Module):
         stem_width: channels of the stem.
         bottleneck: a 1x1 convolution to 4k channels before each 3x3 one (DenseNet-B).
         compression: share of the channels that a transition keeps, theta.
-        dropout: behind each convolution of a dense block; 0.2 in the paper without augmentation.
-        c_in, num_classes, parts, stem: as for ResNet. The parts' shortcut plays no role.
+        dropout: behind each convolution but the first; 0.2 in the paper without augmentation.
+        c_in, num_classes, parts, stem: as for ResNet.
     Raises:
-        ValueError: compression not in (0, 1].
-    Source: Huang et al. 2017 (arXiv:1608.06993), section 3.
+        ValueError: compression not in (0, 1], dropout not in [0, 1), or a shortcut.
+    Source: Huang et al. 2017 (arXiv:1608.06993), sections 3 and 4.2.
     """
 
     def __init__(
@@ -67,6 +71,9 @@ class DenseNet(nn.Module):
         stem: Callable[..., tuple[nn.Module, nn.Module]] = small_stem,
     ):
         super().__init__()
+        parts.refuse_shortcuts("densenet")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"model.dropout must lie in [0, 1), got {dropout}")
         if not 0 < compression <= 1:
             raise ValueError(f"model.compression must lie in (0, 1], got {compression}")
         first, pool = stem(parts, c_in, stem_width)
@@ -83,7 +90,7 @@ class DenseNet(nn.Module):
             self.blocks.append(nn.Sequential(*layers))
             if number < len(counts) - 1:
                 kept = int(channels * compression)
-                self.blocks.append(transition(parts, channels, kept))
+                self.blocks.append(transition(parts, channels, kept, dropout))
                 channels = kept
         self.tail = nn.Sequential(parts.norm(channels), parts.activation())
         self.head = nn.Linear(parts.activated(channels), num_classes)
@@ -95,10 +102,15 @@ class DenseNet(nn.Module):
         return self.head(pooled(self.tail(x)))
 
 
-def transition(parts: Parts, c_in: int, c_out: int) -> nn.Sequential:
-    """norm-act-conv1x1 and average pooling to half the size."""
+def transition(parts: Parts, c_in: int, c_out: int, dropout: float) -> nn.Sequential:
+    """norm-act-conv1x1, dropout, and average pooling to half the size."""
     weight = parts.conv(parts.activated(c_in), c_out, kernel_size=1)
-    return nn.Sequential(parts.norm(c_in), parts.activation(), weight, parts.pool("Avg", 2, 2))
+    pool = parts.pool("Avg", 2, 2)
+    return nn.Sequential(parts.norm(c_in), parts.activation(), weight, *_dropout(dropout), pool)
+
+
+def _dropout(probability: float) -> list[nn.Module]:
+    return [Dropout(probability)] if probability else []
 
 
 def densenet(

@@ -92,9 +92,10 @@ class FractalNet(nn.Module):
         drop_path: probability with which a path is left out of a join.
         global_drop_path: share of the batches in which one column is kept alone instead.
         dropout: behind each convolution of the last block; rises evenly from 0 in the first.
-        c_in, num_classes, parts: as for ResNet. The parts' shortcut plays no role.
+        c_in, num_classes, parts: as for ResNet.
     Raises:
-        ValueError: another depth; drop_path or dropout not in [0, 1); global_drop_path not in [0, 1].
+        ValueError: a shortcut; another depth; drop_path or dropout not in [0, 1); global_drop_path
+            not in [0, 1].
     Source: Larsson et al. 2017 (arXiv:1605.07648), sections 2 to 4: five blocks, three or four
     columns, local drop-path 0.15 in one half of the batches and global in the other, dropout 0, 0.1,
     ..., 0.4. Widths, the places of dropout and pooling: the authors' generator of the network
@@ -116,6 +117,7 @@ class FractalNet(nn.Module):
         parts: Parts,
     ):
         super().__init__()
+        parts.refuse_shortcuts("fractal")
         deepest = len(widths) * 2 ** (columns - 1)
         if depth != deepest:
             raise ValueError(

@@ -8,14 +8,18 @@ from torch import Tensor, nn
 
 from resexp.models.activations import CReLU
 from resexp.models.blocks import ResidualBlock, Sum
+from resexp.models.inception import Inception
+from resexp.models.random_layers import Dropout
 from resexp.models.shortcuts import Gated
 
-CONVOLUTIONS = nn.Conv1d | nn.Conv2d
-WEIGHTS = CONVOLUTIONS | nn.Linear
+WEIGHTS = nn.Conv1d | nn.Conv2d | nn.Linear
+NORMALIZATIONS = nn.modules.batchnorm._NormBase | nn.GroupNorm
+# What does not become linear when weights are paired. An Inception module joins several CReLUs.
+NOT_LINEAR = nn.MaxPool2d | nn.ReLU | Gated | Dropout | Inception
 
 
 def he(model: nn.Module, generator: torch.Generator | None) -> None:
-    """Convolutions N(0, 2 / fan_out), linear layers U(-1, 1) / sqrt(fan_in), biases 0.
+    """All weights N(0, 2 / fan_out) but the classifier's, U(-1, 1) / sqrt(fan_in); biases 0.
 
     Normalization layers keep scale 1 and shift 0.
 
@@ -24,12 +28,11 @@ def he(model: nn.Module, generator: torch.Generator | None) -> None:
     the classifier. Both are as in facebookarchive/fb.resnet.torch, models/resnet.lua, the
     implementation from the authors' laboratory.
     """
-    for module in model.modules():
-        if isinstance(module, CONVOLUTIONS):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
-        elif isinstance(module, nn.Linear):
-            bound = module.in_features**-0.5
-            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+    *weights, classifier = _weights(model)
+    for module in weights:
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+    bound = classifier.in_features**-0.5
+    nn.init.uniform_(classifier.weight, -bound, bound, generator=generator)
     _set_biases(model)
 
 
@@ -41,29 +44,27 @@ def he_everywhere(model: nn.Module, generator: torch.Generator | None) -> None:
 
     Source: He et al. 2015b (arXiv:1502.01852), eq. 10, the form that keeps the forward signal.
     """
-    for module in model.modules():
-        if isinstance(module, WEIGHTS):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+    for module in _weights(model):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
     _set_biases(model)
 
 
 def glorot(model: nn.Module, generator: torch.Generator | None) -> None:
     """All weights U(-1, 1) sqrt(6 / (fan_in + fan_out)), biases 0 (Glorot and Bengio 2010, eq. 16)."""
-    for module in model.modules():
-        if isinstance(module, WEIGHTS):
-            nn.init.xavier_uniform_(module.weight, generator=generator)
+    for module in _weights(model):
+        nn.init.xavier_uniform_(module.weight, generator=generator)
     _set_biases(model)
 
 
 def orthogonal(model: nn.Module, generator: torch.Generator | None) -> None:
-    """Orthogonal weights (Saxe et al. 2014), scaled by sqrt(2) before a ReLU, biases 0.
+    """Orthogonal weights (Saxe et al. 2014) times sqrt(2), the classifier's times 1, biases 0.
 
     A convolution's weight is taken as a matrix of output channels by everything else.
     """
-    for module in model.modules():
-        if isinstance(module, WEIGHTS):
-            gain = 1.0 if isinstance(module, nn.Linear) else 2**0.5
-            _orthogonal(module.weight, gain, generator)
+    *weights, classifier = _weights(model)
+    for module in weights:
+        _orthogonal(module.weight, 2**0.5, generator)
+    _orthogonal(classifier.weight, 1.0, generator)
     _set_biases(model)
 
 
@@ -71,14 +72,14 @@ def zero_gamma(model: nn.Module, generator: torch.Generator | None) -> None:
     """As he, and each branch ends with a normalization of scale 0: every block starts as identity.
 
     Raises:
-        ValueError: a branch that does not end with a normalization that has a scale.
+        ValueError: a branch that does not end with one normalization that has a scale.
     Source: Goyal et al. 2017 (arXiv:1706.02677), section 5.1.
     """
     he(model, generator)
     for last in _last_layers(model):
-        if isinstance(last, WEIGHTS) or getattr(last, "weight", None) is None:
+        if not isinstance(last, NORMALIZATIONS):
             raise ValueError(
-                "init=zero_gamma needs branches that end with a normalization: take"
+                "init=zero_gamma needs branches that end with a normalization, one each: take"
                 " block=post_activation or block=relu_only_preactivation with norm=batch, group, ..."
             )
         nn.init.zeros_(last.weight)
@@ -90,16 +91,22 @@ def looks_linear(model: nn.Module, generator: torch.Generator | None) -> None:
     W is orthogonal, the layers behind no CReLU, too.
 
     Raises:
-        ValueError: a model without CReLU.
+        ValueError: a model without CReLU, or with something else that is not linear.
     Source: Balduzzi et al. 2017 (arXiv:1702.08591), section 5.
     """
     if not any(isinstance(module, CReLU) for module in model.modules()):
         raise ValueError("init=looks_linear needs activation=crelu")
+    others = {type(module).__name__ for module in model.modules() if isinstance(module, NOT_LINEAR)}
+    if any(getattr(module, "groups", 1) > 1 for module in _weights(model)):
+        others.add("groups of channels, which part the pairs")
+    if others:
+        raise ValueError(
+            "init=looks_linear needs a network that nothing but CReLU keeps from being linear, and this one"
+            f" has {', '.join(sorted(others))}: take model=plain, or block=full_preactivation"
+        )
     # What reads the input, or a residual stream that is not activated, stands behind no CReLU.
     not_behind = {id(module) for module in _readers_of_the_stream(model)}
-    for module in model.modules():
-        if not isinstance(module, WEIGHTS):
-            continue
+    for module in _weights(model):
         weight = module.weight
         if id(module) in not_behind:
             _orthogonal(weight, 1.0, generator)
@@ -122,25 +129,28 @@ def fixup(model: nn.Module, generator: torch.Generator | None) -> None:
     Source: Zhang et al. 2019 (arXiv:1901.09321), section 4, rules 1 and 2. Rule 3, scalar biases and
     multipliers, is part of the network: block=fixup.
     """
-    normalizations = nn.modules.batchnorm._NormBase | nn.GroupNorm
-    if any(isinstance(module, normalizations) for module in model.modules()):
+    if any(isinstance(module, NORMALIZATIONS) for module in model.modules()):
         raise ValueError("init=fixup replaces normalization: take norm=none")
     he(model, generator)
     branches = _branches(model)
     for branch in branches:
-        weights = [m for m in branch.modules() if isinstance(m, WEIGHTS)]
+        weights = _weights(branch)
         for module in weights[:-1]:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
             with torch.no_grad():
                 module.weight *= len(branches) ** (-1 / (2 * len(weights) - 2))
         nn.init.zeros_(weights[-1].weight)
-    classifier = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
-    nn.init.zeros_(classifier.weight)
+    nn.init.zeros_(_weights(model)[-1].weight)
+
+
+def _weights(model: nn.Module) -> list[nn.Module]:
+    """All layers with weights, in the order of the forward pass: the last one is the classifier."""
+    return [module for module in model.modules() if isinstance(module, WEIGHTS)]
 
 
 def _set_biases(model: nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, WEIGHTS) and module.bias is not None:
+    for module in _weights(model):
+        if module.bias is not None:
             nn.init.zeros_(module.bias)
     for module in model.modules():
         if isinstance(module, Gated):
@@ -169,10 +179,10 @@ def _last_layers(model: nn.Module) -> list[nn.Module]:
 
 def _readers_of_the_stream(model: nn.Module) -> list[nn.Module]:
     """The first weight layer, and what a shortcut applies to an input without activation."""
-    found = [m for m in model.modules() if isinstance(m, WEIGHTS)][:1]
+    found = _weights(model)[:1]
     for block in model.modules():
-        if isinstance(block, ResidualBlock) and isinstance(block.after, nn.Identity):
-            found += [m for m in block.shortcut.modules() if isinstance(m, WEIGHTS)]
+        if isinstance(block, ResidualBlock) and block.tail:
+            found += _weights(block.shortcut)
     return found
 
 

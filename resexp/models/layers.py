@@ -16,7 +16,8 @@ class Layer:
         stride: 1 or 2.
         kernel_size: None: the network's own.
         groups: of channels that do not see each other.
-        dropout: probability with which an output is set to zero while training.
+        dropout: probability with which a number is set to zero while training, behind the
+            activation that follows.
     """
 
     channels: int
@@ -32,9 +33,10 @@ class Basic:
 
     Args:
         count: how many; two in the paper.
-        dropout: behind each but the last (Zagoruyko and Komodakis 2016, figure 1d).
+        dropout: behind the activation of each but the last, so right before the next convolution
+            (Zagoruyko and Komodakis 2016, section 2.4 and figure 1d, and the authors' code).
     Raises:
-        ValueError: count below 1, or dropout not in [0, 1).
+        ValueError: count or expansion below 1, or dropout not in [0, 1).
     """
 
     count: int = 2
@@ -44,6 +46,8 @@ class Basic:
     def __post_init__(self):
         if self.count < 1:
             raise ValueError(f"block.layers.count must be at least 1, got {self.count}")
+        if self.expansion < 1:
+            raise ValueError(f"block.layers.expansion must be at least 1, got {self.expansion}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"block.layers.dropout must lie in [0, 1), got {self.dropout}")
 
@@ -64,6 +68,8 @@ class Bottleneck:
         groups: of the 3x3 convolution: ResNeXt's cardinality (Xie et al. 2017).
         stride_first: the 1x1 convolution is strided, as published, instead of the 3x3 one, as in
             torchvision and fb.resnet.torch.
+    Raises:
+        ValueError: expansion or groups below 1, or a middle that the groups do not divide.
     """
 
     expansion: int = 4
@@ -72,8 +78,18 @@ class Bottleneck:
     stride_first: bool = False
     count: int = 3
 
+    def __post_init__(self):
+        for name in ("expansion", "groups"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"block.layers.{name} must be at least 1, got {getattr(self, name)}")
+
     def __call__(self, channels: int, stride: int) -> list[Layer]:
         middle = round(channels / self.expansion * self.width_factor)
+        if middle < 1 or middle % self.groups:
+            raise ValueError(
+                f"block.layers.groups={self.groups} must divide the {middle} channels in the middle:"
+                " channels / expansion x block.layers.width_factor"
+            )
         strides = (stride, 1) if self.stride_first else (1, stride)
         return [
             Layer(middle, strides[0], kernel_size=1),

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from resexp.models.blocks import Block, Parts
-from resexp.models.resnet import ResNet
+from resexp.models.resnet import ResNet, blocks_per_stage
 
 
 def mlp(
@@ -23,16 +23,12 @@ def mlp(
         c_in, size: channels and size of the input, (height, width) or (length,).
         num_classes, block, parts: as for ResNet; the parts' dims plays no role.
     Raises:
-        ValueError: a depth that the block's layers do not divide.
+        ValueError: a depth that the block's layers do not divide, or a normalization over nothing but
+            the positions, of which there is one.
     Source: UDL figures 11.4 and 11.5.
     """
-    count, rest = divmod(depth - 2, block.depth)
-    if count < 1 or rest:
-        raise ValueError(
-            f"model.depth must be {block.depth}n+2 with blocks of {block.depth} layers, got {depth}"
-        )
-    return ResNet(
-        [count],
+    model = ResNet(
+        [blocks_per_stage(depth, block.depth, stages=1)],
         widths=[width],
         stem_width=width,
         c_in=c_in * torch.Size(size).numel(),
@@ -41,6 +37,13 @@ def mlp(
         parts=replace(parts, dims=0),
         stem=_flat_stem,
     )
+    for module in model.modules():
+        if isinstance(module, nn.GroupNorm) and module.num_groups == module.num_channels:
+            raise ValueError(
+                "fully connected layers have one position, and normalizing each channel by itself would"
+                " leave nothing: take norm=batch, layer, or group with fewer norm.groups"
+            )
+    return model
 
 
 def _flat_stem(parts: Parts, features: int, units: int) -> tuple[nn.Module, nn.Module]:

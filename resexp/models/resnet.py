@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from resexp.models.blocks import Block, Parts, as_images
-from resexp.models.shortcuts import NoShortcut
+from resexp.models.random_layers import StochasticDepth
 
 STAGES = 3
 # Blocks per stage of the networks for ImageNet (He et al. 2015, table 1; 200: He et al. 2016).
@@ -15,17 +15,18 @@ IMAGENET_BLOCKS = {
 }  # fmt: skip
 
 
-def blocks_per_stage(depth: int, block_depth: int = 2, besides: int = 2) -> int:
-    """The n of depth = 3 block_depth n + besides.
+def blocks_per_stage(depth: int, block_depth: int = 2, besides: int = 2, stages: int = STAGES) -> int:
+    """The n of depth = stages block_depth n + besides.
 
     Args:
         depth: weight layers of the network.
         block_depth: weight layers of a block.
         besides: weight layers that belong to no block.
+        stages: of n blocks each.
     Raises:
         ValueError: depth is not of this form.
     """
-    step = STAGES * block_depth
+    step = stages * block_depth
     n, rest = divmod(depth - besides, step)
     if n < 1 or rest:
         below = step * max(n, 1) + besides
@@ -62,8 +63,11 @@ class ResNet(nn.Module):
         block: see resexp.models.blocks.Block.
         parts: see resexp.models.blocks.Parts; NoShortcut makes the network plain.
         stem: (parts, c_in, channels) -> first layer, pooling.
+        stem_norm: whether the stem is normalized where it is activated.
         shared: all blocks of a stage but the first have the same convolutions, and normalizations of
             their own.
+    Raises:
+        ValueError: stochastic depth without shortcuts.
     """
 
     def __init__(
@@ -77,11 +81,13 @@ class ResNet(nn.Module):
         block: Block,
         parts: Parts,
         stem: Callable[..., tuple[nn.Module, nn.Module]] = small_stem,
+        stem_norm: bool = True,
         shared: bool = False,
     ):
         super().__init__()
         first, pool = stem(parts, c_in, stem_width)
-        ending = [parts.norm(stem_width), parts.activation()] if block.activates_stem else []
+        norms = [parts.norm(stem_width)] if stem_norm else []
+        ending = [*norms, parts.activation()] if block.activates_stem else []
         self.stem = nn.Sequential(first, *ending, pool)
         channels = parts.activated(stem_width) if ending else stem_width
         self.blocks, total = nn.ModuleList(), sum(stages)
@@ -90,6 +96,11 @@ class ResNet(nn.Module):
                 stride = 2 if stage > 0 and index == 0 else 1
                 made = block(parts, channels, width * block.expansion, stride, first=not self.blocks)
                 made.branch = parts.branch((len(self.blocks) + 1) / total)
+                if parts.without_shortcuts and isinstance(made.branch, StochasticDepth):
+                    raise ValueError(
+                        "branch=stochastic_depth leaves out branches, and without shortcuts nothing would"
+                        " be left: choose another shortcut than none, or leave it out"
+                    )
                 if shared and index > 1:
                     _share_weights(self.blocks[-1], made)
                 self.blocks.append(made)
@@ -151,20 +162,19 @@ def plain(
     """The same network as resnet without its shortcuts (He et al. 2015, figure 6, left).
 
     Raises:
-        ValueError: a shortcut other than NoShortcut, or another depth.
+        ValueError: a shortcut other than NoShortcut, stochastic depth, or another depth.
     """
-    if getattr(parts.shortcut, "func", parts.shortcut) is not NoShortcut:
-        raise ValueError("model=plain has no shortcuts: leave out shortcut=..., or take model=resnet")
+    parts.refuse_shortcuts("plain")
     sizes = {"width": width, "c_in": c_in, "num_classes": num_classes}
     return resnet(depth, **sizes, block=block, parts=parts, shared=shared)
 
 
-def wide(depth: int, *, widen: int, c_in: int, num_classes: int, block: Block, parts: Parts) -> ResNet:
+def wide(depth: int, *, widen: float, c_in: int, num_classes: int, block: Block, parts: Parts) -> ResNet:
     """Few wide blocks: WRN-depth-widen.
 
     Args:
         depth: 6n + 4 for blocks of two layers: the projections of the three stages count.
-        widen: factor of the widths 16, 32 and 64; the stem keeps 16 channels.
+        widen: factor of the widths 16, 32 and 64, whole in the paper; the stem keeps 16 channels.
         c_in, num_classes, block, parts: as for ResNet.
     Raises:
         ValueError: another depth.
@@ -172,7 +182,7 @@ def wide(depth: int, *, widen: int, c_in: int, num_classes: int, block: Block, p
     """
     return ResNet(
         [blocks_per_stage(depth, block.depth, besides=4)] * STAGES,
-        widths=[16 * widen, 32 * widen, 64 * widen],
+        widths=[round(16 * widen) << stage for stage in range(STAGES)],
         stem_width=16,
         c_in=c_in,
         num_classes=num_classes,
@@ -209,3 +219,16 @@ def imagenet(depth: int, *, width: int, c_in: int, num_classes: int, block: Bloc
         parts=parts,
         stem=imagenet_stem,
     )
+
+
+def imagenet_plain(
+    depth: int, *, width: int, c_in: int, num_classes: int, block: Block, parts: Parts
+) -> ResNet:
+    """The same networks without their shortcuts (He et al. 2015, figure 3, middle).
+
+    Raises:
+        ValueError: as for plain and imagenet.
+    """
+    parts.refuse_shortcuts("imagenet_plain")
+    sizes = {"width": width, "c_in": c_in, "num_classes": num_classes}
+    return imagenet(depth, **sizes, block=block, parts=parts)

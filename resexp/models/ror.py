@@ -9,40 +9,51 @@ from resexp.models.resnet import STAGES, ResNet, blocks_per_stage, pooled
 class RoR(ResNet):
     """A ResNet whose stages, and whose whole stack of blocks, have shortcuts of their own.
 
+    The last block of a stage, the shortcut around the stage, and behind the last stage the one
+    around everything are one sum; what follows a block's sum follows this one.
+
     Input, output and arguments as for resexp.models.resnet.resnet; the outer shortcuts are of the
-    same kind as those of the blocks, and an activation follows each outer sum where one follows
-    the blocks' sums.
+    same kind as those of the blocks.
 
     Raises:
-        ValueError: depth is not of resnet's form.
-    Source: Zhang et al. 2017 (arXiv:1608.02908), RoR-3: levels for the root, the stages and the
-    blocks. Departure: the paper takes projections (option B) for the outer levels; here
-    shortcut=projection gives them.
+        ValueError: depth is not of resnet's form; no shortcuts.
+    Source: Zhang et al. 2017 (arXiv:1608.02908), section 3, RoR-3: levels for the root, the stages
+    and the blocks. Departure: stages begin with stride 2, as in ResNet; others pool between them.
     """
 
     def __init__(self, depth: int, *, width: int, c_in: int, num_classes: int, block: Block, parts: Parts):
+        if parts.without_shortcuts:
+            raise ValueError("model=ror consists of shortcuts: leave out shortcut=none, or take model=plain")
         count = blocks_per_stage(depth, block.depth)
         widths = [width, 2 * width, 4 * width]
         sizes = {"widths": widths, "stem_width": width, "c_in": c_in, "num_classes": num_classes}
         super().__init__([count] * STAGES, **sizes, block=block, parts=parts)
         self.count = count
-        channels = [width, *(w * block.expansion for w in widths)]
+        ends = [self.blocks[(stage + 1) * self.count - 1] for stage in range(STAGES)]
+        stem = parts.activated(width) if block.activates_stem else width
+        starts = [stem, *(end.channels for end in ends)]
+        sums = [w * block.expansion for w in widths]
         norm = parts.norm if block.activates_stem else (lambda channels: nn.Identity())
         make = {"conv": parts.conv, "norm": norm}
         self.around_stages = nn.ModuleList(
-            parts.shortcut(channels[i], channels[i + 1], 1 if i == 0 else 2, **make) for i in range(STAGES)
+            parts.shortcut(starts[i], sums[i], 1 if i == 0 else 2, **make) for i in range(STAGES)
         )
-        self.around_all = parts.shortcut(channels[0], channels[-1], 4, **make)
-        self.after = parts.activation() if block.activates_stem else nn.Identity()
+        self.around_all = parts.shortcut(starts[0], sums[-1], 4, **make)
+        self.afters = nn.ModuleList(end.after for end in ends)
+        for end in ends:
+            end.after = nn.Identity()
+        tail, head = self.tail, self.head
+        del self.tail, self.head
+        self.tail, self.head = tail, head  # in the order of the forward pass
 
     def forward(self, x: Tensor) -> Tensor:
-        x = root = self.stem(
-            as_images(x)
-        ).clone()  # an activation that works in place must not change the root
+        x = root = self.stem(as_images(x))
         for stage, shortcut in enumerate(self.around_stages):
-            start = x.clone()
+            start = x
             for block in self.blocks[stage * self.count : (stage + 1) * self.count]:
                 x = block(x)
             x = shortcut(start, x)
-            x = self.after(x) if stage < STAGES - 1 else self.after(self.around_all(root, x))
+            if stage == STAGES - 1:
+                x = self.around_all(root, x)
+            x = self.afters[stage](x)
         return self.head(pooled(self.tail(x)))

@@ -26,9 +26,9 @@ class VGG(nn.Module):
             the mean over the positions, as is usual for small images.
         positions: side of the grid that the fully connected layers read, 7 in the paper.
         dropout: behind each hidden layer.
-        c_in, num_classes, parts: as for ResNet. The parts' shortcut plays no role.
+        c_in, num_classes, parts: as for ResNet.
     Raises:
-        ValueError: another depth.
+        ValueError: another depth, or a shortcut.
     Source: Simonyan and Zisserman 2015 (arXiv:1409.1556), table 1; with normalization as in
     torchvision's vgg*_bn.
     """
@@ -46,6 +46,7 @@ class VGG(nn.Module):
         parts: Parts,
     ):
         super().__init__()
+        parts.refuse_shortcuts("vgg")
         if depth not in STAGE_LAYERS:
             raise ValueError(f"model.depth must be one of {', '.join(map(str, STAGE_LAYERS))}, got {depth}")
         self.stem, self.blocks = nn.Identity(), nn.ModuleList()

@@ -72,6 +72,7 @@ def test_settings_leave_out_where_and_how_a_run_is_carried_out():
         (["activation._target_=os.system"], r"_target_ must begin with resexp\., torch"),
         (["activation._target_=torch.nn.Relu"], r"there is no torch.nn.Relu"),
         (["model=plain", "shortcut=zero_pad"], "model=plain has no shortcuts"),
+        (["model=vgg", "block=bottleneck"], "model=vgg has no residual blocks: leave out block="),
         (["precision=half"], "precision must be one of float32, tf32, bfloat16"),
         (["train.device=gpu"], "device must be auto, cpu, cuda or cuda:N, got 'gpu'"),
         (["train.device=cuda:77"], "this machine has . CUDA devices"),

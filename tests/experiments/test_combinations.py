@@ -1,5 +1,6 @@
 """Every pair of parts builds and takes a step, or is refused with the reason."""
 
+from contextlib import suppress
 from itertools import combinations
 
 import pytest
@@ -20,6 +21,26 @@ REASONS = {
     "init=fixup": ["take norm=none"],
     "block=fixup": ["take norm=none"],
     "init=zero_gamma": ["branches that end with a normalization"],
+    "branch=stochastic_depth": ["without shortcuts nothing would be left"],
+}
+# One model of each kind -> smallest depth for blocks of d layers; None: it has no blocks.
+DEPTHS = {
+    "resnet": lambda d: 3 * d + 2,
+    "plain": lambda d: 3 * d + 2,
+    "wide": lambda d: 3 * d + 4,
+    "ror": lambda d: 3 * d + 2,
+    "fleuret": lambda d: d + 2,
+    "residual_mlp": lambda d: d + 2,
+    "imagenet_resnet": {2: 18, 3: 50}.get,
+    "vgg": None,
+    "densenet": None,
+    "fractal": None,
+}
+NARROW = {
+    "wide": ["model.widen=1"],
+    "vgg": ["model.width=8"],
+    "densenet": ["model.depth=13"],
+    "fractal": ["model.widths=[8,8]", "model.depth=8"],
 }
 
 
@@ -48,6 +69,39 @@ def settings(base, parts, chosen):
         block = build.make(OmegaConf.to_container(config.block, resolve=True), "block")
         config.model.depth = 3 * block.depth + 2
     return resolved(config)
+
+
+@pytest.mark.parametrize("name", DEPTHS)
+def test_a_part_changes_the_network_or_is_refused(parts, name):
+    """Nothing that is asked for is silently left out."""
+    base = composed("train", [f"model={name}", "dataset=mnist1d", *NARROW.get(name, [])])
+    alone = description(base, name, parts)
+    for group in set(GROUPS) - {"init"}:  # leaves the layers as they are
+        for option in options(group):
+            if dict(parts[group, option], name="") == dict(base[group], name=""):
+                continue  # the usual one, or another name of it
+            with suppress(ConfigError):
+                changed = description(base, name, parts, (group, option))
+                assert changed != alone, f"model={name} {group}={option} is left out"
+
+
+def description(base, name, parts, *chosen):
+    """The layers of the network, through which a batch goes without numbers."""
+    config = base.copy()
+    with open_dict(config):
+        for group, option in chosen:
+            config[group] = OmegaConf.create(OmegaConf.to_container(parts[group, option], resolve=False))
+        if config.norm.name == "group":
+            config.norm.groups = 2
+        if DEPTHS[name]:
+            block = build.make(OmegaConf.to_container(config.block, resolve=True), "block")
+            config.model.depth = DEPTHS[name](block.depth) or 0
+    config = resolved(config)
+    build.check(config)
+    with torch.device("meta"):
+        model = build.make(config["model"], "model")
+        model(torch.empty(4, 1, 40))
+    return str(model)
 
 
 def take_a_step(config):

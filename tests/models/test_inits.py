@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from resexp.experiments import build
+from resexp.experiments.compose import composed, resolved
 from resexp.models import inits
 from resexp.models.activations import CReLU
-from resexp.models.blocks import Block, Parts, full_preactivation, post_activation
+from resexp.models.blocks import Block, Parts, full_preactivation, post_activation, relu_before_addition
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
 from resexp.models.resnet import resnet
@@ -40,11 +42,11 @@ def test_glorot(generator):
 
 
 def test_orthogonal(generator):
-    model = nn.Sequential(nn.Conv2d(4, 16, 3), nn.Linear(40, 10))
+    model = nn.Sequential(nn.Conv2d(4, 16, 3), nn.Linear(40, 16), nn.Linear(40, 10))
     inits.orthogonal(model, generator)
-    matrix = model[0].weight.flatten(1)
-    torch.testing.assert_close(matrix @ matrix.T, 2 * torch.eye(16), atol=1e-5, rtol=0)
-    torch.testing.assert_close(model[1].weight @ model[1].weight.T, torch.eye(10), atol=1e-5, rtol=0)
+    for layer, expected in zip(model, (2 * torch.eye(16), 2 * torch.eye(16), torch.eye(10)), strict=True):
+        matrix = layer.weight.flatten(1)
+        torch.testing.assert_close(matrix @ matrix.T, expected, atol=1e-5, rtol=0)
 
 
 def test_zero_gamma_starts_every_block_as_the_identity(generator):
@@ -65,6 +67,57 @@ def test_looks_linear_pairs_its_weights(generator):
         half = weight.shape[1] // 2
         assert torch.equal(weight[:, :half], -weight[:, half:])
         assert weight.any()
+
+
+LINEAR = [
+    "model=plain",
+    "model=resnet block=full_preactivation",
+    "model=resnet block=relu_only_preactivation shortcut=rescaled",
+    "model=resnet shortcut=projection",
+    "model=resnet shortcut=projection_everywhere",
+    "model=preact model.depth=11",
+    "model=wide model.depth=10 model.widen=1",
+    "model=densenet model.depth=13",
+    "model=densenet_bc model.depth=16",
+    "model=fleuret model.depth=6 block=full_preactivation",
+    "model=mlp",
+    "model=multi model.depth=8",
+    "model=recurrent block=full_preactivation",
+    "model=residual_mlp block=full_preactivation",
+    "model=ror model.depth=8",
+    "model=stochastic model.depth=8 block=full_preactivation",
+]
+NOT_LINEAR = [
+    "model=vgg model.width=8",
+    "model=fractal",
+    "model=highway block=full_preactivation",
+    "model=resnext model.depth=11 model.width=8",
+    "model=resnet model.depth=14 block=two_way shortcut=projection",
+    "model=resnet block=wide shortcut=projection",
+    "model=residual_mlp block=full_preactivation shortcut=dropout",
+    "model=imagenet_resnet18 shortcut=projection",
+]
+
+
+def looks_linear(overrides):
+    fixed = ["norm=none", "activation=crelu", "init=looks_linear", "dataset=mnist1d"]
+    return build.build_model(resolved(composed("train", [*fixed, *overrides.split()]))).double().eval()
+
+
+@pytest.mark.parametrize("overrides", LINEAR)
+def test_looks_linear_networks_are_linear(overrides, generator):
+    model = looks_linear(overrides)
+    x, y = torch.randn(2, 4, 1, 40, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(model(2 * x - 3 * y), 2 * model(x) - 3 * model(y))
+    assert model(x).std() > 1e-3
+    inits.he(model, generator)
+    assert not torch.allclose(model(2 * x), -2 * model(-x)), "it is the pairs that make it linear"
+
+
+@pytest.mark.parametrize("overrides", NOT_LINEAR)
+def test_what_pairs_cannot_make_linear_is_refused(overrides):
+    with pytest.raises(ValueError, match="nothing but CReLU keeps from being linear"):
+        looks_linear(overrides)
 
 
 def test_fixup_starts_at_nothing_and_scales_its_branches(generator):
@@ -91,6 +144,11 @@ def test_gates_start_at_their_bias(generator):
     [
         (inits.zero_gamma, lambda: network(norm=NONE), "branches that end with a normalization"),
         (inits.zero_gamma, lambda: network(order=full_preactivation), "branches that end with"),
+        (
+            inits.zero_gamma,
+            lambda: network(order=relu_before_addition, activation=nn.PReLU),
+            "branches that end with",
+        ),
         (inits.zero_gamma, lambda: nn.Linear(2, 2), "needs residual blocks: take model=resnet"),
         (inits.looks_linear, network, "init=looks_linear needs activation=crelu"),
         (inits.fixup, network, "init=fixup replaces normalization: take norm=none"),

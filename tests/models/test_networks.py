@@ -1,6 +1,7 @@
 """Networks against torchvision's, and what each family is made of."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -8,18 +9,17 @@ from torch import nn
 
 from resexp.experiments import build
 from resexp.experiments.compose import composed, resolved
-from resexp.models.activations import CReLU
 from resexp.models.blocks import Block, Parts, full_preactivation
 from resexp.models.fractalnet import Column, FractalNet, Join
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
 from resexp.models.random_layers import Dropout
-from resexp.models.shortcuts import ZeroPad
+from resexp.models.shortcuts import NoShortcut
 from resexp.models.vgg import as_convolutions
 from resexp.models.weights import load_by_position
 
 NO_COLUMN = torch.tensor(-1)
-PARTS = Parts(dims=2, norm=BatchNorm, activation=nn.ReLU, shortcut=ZeroPad)
+PARTS = Parts(dims=2, norm=BatchNorm, activation=nn.ReLU, shortcut=NoShortcut)
 # torchvision's name -> ours
 TORCHVISION = {
     "resnet18": "model=imagenet_resnet18",
@@ -97,23 +97,6 @@ def test_vgg_gives_a_heat_map():
         assert heat_map.shape == (1, 10, 2, 3)
         expected = model.head(features[:, :, 1:3, 2:4].flatten(1))
     torch.testing.assert_close(heat_map[:, :, 1, 2], expected)
-
-
-def test_looks_linear_networks_are_linear_at_the_start(generator):
-    overrides = ["norm=none", "activation=crelu", "dataset=cifar10"]
-
-    def built(*more):
-        return build.build_model(resolved(composed("train", [*overrides, *more]))).double()
-
-    for model in (
-        built("model=plain", "init=looks_linear"),
-        built("model=resnet", "block=full_preactivation", "init=looks_linear"),
-    ):
-        x, y = torch.randn(2, 4, 3, 32, 32, generator=generator, dtype=torch.float64)
-        torch.testing.assert_close(model(2 * x - 3 * y), 2 * model(x) - 3 * model(y))
-        assert any(isinstance(m, CReLU) for m in model.modules())
-    usual = built("model=plain", "init=he")
-    assert not torch.allclose(usual(2 * x), -2 * usual(-x))
 
 
 def test_fractal_paths_and_joins(generator):
@@ -203,11 +186,39 @@ def test_ror_adds_shortcuts_around_stages_and_all(generator):
     with torch.no_grad():
         root = h = model.stem(x)
         for stage in range(3):
-            inside = model.blocks[stage](h.clone())
-            around = model.around_stages[stage].projection(h)
-            h = torch.relu(around + inside) if stage < 2 else around + inside
-        h = torch.relu(model.around_all.projection(root) + h)
+            block = model.blocks[stage]
+            inside = block.shortcut.projection(h) + block.transform(h)
+            h = model.around_stages[stage].projection(h) + inside
+            h = torch.relu(h if stage < 2 else model.around_all.projection(root) + h)
         torch.testing.assert_close(model(x), model.head(h.mean((2, 3))))
+
+
+@pytest.mark.parametrize(("depth", "theirs"), [(50, 762_746), (104, 1_637_690)])
+def test_ror_is_as_large_as_in_another_library(depth, theirs):
+    """osmr/imgclsmob's ror3_56_cifar10 and ror3_110_cifar10, which have 8 and 17 blocks in a stage."""
+    model = network("model=ror", f"model.depth={depth}", "dataset=cifar10")
+    around_the_first_stage = 16 * 16 + 2 * 16  # a projection there, where no shape changes
+    assert sum(p.numel() for p in model.parameters()) == theirs - around_the_first_stage
+
+
+def kinds(module):
+    return [type(layer).__name__ for layer in module.modules() if not list(layer.children())]
+
+
+def test_wide_blocks_drop_between_activation_and_convolution():
+    """Zagoruyko and Komodakis 2016, section 2.4: between the convolutions and after ReLU."""
+    transform = network("model=wide16_8", "block=wide", "dataset=fake").blocks[1].transform
+    half = ["BatchNorm", "ReLU", "Conv2d"]
+    assert kinds(transform) == [*half, "BatchNorm", "ReLU", "Dropout", "Conv2d"]
+
+
+def test_dense_networks_drop_behind_all_convolutions_but_the_first():
+    """Huang et al. 2017, section 4.2."""
+    for name in ("densenet", "densenet_bc"):
+        layers = kinds(network(f"model={name}", "model.depth=16", "model.dropout=0.2", "dataset=fake"))
+        behind = [b for a, b in pairwise(layers) if a == "Conv2d"]
+        assert behind[0] != "Dropout"
+        assert set(behind[1:]) == {"Dropout"}
 
 
 def test_stochastic_depth_grows_along_the_network():
@@ -236,8 +247,24 @@ def test_an_mlp_reads_any_shape():
         (["model=densenet_bc", "model.compression=0.0"], r"model.compression must lie in \(0, 1\], got 0.0"),
         (["model=imagenet_densenet", "model.depth=122"], r"one of 121, 169, 201, 161, got 122"),
         (["model=vgg", "model.depth=12"], r"one of 11, 13, 16, 19, got 12"),
-        (["model=mlp", "model.depth=9"], r"2n\+2 with blocks of 2 layers, got 9"),
+        (["model=mlp", "model.depth=9"], r"2n\+2 .*got 9; the nearest are 8 and 10"),
         (["model=ror", "model.depth=21"], r"6n\+2"),
+        (["model=ror", "shortcut=none"], "model=ror consists of shortcuts"),
+        (["model=densenet", "model.dropout=1.0"], r"model.dropout must lie in \[0, 1\), got 1.0"),
+        (["model=mlp", "norm=instance"], "would leave nothing: take norm=batch"),
+        (["model=residual_mlp", "norm=group", "norm.groups=100"], "would leave nothing"),
+        (["model=residual_mlp", "block=grouped", "model.depth=8"], "fully connected layers have no groups"),
+        (["model=plain", "branch=stochastic_depth"], "model=plain has no residual branches"),
+        (["model=stochastic", "shortcut=none"], "without shortcuts nothing would be left"),
+        (["model=imagenet_plain18", "shortcut=projection"], "model=imagenet_plain has no shortcuts"),
+        (["block=bottleneck", "block.layers.expansion=0", "model.depth=20"], "expansion must be at least 1"),
+        (["block=bottleneck", "block.layers.groups=0", "model.depth=20"], "groups must be at least 1, got 0"),
+        (["model=resnext", "block.layers.groups=7"], "block.layers.groups=7 must divide the 512 channels"),
+        (["block.layers.count=0"], "block.layers.count must be at least 1"),
+        *((["model=" + name, "shortcut=zero_pad"], f"model={name} has no shortcuts")
+          for name in ("vgg", "densenet", "fractal")),
+        *((["model=" + name, "branch=stochastic_depth"], f"model={name} has no residual branches")
+          for name in ("vgg", "densenet", "fractal")),
     ],
 )  # fmt: skip
 def test_other_sizes_are_refused(overrides, message):

@@ -49,9 +49,12 @@ def assert_variance(weight, variance):
     assert abs(weight.mean().item()) < 5 * (variance / count) ** 0.5
 
 
-@pytest.mark.parametrize(("layer", "fan_out"), [(nn.Conv2d(32, 64, 3), 576), (nn.Conv1d(64, 128, 3), 384)])
+@pytest.mark.parametrize(
+    ("layer", "fan_out"),
+    [(nn.Conv2d(32, 64, 3), 576), (nn.Conv1d(64, 128, 3), 384), (nn.Linear(256, 128), 128)],
+)
 def test_he_variance_is_two_over_fan_out(layer, fan_out, generator):
-    he(nn.Sequential(layer), generator)
+    he(nn.Sequential(layer, nn.Linear(4, 2)), generator)
     assert_variance(layer.weight, 2 / fan_out)
     assert not layer.bias.any()
 

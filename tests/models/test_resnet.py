@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from resexp.models.blocks import Block, Parts, post_activation
-from resexp.models.fleuret import Fleuret
+from resexp.models.fleuret import fleuret
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
 from resexp.models.resnet import blocks_per_stage, plain, resnet
@@ -42,7 +42,7 @@ def test_parameters_of_resnet_1202():
 
 
 def test_parameters_of_fleuret():
-    model = Fleuret(52, width=16, kernel_size=3, c_in=1, num_classes=10, block=BLOCK, parts=PARTS)
+    model = fleuret(52, width=16, kernel_size=3, c_in=1, num_classes=10, block=BLOCK, parts=PARTS)
     assert count(model) == 117_802
     assert len(model.blocks) == 25
     assert model(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
@@ -51,7 +51,7 @@ def test_parameters_of_fleuret():
 @pytest.mark.parametrize("depth", [3, 53, 2])
 def test_fleuret_refuses_other_depths(depth):
     with pytest.raises(ValueError, match="2n\\+2"):
-        Fleuret(depth, width=16, kernel_size=3, c_in=1, num_classes=10, block=BLOCK, parts=PARTS)
+        fleuret(depth, width=16, kernel_size=3, c_in=1, num_classes=10, block=BLOCK, parts=PARTS)
 
 
 @pytest.mark.parametrize("depth", [-4, 0, 2, 9, 21, 57])
