@@ -25,5 +25,6 @@ if __name__ == "__main__":
         departures=[
             "MNIST-1D, width 8, 480 steps: a protocol of our own",
             "batch normalization in all networks, the linear ones, too",
+            "crelu doubles the channels, and with them the parameters of each convolution behind it",
         ],
     )
