@@ -35,23 +35,23 @@ def main(overrides: list[str]) -> None:
     session = provenance.session(PACKAGES, in_words(device))
     ceilings = _ceilings(device, _precisions(config, device))
     print(_ceilings_line(ceilings), flush=True)
+    name = config["name"] or f"bench_{_short_name(device)}"
+    tables, record = Path(config["tables"]), {"config": config, "ceilings": ceilings, "session": session}
     rows, profiles = [], []
     for case in config["cases"]:
         found, profile = _case(case, config, device, ceilings)
         rows += found
         profiles += profile
         print("\n".join(map(_line, found)), flush=True)
-    name = config["name"] or f"bench_{_short_name(device)}"
-    tables = Path(config["tables"])
-    _write(tables / f"{name}.csv", pd.DataFrame(rows))
-    _write(tables / f"{name}_profile.csv", pd.DataFrame(profiles))
+        # after each case: what stops a long measurement leaves those before it
+        _write(tables / f"{name}.csv", pd.DataFrame(rows))
+        _write(tables / f"{name}_profile.csv", pd.DataFrame(profiles))
+        _write_record(tables / f"{name}.json", record)
     if config["fixed_costs"]:
         costs = pd.DataFrame(fixed_costs.measure(config["repetitions"]))
         _write(tables / f"{name}_fixed.csv", costs)
+        _write_record(tables / f"{name}.json", record)
         print(costs.to_string(index=False), flush=True)
-    record = {"config": config, "ceilings": ceilings, "session": session | {"end": provenance.now()}}
-    with atomic(tables / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def _checked(config: dict) -> torch.device:
@@ -204,6 +204,12 @@ def _line(row: dict) -> str:
         f" {100 * row['share_of_bound']:.0f} % of the bound, {row['peak_memory_mib']:.0f} MiB,"
         f" set-up {row['setup_seconds']:.1f} s"
     )
+
+
+def _write_record(path: Path, record: dict) -> None:
+    record["session"]["end"] = provenance.now()
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def _write(path: Path, table: pd.DataFrame) -> None:

@@ -166,7 +166,10 @@ def device_of(asked: str) -> torch.device:
 def trainer(config: dict, device: torch.device) -> Trainer:
     """Everything that a run needs, at its first step. Threads may call it side by side."""
     with _BUILDING:
-        return _trainer(config, device)
+        made = _trainer(config, device)
+        if device.type == "cuda":  # other threads, with streams of their own, may share its data
+            torch.cuda.current_stream(device).synchronize()
+        return made
 
 
 def _trainer(config: dict, device: torch.device) -> Trainer:
@@ -189,7 +192,8 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         draws=layer_draws,
         channels_last=execution["channels_last"],
         compiled=execution["compile"],
-        captured=execution["capture"] and device.type == "cuda",
+        # a rate that is a tensor needs the fused update
+        captured=execution["capture"] and device.type == "cuda" and config["optimizer"].get("fused", False),
     )
 
 

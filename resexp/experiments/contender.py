@@ -19,6 +19,7 @@ from resexp.measure.ceilings import synchronize
 from resexp.records.provenance import peak_memory_mib
 from resexp.training.memory import keep_freed
 from resexp.training.precision import set_tf32
+from resexp.training.step import own_stream
 from resexp.training.usual import UsualTrainer
 
 WARM_STEPS = 5  # with these the caches are warm and a captured step is captured
@@ -101,21 +102,23 @@ class Contender:
 def _serve(connection: Connection, config: dict, seeds: list[int], usual: bool, threads: int) -> None:
     torch.set_num_threads(threads)
     device = build.device_of(config["train"]["device"])
-    set_tf32(config["precision"] == "tf32")
-    if not usual:
+    if not usual:  # the usual way leaves torch's settings as they are
+        set_tf32(config["precision"] == "tf32")
         keep_freed()
     trainers: list = []
+    pool = ThreadPoolExecutor(len(seeds))  # threads keep their streams
     while True:
         try:
             question = connection.recv()
         except EOFError:  # closed: nothing more is asked
             trainers.clear()  # ends the processes that load images
+            pool.shutdown()
             return
         try:
             if question == "set up":
                 started = time.perf_counter()
                 trainers = [_trainer(config | {"seed": seed}, device, usual) for seed in seeds]
-                _steps(trainers, WARM_STEPS, device)
+                _steps(pool, trainers, WARM_STEPS, device)
                 connection.send(time.perf_counter() - started)
             elif question == "memory":
                 on_gpu = device.type == "cuda"
@@ -123,7 +126,7 @@ def _serve(connection: Connection, config: dict, seeds: list[int], usual: bool, 
             elif question == "profile":
                 connection.send(_profile(trainers[0], device))
             else:
-                _steps(trainers, question, device)
+                _steps(pool, trainers, question, device)
                 connection.send(0.0)
         except Exception as error:
             connection.send(f"{type(error).__name__}: {error}")
@@ -167,15 +170,13 @@ def _profile(trainer, device: torch.device) -> list[dict]:
     return sorted(rows, key=lambda row: -row["ms_per_step"])
 
 
-def _steps(trainers: list, steps: int, device: torch.device) -> None:
-    """So many steps of each, on a stream of its own where there are several."""
+def _steps(pool: ThreadPoolExecutor, trainers: list, steps: int, device: torch.device) -> None:
+    """So many steps of each, side by side."""
 
     def go(trainer) -> None:
-        stream = torch.cuda.Stream() if device.type == "cuda" and len(trainers) > 1 else None
-        with torch.cuda.stream(stream):
+        with own_stream(device):
             for _ in range(steps):
                 trainer.train_step()
 
-    with ThreadPoolExecutor(len(trainers)) as pool:
-        list(pool.map(go, trainers))  # raises what a thread has raised
+    list(pool.map(go, trainers))  # raises what a thread has raised
     synchronize(device)

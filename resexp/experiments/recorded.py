@@ -40,6 +40,9 @@ def recorded(
     folder.write_provenance(record)
     step, error = folder.recorded_status()["step"], ""
     folder.write_status("running", step=step, steps=steps)
+    alone = config.get("train", {}).get("workers", 1) == 1  # threads share the GPU's memory
+    if device.type == "cuda" and alone:
+        torch.cuda.reset_peak_memory_stats(device)
     try:
         status, step = work()
     except StoppedAtError as stopped:
@@ -49,7 +52,9 @@ def recorded(
         step = folder.last_step() or step
         folder.write_failure(failure)
     session |= {"end": provenance.now(), "status": status, "step": step}
-    session |= _peak_memory(device)
+    session |= {"peak_memory_mib": provenance.peak_memory_mib()}
+    if device.type == "cuda" and alone:
+        session["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     folder.write_provenance(record)
     folder.write_status(status, step=step, steps=steps, error=error)
     where = f" ({error}); see {folder.path / 'error.txt'}" if status == "failed" else ""
@@ -61,10 +66,3 @@ def in_words(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU, {torch.backends.cpu.get_cpu_capability()}"
-
-
-def _peak_memory(device: torch.device) -> dict:
-    memory = {"peak_memory_mib": provenance.peak_memory_mib()}
-    if device.type == "cuda":
-        memory["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
-    return memory

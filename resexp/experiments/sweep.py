@@ -72,6 +72,9 @@ class CheckedSweep(Callback):
 
         try:
             wait = self.command.share(runs, one)
+        except ConfigError as error:
+            refuse(error)
+        try:
             for run in runs:
                 one(run)
             wait()

@@ -5,7 +5,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.memory import keep_freed
 from resexp.training.precision import set_tf32
+from resexp.training.step import own_stream
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
@@ -93,17 +93,16 @@ def share(runs: list[dict], one: Callable[[dict], None]) -> Callable[[], None]:
     Args:
         runs: resolved configs of the whole sweep.
         one: carries out the run of a config, unless another worker does.
+    Raises:
+        ConfigError: threads that would need two settings of the process at once.
     """
     execution = runs[0]["train"]
     if build.device_of(execution["device"]).type == "cuda":
-        threads = workers.start_threads(execution["workers"], one, runs, _own_stream)
-        return partial(_join, threads)
+        if execution["workers"] > 1 and len({run["precision"] == "tf32" for run in runs}) > 1:
+            raise ConfigError("tf32 holds for a whole process: sweep it by itself, or with train.workers=1")
+        return partial(_join, workers.start_threads(execution["workers"], one, runs))
     processes = workers.start_processes(execution["workers"])
     return lambda: [process.wait() for process in processes]
-
-
-def _own_stream() -> AbstractContextManager:
-    return torch.cuda.stream(torch.cuda.Stream())
 
 
 def _join(threads: list[threading.Thread]) -> None:
@@ -116,11 +115,14 @@ def _join(threads: list[threading.Thread]) -> None:
 
 
 def _work(config: dict, folder: RunFolder, device: torch.device, signals: stop.Signals) -> tuple[str, int]:
-    trainer = _resumed(config, folder, device)
-    try:
-        return _trained(config, folder, trainer, signals), trainer.step
-    except DivergedError as diverged:
-        raise StoppedAtError("diverged", diverged.step, str(diverged)) from diverged
+    with own_stream(device):
+        trainer = _resumed(config, folder, device)
+        try:
+            return _trained(config, folder, trainer, signals), trainer.step
+        except DivergedError as diverged:
+            raise StoppedAtError("diverged", diverged.step, str(diverged)) from diverged
+        finally:
+            trainer.close()
 
 
 def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
@@ -162,8 +164,6 @@ def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Si
     with bar:
         for row in fit(trainer, steps=steps, interval=config["interval"], after_step=after_step):
             folder.append_row(row)
-            if trainer.capture_failure and row is trainer.rows[0]:
-                print(f"{folder.name}: not recorded as a CUDA graph: {trainer.capture_failure}", flush=True)
             line = _line(row)
             bar.set_postfix_str(line)
             if not on_terminal:

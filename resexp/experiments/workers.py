@@ -25,25 +25,21 @@ def worker_index() -> int:
     return getattr(_OF_THREAD, "index", int(os.environ.get(VARIABLE, "0")))
 
 
-def start_threads(
-    count: int, run: Callable[[dict], object], runs: Sequence[dict], stream: Callable[[], object]
-) -> list[threading.Thread]:
+def start_threads(count: int, run: Callable[[dict], object], runs: Sequence[dict]) -> list[threading.Thread]:
     """Start `count` - 1 threads that go through all runs beside this one.
 
     Args:
         run: carries out the run of a config.
         runs: resolved configs.
-        stream: () -> context in which a thread's work is launched.
     """
 
     def work(index: int) -> None:
         _OF_THREAD.index = index
-        with stream():
-            for config in runs:
-                try:
-                    run(config)
-                except BusyError:
-                    continue  # another worker's
+        for config in runs:
+            try:
+                run(config)
+            except BusyError:
+                continue  # another worker's
 
     others = [threading.Thread(target=work, args=(index,)) for index in range(1, count)]
     for other in others:

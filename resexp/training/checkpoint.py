@@ -33,6 +33,8 @@ def load(folder: Path, device: torch.device) -> dict | None:
     for path in paths:
         try:
             return torch.load(path, map_location=device, weights_only=True)
+        except torch.OutOfMemoryError:
+            raise
         except (RuntimeError, EOFError, pickle.UnpicklingError):
             continue  # damaged, as after a full disk: the one before serves
     if paths:

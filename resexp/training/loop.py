@@ -34,7 +34,8 @@ class Trainer:
         draws: what layers draw from while training, if any do.
         channels_last: memory layout of the batches; the model's weights should have it, too.
         compiled: let torch.compile fuse the model's operations while training.
-        captured: record a step as a CUDA graph and replay it; the numbers stay the same.
+        captured: record a step as a CUDA graph and replay it; the numbers stay the same. Steps are
+            then taken within resexp.training.step.own_stream.
     """
 
     def __init__(
@@ -103,10 +104,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    @property
-    def capture_failure(self) -> str:
-        """Why the step could not be recorded as a CUDA graph; empty if it was, or was not to be."""
-        return getattr(self.launch, "failure", "")
+    def close(self) -> None:
+        """Let go of the recorded step, which would keep all of this in memory, and it in turn."""
+        self.launch = None
 
     def observed(self) -> dict:
         """What the interval that ends here has shown; waits for the device.
@@ -147,15 +147,31 @@ class Trainer:
             "meters": [meter.state() for meter in (self.interval, self.window)],
             "seconds": (self.seconds, self.training_seconds),
             "draws": self.draws.get_state() if self.draws else None,
+            "device": next(self.model.parameters()).device.type,
             "torch_generator": torch.get_rng_state(),
             "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from where `state` was taken, to the same numbers; before the first step."""
+        """Go on from where `state` was taken, to the same numbers; before the first step.
+
+        Raises:
+            ValueError: it was taken on another kind of device, whose generators draw other numbers.
+        """
+        here, there = next(self.model.parameters()).device.type, state.get("device")
+        if there not in (here, None):
+            raise ValueError(
+                f"this run was begun on a device of type {there} and cannot go on with {here}:"
+                f" take train.device={there}, or delete its folder to start anew"
+            )
         self.step, self.rows = state["step"], list(state["rows"])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for parameter, buffers in self.optimizer.state.items():
+            for name, value in buffers.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    # in the memory order of the weights, which train.channels_last may have changed
+                    buffers[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         self.batches.load_state_dict(state["batches"])
         self.warming_up = state["warming_up"]
         self.taken.fill_(self.step)

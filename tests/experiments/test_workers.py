@@ -1,11 +1,10 @@
 """Workers that are threads, as on a GPU: what one trains does not depend on the others."""
 
-from contextlib import nullcontext
-
 import pytest
+import torch
 
 from resexp.experiments import train, workers
-from resexp.experiments.compose import composed, resolved
+from resexp.experiments.compose import ConfigError, composed, resolved
 
 TIMES = ("seconds", "examples_per_second")
 
@@ -32,7 +31,7 @@ def test_threads_share_a_sweep_and_give_the_same_numbers(tmp_path):
         said.append((workers.worker_index(), config["seed"], status))
         return status
 
-    for thread in workers.start_threads(4, run, shared, nullcontext):
+    for thread in workers.start_threads(4, run, shared):
         thread.join()
     assert rows(tmp_path / "shared") == rows(tmp_path / "alone")
     assert {index for index, _, _ in said} <= {1, 2, 3}, "this one is 0"
@@ -42,7 +41,7 @@ def test_threads_share_a_sweep_and_give_the_same_numbers(tmp_path):
 def test_a_thread_leaves_a_run_that_another_holds(tmp_path):
     first, *_, last = shared = configs(tmp_path)
     with train.folder_of(first).held():
-        for thread in workers.start_threads(2, train.run, shared, nullcontext):
+        for thread in workers.start_threads(2, train.run, shared):
             thread.join()
     assert train.folder_of(first).recorded_status()["status"] == "missing"
     assert train.folder_of(last).recorded_status()["status"] == "done"
@@ -50,7 +49,15 @@ def test_a_thread_leaves_a_run_that_another_holds(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_one_thread_less_than_workers_is_started(count):
-    threads = workers.start_threads(count, lambda config: "done", [], nullcontext)
+    threads = workers.start_threads(count, lambda config: "done", [])
     assert len(threads) == count - 1
     for thread in threads:
         thread.join()
+
+
+def test_threads_do_not_mix_settings_of_the_process(monkeypatch):
+    monkeypatch.setattr(train.build, "device_of", torch.device)
+    execution = {"device": "cuda", "workers": 2}
+    runs = [{"train": execution, "precision": precision} for precision in ("tf32", "float32")]
+    with pytest.raises(ConfigError, match="tf32 holds for a whole process: sweep it by itself"):
+        train.share(runs, print)

@@ -1,6 +1,8 @@
 """The loop against a slow, obvious one, and what must hold when it stops and goes on."""
 
 import copy
+import gc
+import weakref
 
 import pytest
 import torch
@@ -8,6 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from resexp.data.batches import Batches, Split
+from resexp.experiments import build
+from resexp.experiments.compose import composed, resolved
 from resexp.training import checkpoint
 from resexp.training.evaluate import evaluate
 from resexp.training.loop import DivergedError, Trainer, fit
@@ -157,28 +161,6 @@ def test_a_loss_that_is_not_finite_is_named_by_its_step():
     assert [row["step"] for row in trainer.rows] == [7]
 
 
-def test_a_step_that_could_not_be_captured_goes_on_and_says_why():
-    class Refused:
-        """What resexp.training.step.Captured is after a failed recording."""
-
-        failure = "operation not permitted when stream is capturing"
-
-        def __init__(self, function):
-            self.function = function
-
-        def __call__(self):
-            self.function()
-
-    eager, refused = make_trainer(), make_trainer()
-    assert eager.capture_failure == ""
-    refused.launch = Refused(refused._on_device)
-    torch.manual_seed(1)
-    expected = run(eager)
-    torch.manual_seed(1)
-    assert run(refused) == expected
-    assert refused.capture_failure.startswith("operation not permitted")
-
-
 def test_evaluation_does_not_depend_on_the_batch_size_and_restores_the_mode():
     trainer = make_trainer()
     whole = trainer.splits["test"]
@@ -221,3 +203,44 @@ def test_channels_last_layout_changes_the_order_in_memory_only(shape):
     assert y.stride(1) == 1, "channels lie side by side"
     if len(shape) == 4:
         assert y.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_run_goes_on_in_another_memory_order(tmp_path):
+    """Momentum is moved along: a fused update reads it in the order of the weights."""
+
+    def rows_of(before, after):
+        first = build.trainer(small(before), CPU)
+        run(first, stop_at=9)
+        checkpoint.save(tmp_path, first.step, first.state_dict())
+        second = build.trainer(small(after), CPU)
+        second.load_state_dict(checkpoint.load(tmp_path, CPU))
+        for parameter, buffers in second.optimizer.state.items():
+            assert buffers["momentum_buffer"].stride() == parameter.stride()
+        return run(second)[-1]["train_loss"]
+
+    def small(channels_last):
+        network = ["model.depth=8", "model=resnet", "model.width=8", "schedule.steps=30", "batch_size=20"]
+        return resolved(composed("train", [*network, f"train.channels_last={channels_last}"]))
+
+    assert rows_of(True, False) == pytest.approx(rows_of(True, True), rel=1e-4)
+
+
+def test_a_run_begun_on_another_device_is_refused(tmp_path):
+    trainer = make_trainer()
+    state = trainer.state_dict() | {"device": "cuda"}
+    with pytest.raises(ValueError, match="begun on a device of type cuda and cannot go on with cpu"):
+        trainer.load_state_dict(state)
+    assert trainer.step == 0
+
+
+def test_a_closed_trainer_is_freed_at_once():
+    trainer = make_trainer()
+    run(trainer)
+    model = weakref.ref(trainer.model)
+    gc.disable()
+    try:
+        trainer.close()
+        del trainer
+        assert model() is None, "with all that it holds on the device"
+    finally:
+        gc.enable()

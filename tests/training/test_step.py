@@ -1,0 +1,89 @@
+"""How a step is recorded and replayed, with a stand-in for CUDA's graphs; test_cuda.py has the real."""
+
+import gc
+import threading
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from resexp.training import step
+from resexp.training.step import Captured, CaptureError, own_stream
+
+
+class Graph:
+    """Records that it was replayed."""
+
+    def __init__(self):
+        self.replays, self.registered = 0, []
+
+    def replay(self):
+        self.replays += 1
+
+    def register_generator_state(self, generator):
+        self.registered.append(generator)
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    """What Captured uses of torch.cuda; `seen` holds how each recording was asked for."""
+    seen = []
+
+    @contextmanager
+    def graph(graph, **options):
+        seen.append(options | {"collecting": gc.isenabled()})
+        yield
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: "the thread's")
+    return seen
+
+
+def test_three_calls_are_carried_out_then_one_is_recorded_and_replayed(cuda):
+    calls, generator = [], torch.Generator()
+    captured = Captured(lambda: calls.append("carried out"), [generator])
+    for _ in range(7):
+        captured()
+    assert len(calls) == 3 + 1, "recording calls it once, and computes nothing"
+    assert captured.graph.replays == 7 - 3, "each call is the work of one"
+    assert captured.graph.registered == [generator]
+    assert cuda == [{"stream": "the thread's", "capture_error_mode": "thread_local", "collecting": False}], (
+        "no older graph is freed meanwhile"
+    )
+    assert gc.isenabled()
+
+
+def test_what_cannot_be_recorded_stops_the_run_and_says_how_to_go_on(cuda):
+    def function():
+        if cuda:  # being recorded
+            try:
+                raise RuntimeError("operation not permitted when stream is capturing\nand more")
+            finally:
+                raise RuntimeError("operation failed due to a previous error during capture")
+
+    captured = Captured(function, [])
+    for _ in range(3):
+        captured()
+    with pytest.raises(CaptureError) as error:
+        captured()
+    assert str(error.value) == (
+        "the step cannot be recorded as a CUDA graph (operation not permitted when stream is capturing);"
+        " train.capture=false launches its kernels one by one"
+    )
+    assert gc.isenabled()
+
+
+def test_on_a_cpu_there_are_no_streams():
+    with own_stream(torch.device("cpu")):
+        assert torch.ones(2).sum() == 2
+
+
+def test_a_thread_keeps_its_stream(monkeypatch):
+    made = []
+    monkeypatch.setattr(step, "_OF_THREAD", threading.local())
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: made.append(device) or len(made))
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: stream)
+    gpus = [torch.device("cuda", i) for i in (0, 1)]
+    assert [own_stream(gpu) for gpu in (*gpus, *gpus)] == [1, 2, 1, 2]
+    assert made == gpus
