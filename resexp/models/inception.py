@@ -36,7 +36,8 @@ class Poly(nn.Module):
     two_way: F + G; poly_2: F + F F, the same weights twice; mpoly_2: F + G F.
 
     Source: Zhang et al. 2017 (arXiv:1611.05725), figure 4. Departure: an activation stands between
-    two modules that follow each other, as it does between blocks.
+    two modules that follow each other, as it does between blocks; poly_2 has its normalizations, too,
+    twice, so that their running statistics are of both places.
     """
 
     def __init__(self, parts: Parts, c_in: int, channels: int, stride: int, *, kind: str):
