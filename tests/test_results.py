@@ -80,6 +80,14 @@ def test_looks_linear_weights_train_where_usual_ones_do_not():
     assert error["looks_linear", 56] < error["residual", 56] < error["crelu", 56] / 5
 
 
+def test_relatives_stand_as_the_page_says():
+    error = final_errors("relatives", "case").rename(lambda case: case.removeprefix("relative_"))
+    assert set(error.nsmallest(3).index) == {"wide", "ror", "dense"}
+    assert error["resnet"] < error["plain"] < error["highway"]
+    assert error["resnext"] > error["resnet"] + 0.5
+    assert error[["stochastic", "fractal"]].min() > 3 * error["resnet"]
+
+
 def test_batch_normalization_allows_higher_learning_rates():
     error = final_errors("learning_rates", "model", "norm", "schedule.learning_rate").xs("resnet")
     assert error["batch"].idxmin() > error["none"].idxmin()
