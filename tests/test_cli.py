@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+
+from resexp import cli
 
 ROOT = Path(__file__).parents[1]
 TINY = ["model.width=4", "batch_size=64", "train.threads=1"]
@@ -131,13 +134,25 @@ def test_tab_completion(resexp):
         (["measure", "-m", "measure=gradient_correlation,gradients"], "no measure=gradients"),
     ],
 )
-def test_what_a_person_typed_wrong_gets_one_sentence_and_exit_2(resexp, tmp_path, arguments, message):
-    done = resexp(*arguments, env={"RESEXP_DATA": str(tmp_path)})
-    assert done.returncode == 2, done.stdout + done.stderr
-    (line,) = done.stderr.strip().splitlines()
+def test_what_a_person_typed_wrong_gets_one_sentence_and_exit_2(
+    monkeypatch, capfd, tmp_path, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESEXP_DATA", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["resexp", *arguments])
+    with pytest.raises(SystemExit) as ended:  # in this process, which has loaded torch
+        cli.main()
+    assert ended.value.code == 2
+    (line,) = capfd.readouterr().err.strip().splitlines()
     assert line.startswith("resexp: ")
     assert message in line
     assert not list((tmp_path / "results").rglob("config.json")), "before any job of a sweep starts"
+
+
+def test_a_refusal_is_all_that_a_terminal_shows(resexp):
+    done = resexp("train", "-m", "model=resnet20,plian20")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"resexp: .*did you mean plain20\?.*\n", done.stderr)
 
 
 def test_bench_times_every_way_and_writes_its_tables(resexp, tmp_path):

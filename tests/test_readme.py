@@ -1,8 +1,11 @@
 """Every command in the README runs, with tiny settings in place of its own."""
 
+import json
+import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,22 @@ TINY = {
     "schedule.steps": "1",
     "train.threads": "1",
 }
+# In one process, so that torch is loaded once.
+ONE_AFTER_THE_OTHER = """
+import json, sys
+from resexp import cli
+for arguments in json.loads(sys.argv[1]):
+    print("#", *arguments, flush=True)
+    sys.argv = ["resexp", *arguments]
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code or 0
+    print("# exit", code, flush=True)
+    if code:
+        sys.exit(1)
+"""
 
 
 def tiny(command: str) -> list[str]:
@@ -59,13 +78,20 @@ def test_make_has_the_target(command):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_commands_of_resexp_run_in_order(resexp):
+def test_the_commands_of_resexp_run_in_order(tmp_path):
     commands = [c for c in COMMANDS if not c.startswith("make")]
     assert len(commands) > 5
-    for command in commands:
-        assert command.startswith("resexp ")
-        done = resexp(*tiny(command))
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert all(command.startswith("resexp ") for command in commands)
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_THE_OTHER, json.dumps([tiny(command) for command in commands])],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert done.stdout.count("# exit 0\n") == len(commands)
 
 
 def test_every_link_leads_somewhere():
