@@ -118,6 +118,27 @@ def test_the_published_protocol_is_the_default_on_cifar():
     assert config["precision"] == "float32"
 
 
+@pytest.mark.parametrize("name", ["shortcut_variants_cifar10", "activation_orders_cifar10"])
+def test_the_protocol_of_2016_starts_with_400_steps_at_a_tenth(name):
+    """He et al. 2016, section 3: whatever the error is, and at every depth."""
+    config = resolved(composed("train", [f"experiment={name}"]))
+    schedule = build.make(config["schedule"], "schedule")
+    assert schedule.warms_up
+    assert schedule.at(0, warming_up=True) == 0.01
+    assert schedule.warm_up_window == 400
+    assert schedule.warm_up_ends(100.0)
+    assert schedule.at(400, warming_up=False) == 0.1
+
+
+@pytest.mark.parametrize("name", ["imagenet_resnet152", "imagenet_plain34", "imagenet_densenet"])
+def test_networks_for_imagenet_do_not_warm_up(name):
+    """He et al. 2016, section 5."""
+    config = resolved(composed("train", [f"model={name}", "dataset=fake"]))
+    assert not build.make(config["schedule"], "schedule").warms_up
+    chosen = resolved(composed("train", [f"model={name}", "dataset=fake", "schedule=he"]))
+    assert chosen["schedule"]["name"] == "he", "what is typed comes first"
+
+
 def test_every_yaml_says_what_it_is_in_its_first_line():
     for path in CONF.rglob("*.yaml"):
         lines = [line for line in path.read_text().splitlines() if line != "# @package _global_"]

@@ -24,7 +24,6 @@ from resexp.training.precision import autocast
 
 ALLOWED_TARGETS = ("resexp.", "torch.nn.", "torch.optim.")
 EVALUATION_BATCH = 1000
-DEFAULT_BLOCK = "post_activation"  # of conf/train.yaml
 # Layers draw from the global generator as they are built, and so does whatever shares it.
 _BUILDING = threading.Lock()
 # Keys that do not change what a run computes.
@@ -78,11 +77,18 @@ def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
 
     No global random state is changed.
     """
+    _refuse_unused_block(config)
     with torch.random.fork_rng(devices=[]):  # layers draw as they are built, before init does
         torch.manual_seed(_seed(config["seed"], "layers"))
         model = make(config["model"], "model")
     make(config["init"], "init")(model, generator(config["seed"], "init"))
     return model.to(device)
+
+
+def _refuse_unused_block(config: dict) -> None:
+    model = config["model"]
+    if "block" not in model and config["block"] != resolved(composed("train", []))["block"]:
+        raise ValueError(f"model={model['name']} has no residual blocks: leave out block=...")
 
 
 def model_by_name(name: str, **choices: Any) -> nn.Module:
@@ -113,8 +119,7 @@ def check(config: dict) -> None:
         for key in ("workers", "threads", "max_minutes"):
             if (value := config["train"][key]) is not None and value <= 0:
                 raise ValueError(f"train.{key} must be above 0, got {value}")
-        if "block" not in config["model"] and config["block"]["name"] != DEFAULT_BLOCK:
-            raise ValueError(f"model={config['model']['name']} has no residual blocks: leave out block=...")
+        _refuse_unused_block(config)
         with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
             model = make(config["model"], "model")
             make(config["init"], "init")(model, None)

@@ -10,6 +10,7 @@ from resexp.models.activations import CReLU
 from resexp.models.blocks import ResidualBlock, Sum
 from resexp.models.inception import Inception
 from resexp.models.random_layers import Dropout
+from resexp.models.ror import RoR
 from resexp.models.shortcuts import Gated
 
 WEIGHTS = nn.Conv1d | nn.Conv2d | nn.Linear
@@ -178,11 +179,13 @@ def _last_layers(model: nn.Module) -> list[nn.Module]:
 
 
 def _readers_of_the_stream(model: nn.Module) -> list[nn.Module]:
-    """The first weight layer, and what a shortcut applies to an input without activation."""
+    """The first weight layer, and what shortcuts apply to an input without activation."""
     found = _weights(model)[:1]
     for block in model.modules():
         if isinstance(block, ResidualBlock) and block.tail:
             found += _weights(block.shortcut)
+    if isinstance(model, RoR) and model.blocks[-1].tail:
+        found += _weights(model.around_stages) + _weights(model.around_all)
     return found
 
 

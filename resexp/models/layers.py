@@ -36,7 +36,7 @@ class Basic:
         dropout: behind the activation of each but the last, so right before the next convolution
             (Zagoruyko and Komodakis 2016, section 2.4 and figure 1d, and the authors' code).
     Raises:
-        ValueError: count or expansion below 1, or dropout not in [0, 1).
+        ValueError: count or expansion below 1, dropout not in [0, 1), or dropout in a block of one.
     """
 
     count: int = 2
@@ -50,6 +50,10 @@ class Basic:
             raise ValueError(f"block.layers.expansion must be at least 1, got {self.expansion}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"block.layers.dropout must lie in [0, 1), got {self.dropout}")
+        if self.dropout and self.count == 1:
+            raise ValueError(
+                "block.layers.dropout stands between layers, and this block has one: leave it out"
+            )
 
     def __call__(self, channels: int, stride: int) -> list[Layer]:
         strides = [stride, *[1] * (self.count - 1)]

@@ -41,7 +41,8 @@ class StochasticDepth(RandomLayer):
     Raises:
         ValueError: survival not in (0, 1].
     Source: Huang et al. 2016 (arXiv:1603.09382), sections 3 and 4: p_L = 0.5. Departure: a branch
-    that is left out is computed and multiplied by zero, so no time is saved.
+    that is left out is computed and multiplied by zero, so no time is saved; the shortcut that
+    changes shapes is strided, where theirs averages.
     """
 
     def __init__(self, position: float, *, survival: float):

@@ -62,8 +62,8 @@ class VGG(nn.Module):
         features = channels * positions**parts.dims if hidden else channels
         fully_connected: list[nn.Module] = []
         for _ in range(2 if hidden else 0):
-            fully_connected += [nn.Linear(features, hidden), nn.ReLU(inplace=True), Dropout(dropout)]
-            features = hidden
+            fully_connected += [nn.Linear(features, hidden), parts.activation(), Dropout(dropout)]
+            features = parts.activated(hidden)
         self.head = nn.Sequential(*fully_connected, nn.Linear(features, num_classes))
 
     def forward(self, x: Tensor) -> Tensor:

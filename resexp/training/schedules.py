@@ -17,7 +17,7 @@ class StepDecay:
         divisor: of the rate at each fraction.
         divide_at: fractions of `steps`, ascending, each in (0, 1).
         depth: weight layers of the network.
-        warm_up_from_depth: networks of at least this depth warm up.
+        warm_up_from_depth: networks of at least this depth warm up; None: no network does.
         warm_up_learning_rate: while they do.
         warm_up_error_percent: training error below which the warm-up is over.
         warm_up_window: steps over which that error is averaged, and after which it is looked at.
@@ -33,7 +33,7 @@ class StepDecay:
     divisor: float
     divide_at: Sequence[float]
     depth: int
-    warm_up_from_depth: int
+    warm_up_from_depth: int | None
     warm_up_learning_rate: float
     warm_up_error_percent: float
     warm_up_window: int
@@ -53,7 +53,7 @@ class StepDecay:
     @property
     def warms_up(self) -> bool:
         """Whether the run starts with a warm-up."""
-        return self.depth >= self.warm_up_from_depth
+        return self.warm_up_from_depth is not None and self.depth >= self.warm_up_from_depth
 
     def warm_up_ends(self, error_percent: float) -> bool:
         """Whether this training error, averaged over the window, ends the warm-up."""

@@ -26,6 +26,7 @@ def test_build_model_for_notebooks():
         ({"name": "resnet57"}, r"no model=resnet57 \(did you mean resnet56\?\); there are densenet"),
         ({"name": "resnet20", "norm": "bach"}, r"no norm=bach \(did you mean batch\?\)"),
         ({"name": "resnet20", "model__depth": 21}, r"6n\+2"),
+        ({"name": "densenet", "block": "bottleneck"}, "model=densenet has no residual blocks"),
     ],
 )
 def test_build_model_says_what_there_is(choices, message):
@@ -73,6 +74,7 @@ def test_settings_leave_out_where_and_how_a_run_is_carried_out():
         (["activation._target_=torch.nn.Relu"], r"there is no torch.nn.Relu"),
         (["model=plain", "shortcut=zero_pad"], "model=plain has no shortcuts"),
         (["model=vgg", "block=bottleneck"], "model=vgg has no residual blocks: leave out block="),
+        (["model=vgg", "block.branches=3"], "model=vgg has no residual blocks: leave out block="),
         (["precision=half"], "precision must be one of float32, tf32, bfloat16"),
         (["train.device=gpu"], "device must be auto, cpu, cuda or cuda:N, got 'gpu'"),
         (["train.device=cuda:77"], "this machine has . CUDA devices"),

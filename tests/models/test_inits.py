@@ -85,6 +85,7 @@ LINEAR = [
     "model=recurrent block=full_preactivation",
     "model=residual_mlp block=full_preactivation",
     "model=ror model.depth=8",
+    "model=ror model.depth=8 model.width=9 block=full_preactivation",
     "model=stochastic model.depth=8 block=full_preactivation",
 ]
 NOT_LINEAR = [

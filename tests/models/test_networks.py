@@ -261,6 +261,7 @@ def test_an_mlp_reads_any_shape():
         (["block=bottleneck", "block.layers.groups=0", "model.depth=20"], "groups must be at least 1, got 0"),
         (["model=resnext", "block.layers.groups=7"], "block.layers.groups=7 must divide the 512 channels"),
         (["block.layers.count=0"], "block.layers.count must be at least 1"),
+        (["block=relu_first", "block.layers.dropout=0.3"], "stands between layers, and this block has one"),
         *((["model=" + name, "shortcut=zero_pad"], f"model={name} has no shortcuts")
           for name in ("vgg", "densenet", "fractal")),
         *((["model=" + name, "branch=stochastic_depth"], f"model={name} has no residual branches")
