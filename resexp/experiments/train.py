@@ -157,6 +157,7 @@ def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Si
         bar.update()
         stopping = signals.received or stop.time_is_up(execution["max_minutes"])
         if stopping or time.monotonic() - saved_at >= 60 * execution["checkpoint_minutes"]:
+            trainer.wait()  # the host is ahead of a GPU by many steps
             checkpoint.save(folder.path, trainer.step, trainer.state_dict())
             saved_at = time.monotonic()
         return bool(stopping)

@@ -104,6 +104,14 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
+    def wait(self) -> None:
+        """Wait until the device has taken the steps that it was given; the time counts as theirs."""
+        started = time.perf_counter()
+        self.taken.item()
+        waited = time.perf_counter() - started
+        self.training_seconds += waited
+        self.seconds += waited
+
     def close(self) -> None:
         """Let go of the recorded step, which would keep all of this in memory, and it in turn."""
         self.launch = None
