@@ -28,12 +28,12 @@ reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: trai
 	$(MAKE) --no-print-directory figures
 
 # The commands skip what is done by themselves; the stamp saves even asking, while no source is newer.
-results/runs/depth_sweep/.collected: $(SOURCES)
+results/runs/depth_sweep/.collected: $(SOURCES) | .venv/ready
 	$(BIN)/resexp train -m experiment=depth_sweep
 	$(BIN)/resexp collect depth_sweep
 	touch $@
 
-results/runs/%/.collected: $(SOURCES)
+results/runs/%/.collected: $(SOURCES) | .venv/ready
 	$(BIN)/resexp measure -m experiment=$*
 	$(BIN)/resexp collect $*
 	touch $@
@@ -45,7 +45,7 @@ figures: $(FIGURES) ## redraw what is stale from results/tables/
 # A figure depends on its script, what scripts share, and the tables that its script names.
 results/figures/%.pdf: scripts/plot_%.py $(wildcard resexp/plots/*.py) \
   $$(wildcard $$(shell grep -ohE 'results/(tables|reference)/[a-z0-9_]+\.csv' scripts/plot_$$*.py)) \
-  $$(wildcard results/tables/*.json)
+  $$(wildcard results/tables/*.json) results/reference/comparisons.csv
 	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) $<
 
 test: setup ## the default tests, on the CPU

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from resexp.plots import style
 from resexp.plots.save import folders, made_with, read, save
@@ -31,7 +32,13 @@ INPUTS = {
     "images": ("white-noise images, 30 (conv.)", ":"),
     "cifar10": ("CIFAR-10 images, 30 (conv.)", ":"),
 }
-LIMITS = {"none": (1e-2, 1e250), "batch": (0.5, 5e4), "layer": (0.5, 5e4), "group": (0.5, 5e4)}
+LIMITS = {
+    "none": (1e-6, 1e305),
+    "scaled_sum": (1e-4, 1e4),
+    "batch": (0.5, 5e4),
+    "layer": (0.5, 5e4),
+    "group": (0.5, 5e4),
+}
 FORWARD, BACKWARD = "#0072B2", "#D55E00"
 
 
@@ -64,8 +71,16 @@ def draw(table: pd.DataFrame, overflow: pd.DataFrame) -> Figure:
 
 def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
     """Mean over seeds; a log axis for blocks, so the first ones can be told apart."""
-    # limits come first: matplotlib's margins around 2^1000 would overflow
-    axes.set(xscale="log", yscale="log", xlim=(0.9, 1200), ylim=LIMITS.get(setup, (1e-3, 1e3)))
+    low, high = LIMITS.get(setup, (1e-3, 1e3))
+    axes.set(xscale="log", xlim=(0.9, 1200))
+    exponents = high > 1e200  # where matplotlib's own logarithmic axis overflows
+    scaled = np.log10 if exponents else np.asarray
+    if exponents:
+        axes.set(ylim=np.log10([low, high]))
+        axes.yaxis.set_major_locator(MultipleLocator(100))
+        axes.yaxis.set_major_formatter(lambda exponent, _: f"$10^{{{exponent:.0f}}}$")
+    else:
+        axes.set(yscale="log", ylim=(low, high))
     axes.set_autoscale_on(False)
     for kind, rows in table.groupby("inputs", sort=False):
         mean = rows.groupby("block")[["variance", "gradient_variance"]].mean()
@@ -73,12 +88,14 @@ def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
         x = mean.index + 1
         # relative to the first block, or the last: the input's own variance is not the subject
         forward, backward = mean["variance"], mean["gradient_variance"]
-        axes.plot(x, forward / forward.iloc[0], line_style, color=FORWARD, label=f"forward, {label}")
-        axes.plot(x, backward / backward.iloc[-1], line_style, color=BACKWARD, label=f"backward, {label}")
+        axes.plot(x, scaled(forward / forward.iloc[0]), line_style, color=FORWARD, label=f"forward, {label}")
+        axes.plot(
+            x, scaled(backward / backward.iloc[-1]), line_style, color=BACKWARD, label=f"backward, {label}"
+        )
     longest = table[table["inputs"] == "gaussian"]["block"].to_numpy()
     block = np.unique(longest)
     for expected in theory(setup, block, block.max()):
-        axes.plot(block + 1, expected, color="black", linestyle=(0, (1, 2)), linewidth=1.1, zorder=3)
+        axes.plot(block + 1, scaled(expected), color="black", linestyle=(0, (1, 2)), linewidth=1.1, zorder=3)
 
 
 def mark_overflow(axes: Axes, overflow: pd.DataFrame) -> None:
@@ -92,7 +109,7 @@ def mark_overflow(axes: Axes, overflow: pd.DataFrame) -> None:
         label = f"{formats.replace(' ', ', ')} overflows ({min(blocks):.0f}-{max(blocks):.0f})"
         axes.axvline(block + 1, color="#666666", linewidth=0.7)
         axes.text(
-            block + 1, 0.98, label, rotation=90,
+            block + 1, 0.9, label, rotation=90,
             transform=axes.get_xaxis_transform(), ha="right", va="top", fontsize=6, color="#666666",
         )  # fmt: skip
 
@@ -100,9 +117,11 @@ def mark_overflow(axes: Axes, overflow: pd.DataFrame) -> None:
 def main() -> None:
     where = folders()
     table, overflow = read(where.tables, TABLE), read(where.tables, OVERFLOW)
+    experiments = ["variance_growth"]
     # white noise stands in for images where nobody has measured on CIFAR-10
     if (where.tables / Path(IMAGES).name).exists():
         table = pd.concat([table[table["inputs"] != "images"], read(where.tables, IMAGES)])
+        experiments.append("variance_growth_cifar10")
     with mpl.rc_context(style.SETTINGS):
         facts = {
             "figure": "variance after each block of residual networks at initialization",
@@ -121,7 +140,7 @@ def main() -> None:
                 "theory's gradient for normalized branches, (K + 1)/(k + 1), takes the deviation over the "
                 "batch for that over the weights; batch normalization divides by the smaller one",
             ],
-            **made_with(where.tables, "variance_growth"),
+            **made_with(where.tables, *experiments),
         }  # fmt: skip
         save(draw(table, overflow), where.figures, "variance_growth", facts)
 

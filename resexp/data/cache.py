@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,18 +26,21 @@ def cached(root: Path, name: str, files: Iterable[Path], decode: Callable[[], Da
         root: the dataset's folder; where it cannot be written, the user's cache folder serves.
         name: of the copy.
         files: the source; their names, sizes and times say whether the copy is still good.
-        decode: reads the source.
+        decode: reads the source. Where no copy can be kept, as on a full disk, it does so every time.
     """
     key = hashlib.sha256(
-        "\n".join(f"{f} {(s := f.stat()).st_size} {s.st_mtime_ns}" for f in files).encode()
+        "\n".join(f"{f.resolve()} {(s := f.stat()).st_size} {s.st_mtime_ns}" for f in files).encode()
     ).hexdigest()
-    path = _folder(root) / f"{name}-{key[:16]}.npz"
-    with exclusive(path.with_suffix(".lock"), wait=True):
-        if (dataset := _read(path)) is None:
-            dataset = decode()
-            with atomic(path) as temporary, temporary.open("wb") as file:
-                np.savez(file, **{f: getattr(dataset, f).numpy() for f in FIELDS})
-    return dataset
+    path, dataset = _folder(root) / f"{name}-{key[:16]}.npz", None
+    try:
+        with exclusive(path.with_suffix(".lock"), wait=True):
+            if (dataset := _read(path)) is None:
+                dataset = decode()
+                with atomic(path) as temporary, temporary.open("wb") as file:
+                    np.savez(file, **{f: getattr(dataset, f).numpy() for f in FIELDS})
+    except OSError as error:
+        print(f"no copy of {name} is kept in {path.parent}: {error}", file=sys.stderr)
+    return decode() if dataset is None else dataset
 
 
 def _folder(root: Path) -> Path:

@@ -14,6 +14,7 @@ from torch import Tensor
 from resexp.data import folders
 from resexp.data.cache import cached
 from resexp.data.dataset import Dataset, check_classes, existing
+from resexp.data.fetch import fetch
 
 TRAIN, TEST = 50_000, 10_000
 # The files of the official archives with their md5 sums (cs.toronto.edu/~kriz/cifar.html).
@@ -176,11 +177,8 @@ def _images(path: Path, array: np.ndarray) -> Tensor:
 
 
 def _download(root: Path, num_classes: int) -> None:
-    # torchvision takes seconds to import and is absent beside some CPU builds of torch.
-    from torchvision import datasets
-
     try:
-        getattr(datasets, f"CIFAR{num_classes}")(root, download=True)
+        fetch(root, f"CIFAR{num_classes}", lambda: _find(root, num_classes) is not None)
     except (OSError, RuntimeError) as error:
         raise ValueError(
             _no_data(root, num_classes, f" (fetching it failed: {' '.join(str(error).split())})")

@@ -1,6 +1,7 @@
 """MNIST (LeCun et al. 1998) and Fashion-MNIST (Xiao et al. 2017)."""
 
 import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from resexp.data.dataset import Dataset, check_classes, existing
+from resexp.data.fetch import fetch
 
 # Examples per class; MNIST is not balanced.
 COUNTS = {
@@ -65,10 +67,10 @@ def _read(folder: Path, name: str, dims: int) -> Tensor:
     path, packed = folder / name, folder / f"{name}.gz"
     try:
         raw = path.read_bytes() if path.is_file() else gzip.decompress(packed.read_bytes())
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"cannot read {folder / name}: {error}") from error
-    sizes = np.frombuffer(raw[4 : 4 + 4 * dims], dtype=">u4").astype(int)
     header = 4 + 4 * dims
+    sizes = np.frombuffer(raw[4:header].ljust(4 * dims, b"\0"), dtype=">u4").astype(int)
     if raw[:4] != bytes([0, 0, 8, dims]) or len(raw) - header != sizes.prod():
         raise ValueError(f"{folder / name} is truncated or no idx file of {dims} dimensions")
     array = np.frombuffer(raw, dtype=np.uint8, offset=header).reshape(sizes)
@@ -76,11 +78,8 @@ def _read(folder: Path, name: str, dims: int) -> Tensor:
 
 
 def _download(root: Path, variant: str) -> None:
-    # torchvision takes seconds to import and is absent beside some CPU builds of torch.
-    from torchvision import datasets
-
     try:
-        getattr(datasets, variant)(root, download=True)
+        fetch(root, variant, lambda: _find(root, variant) is not None)
     except (OSError, RuntimeError) as error:
         raise ValueError(
             _no_data(root, variant, f" (fetching it failed: {' '.join(str(error).split())})")

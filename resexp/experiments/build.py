@@ -85,6 +85,16 @@ def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
     return model.to(device)
 
 
+def _check_data_settings(data: dict) -> None:
+    if data["crop_padding"] < 0:
+        raise ValueError(f"dataset.crop_padding must be at least 0, got {data['crop_padding']}")
+    if data["dims"] != 2 and (data["crop_padding"] or data["flip"]):
+        raise ValueError(
+            f"dataset={data['name']} has sequences, which are not cropped or mirrored: leave out"
+            " dataset.crop_padding and dataset.flip"
+        )
+
+
 def _refuse_unused_block(config: dict) -> None:
     model = config["model"]
     if "block" not in model and config["block"] != resolved(composed("train", []))["block"]:
@@ -116,9 +126,10 @@ def check(config: dict) -> None:
     try:
         if config["interval"] < 1:
             raise ValueError(f"interval must be at least 1, got {config['interval']}")
-        for key in ("workers", "threads", "max_minutes"):
+        for key in ("workers", "threads", "max_minutes", "checkpoint_minutes"):
             if (value := config["train"][key]) is not None and value <= 0:
                 raise ValueError(f"train.{key} must be above 0, got {value}")
+        _check_data_settings(config["dataset"])
         _refuse_unused_block(config)
         with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
             model = make(config["model"], "model")

@@ -37,7 +37,8 @@ class CheckedSweep(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Exit with 2, and one sentence, for the first run that cannot be carried out.
 
-        Otherwise exit with 0 when all runs have been gone through, and with 1 if one has failed.
+        Otherwise exit with 0 when all runs have been gone through, and with 1 if one has failed, or was
+        left unfinished while there was time.
         """
         try:
             self._start(config)
@@ -52,6 +53,7 @@ class CheckedSweep(Callback):
 
     def _start(self, config: DictConfig) -> None:
         self.command = importlib.import_module(f"resexp.experiments.{config.command}")
+        self.max_minutes = config.train.max_minutes if config.command == "train" else None
         runs = self._checked(config)
         self.folders = [self.command.folder_of(run) for run in runs]
         if not _is(config.hydra.launcher, BasicLauncher) or not _is(config.hydra.sweeper, BasicSweeper):
@@ -103,7 +105,9 @@ class CheckedSweep(Callback):
         if not workers.worker_index():
             counts = (f"{statuses.count(status)} {status}" for status in sorted(set(statuses)))
             print(", ".join(counts), flush=True)
-        return int("failed" in statuses)
+        # what another terminal is at is its matter; what a worker has left behind is ours
+        left = {"interrupted", "missing"} if not stop.time_is_up(self.max_minutes) else set()
+        return int(bool(left.union({"failed"}).intersection(statuses)))
 
 
 def _is(node: DictConfig, plugin: type) -> bool:
@@ -159,7 +163,7 @@ def planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
     if experiment not in options("experiment"):
         return [], []
     command = command_of(experiment)
-    base = [f"experiment={experiment}", f"train.runs={runs}" if command == "train" else f"runs={runs}"]
+    base = [f"experiment={experiment}"]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -167,7 +171,10 @@ def planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
             with open_dict(sweep):
                 sweep.hydra.job.config_name = command
             params, compose_one = dict(sweep.hydra.sweeper.params), _Composer(sweep)
-            return [resolved(compose_one(job)) for job in _jobs(params, base)], list(params)
+            found = [resolved(compose_one(job)) for job in _jobs(params, base)]
+            for config in found:  # not an override, which would give a meaning to commas and brackets
+                (config["train"] if command == "train" else config)["runs"] = str(runs)
+            return found, list(params)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explained(error, command, base)) from error
 

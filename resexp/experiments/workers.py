@@ -53,7 +53,7 @@ def start_processes(count: int) -> list[subprocess.Popen]:
         return []
     others = [
         subprocess.Popen(
-            [sys.executable, "-m", "resexp", "train", *sys.argv[1:]],
+            [sys.executable, "-P", "-m", "resexp", "train", *sys.argv[1:]],
             env=os.environ | {VARIABLE: str(index)},
         )
         for index in range(1, count)

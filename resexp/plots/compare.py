@@ -23,7 +23,15 @@ def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     Returns:
         keys, test_error_percent, train_error_percent, diverged. A run that diverged ends with a row
         without numbers.
+    Raises:
+        ValueError: keys that do not tell the runs apart.
     """
+    there = table.dropna(subset="test_error_percent")
+    if there.duplicated([*keys, "step"]).any():
+        raise ValueError(
+            f"{', '.join(keys)} do not tell the runs of this table apart; collect those of one dataset and"
+            " one depth with `resexp collect NAME --only dataset=... --only model.depth=...`"
+        )
     last = table.sort_values([*keys, "step"]).groupby(list(keys), dropna=False).tail(1)
     last = last.assign(diverged=last["test_error_percent"].isna())
     return last[[*keys, "test_error_percent", "train_error_percent", "diverged"]]

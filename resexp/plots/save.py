@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from resexp.files import atomic
+
 # it remarks on the missing date, which is missing so that a figure redraws to the same bytes
 logging.getLogger("fontTools").setLevel(logging.ERROR)
 
@@ -39,10 +41,10 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def made_with(folder: Path, experiment: str) -> dict:
-    """Devices, torch versions and commits of an experiment's runs, for a figure's facts."""
-    runs = json.loads((folder / f"{experiment}.json").read_text())["runs"]
-    sessions = [session for run in runs for session in run["sessions"]]
+def made_with(folder: Path, *experiments: str) -> dict:
+    """Devices, torch versions and commits of the experiments' runs, for a figure's facts."""
+    records = [json.loads((folder / f"{experiment}.json").read_text()) for experiment in experiments]
+    sessions = [session for record in records for run in record["runs"] for session in run["sessions"]]
     return {
         "devices": sorted({session["device"] for session in sessions}),
         "torch": sorted({session["versions"]["torch"] for session in sessions}),
@@ -53,7 +55,8 @@ def made_with(folder: Path, experiment: str) -> dict:
 def save(figure: Figure, folder: Path, name: str, facts: dict) -> None:
     """Write `<name>.pdf`, `<name>.png` and, beside them, what the caption says as `<name>.json`."""
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-    figure.savefig(folder / f"{name}.png", metadata={"Software": None})
-    (folder / f"{name}.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    with atomic(folder / f"{name}.pdf") as pdf:  # in its place when all is written: make looks at it
+        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})
+        figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+        (folder / f"{name}.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     print(f"{folder / name}.pdf .png .json")

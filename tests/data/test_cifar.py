@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from resexp.data import cifar
+from resexp.data import cache, cifar
 from resexp.data.dataset import check_classes, existing
 
 
@@ -37,6 +37,18 @@ def assert_holds(dataset, arrays):
     assert np.array_equal(dataset.targets.numpy(), arrays["y_train"])
     assert np.array_equal(dataset.test_inputs.numpy(), arrays["x_test"])
     assert np.array_equal(dataset.test_targets.numpy(), arrays["y_test"])
+
+
+def test_where_no_copy_can_be_kept_the_data_is_read_all_the_same(tmp_path, arrays, monkeypatch, capsys):
+    np.savez(tmp_path / "cifar10.npz", **arrays)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache.np, "savez", full)
+    assert_holds(load(tmp_path), arrays)
+    assert "no copy of cifar10 is kept" in capsys.readouterr().err
+    assert not list((tmp_path / ".resexp").glob("*.npz"))
 
 
 @pytest.fixture

@@ -50,6 +50,13 @@ def test_a_missing_or_damaged_file_is_refused(files):
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(ValueError, match=r"cannot read .*t10k-labels"):
         load(files)
+    whole = gzip.compress(bytes(range(256)) * 8)
+    path.write_bytes(whole[:12] + bytes([whole[12] ^ 0xFF]) + whole[13:])  # zlib's own kind of error
+    with pytest.raises(ValueError, match=r"cannot read .*t10k-labels"):
+        load(files)
+    path.write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0])))
+    with pytest.raises(ValueError, match=r"t10k-labels.* is truncated"):
+        load(files)
     path.unlink()
     with pytest.raises(ValueError, match=r"cannot read .*t10k-labels"):
         load(files)

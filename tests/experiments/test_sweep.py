@@ -48,3 +48,29 @@ def test_what_does_not_fit_is_refused_in_hydras_words(loader, wrong):
     with pytest.raises(type(ours.value)) as theirs:
         loader.load_sweep_config(master, [wrong])
     assert str(ours.value) == str(theirs.value)
+
+
+def test_a_folder_of_runs_may_have_any_name(tmp_path):
+    runs = tmp_path / "a=b, [c] {d} (e)"
+    plan, _ = sweep.planned("depth_sweep", runs)
+    assert sweep.folder_of(plan[0]).path.parent == runs / "depth_sweep"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [(["done", "diverged"], 0), (["done", "running"], 0), (["done", "interrupted"], 1), (["failed"], 1)],
+)
+def test_the_exit_code_says_whether_something_is_left(monkeypatch, statuses, code):
+    class Folder:
+        def __init__(self, status):
+            self.now = status
+
+        def status(self):
+            return {"status": self.now}
+
+    checked = sweep.CheckedSweep()
+    checked.folders, checked.max_minutes = [Folder(status) for status in statuses], None
+    assert checked._sum_up() == code
+    checked.max_minutes = 9
+    monkeypatch.setattr(sweep.stop, "time_is_up", lambda minutes: minutes == 9)
+    assert checked._sum_up() == ("failed" in statuses), "the time was up: the same command goes on"

@@ -126,3 +126,9 @@ def test_scripts_draw_from_tables_alone(name, tmp_path):
     assert facts["panels"][0]["runs"] == len(rows)
     assert facts["panels"][0]["diverged"] == 0
     assert (tmp_path / f"figures/{name}.png").stat().st_size > 10_000
+
+
+def test_runs_that_the_options_do_not_tell_apart_are_refused():
+    table = pd.DataFrame(run("case", "a", 0, [5.0, 4.0]) + run("case", "a", 0, [9.0, 8.0]))
+    with pytest.raises(ValueError, match="case, seed do not tell the runs of this table apart"):
+        compare.final(table, ["case", "seed"])

@@ -1,6 +1,7 @@
 """The measurements' figures draw what their tables hold."""
 
 import importlib.util
+import math
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,9 @@ def test_variance_panels_mark_the_overflow():
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert texts == ["float16 overflows (28-28)", "float32 overflows (257-257)"]
     assert not figure.axes[2].texts
-    assert figure.axes[0].lines[0].get_xydata().tolist() == [[k + 1, 2.0**k] for k in range(6)]
+    exponents = figure.axes[0].lines[0].get_xydata().tolist()
+    assert exponents == [pytest.approx([k + 1, k * math.log10(2)]) for k in range(6)]
+    assert figure.axes[1].lines[0].get_xydata().tolist() == [[k + 1, 2.0**k] for k in range(6)]
 
 
 @pytest.mark.parametrize("name", sorted(p.stem.removeprefix("plot_") for p in ROOT.glob("scripts/plot_*.py")))
