@@ -4,6 +4,7 @@ One row per dataset: (a) test and (b) training error against step, (c) final err
 """
 
 import json
+import sys
 
 import matplotlib as mpl
 import pandas as pd
@@ -164,6 +165,8 @@ def main() -> None:
             continue
         tables.append(pd.read_csv(there[0], usecols=COLUMNS))
         described.append(facts(there[0], tables[-1]))
+    if not tables:
+        sys.exit("nothing to draw: make a table with `resexp train -m experiment=depth_sweep` and collect")
     curves, numbers = (pd.read_csv(where.reference / name.rpartition("/")[2]) for name in REFERENCES)
     with mpl.rc_context(style.SETTINGS):
         save(

@@ -126,9 +126,11 @@ def check(config: dict) -> None:
     try:
         if config["interval"] < 1:
             raise ValueError(f"interval must be at least 1, got {config['interval']}")
-        for key in ("workers", "threads", "max_minutes", "checkpoint_minutes"):
+        for key in ("workers", "threads", "max_minutes"):
             if (value := config["train"][key]) is not None and value <= 0:
                 raise ValueError(f"train.{key} must be above 0, got {value}")
+        if (minutes := config["train"]["checkpoint_minutes"]) < 0:  # 0: after every step
+            raise ValueError(f"train.checkpoint_minutes must be at least 0, got {minutes}")
         _check_data_settings(config["dataset"])
         _refuse_unused_block(config)
         with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked

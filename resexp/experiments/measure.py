@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import resexp.experiments.schema  # noqa: F401  registers the schema
+from resexp.data.dataset import hold_out
 from resexp.experiments import build
 from resexp.experiments.compose import ConfigError, resolved
 from resexp.experiments.listing import CONF
@@ -114,7 +115,8 @@ def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, i
     for path in trained_runs(config):
         settings = RunFolder(path).config()
         networks = before_and_after(path, device)
-        data = build.load_dataset(settings).to(device)
+        # with the statistics of what it was trained on
+        data = hold_out(build.load_dataset(settings), settings["dataset"]["val_size"])[0].to(device)
         prepared = build.normalizer(data.inputs)(data.test_inputs)
         for name, table in function(networks, prepared, data.test_targets, **options).items():
             for position, (key, value) in enumerate(settings["labels"].items()):

@@ -137,6 +137,8 @@ def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
         trainer.load_state_dict(state)
         print(f"{folder.name}: goes on from step {trainer.step}", flush=True)
     folder.write_rows(trainer.rows)
+    for part in folder.path.glob(".*.part"):  # what a kill has left; nobody else writes here now
+        part.unlink()
     return trainer
 
 

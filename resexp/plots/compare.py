@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from matplotlib.figure import Figure
 
 from resexp.plots import style
 from resexp.plots.save import folders, made_with, save
+
+HINT = "make it with `resexp train -m experiment={0}` and `resexp collect {0}`"
 
 
 def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
@@ -91,14 +94,16 @@ def curves(axes: Axes, runs: pd.DataFrame, x: str, key: str, labels: Mapping) ->
 
 
 def tables_of(experiment: str) -> tuple:
-    """The folders, and (path, table) of the quick preset and the CIFAR-10 protocol, those there are."""
+    """The folders, and (path, table) of the quick preset and the CIFAR-10 protocol, those there are.
+
+    Exits with a hint if there is none.
+    """
     where = folders()
     names = [f"{experiment}.csv", f"{experiment}_cifar10.csv"]
-    return where, [
-        (p, pd.read_csv(p, keep_default_na=False, na_values=[""]))
-        for p in (where.tables / name for name in names)
-        if p.exists()
-    ]
+    there = [path for path in (where.tables / name for name in names) if path.exists()]
+    if not there:
+        sys.exit(f"no {' or '.join(names)} in {where.tables}: {HINT.format(experiment)}")
+    return where, [(path, pd.read_csv(path, keep_default_na=False, na_values=[""])) for path in there]
 
 
 def published_of(reference: Path, experiment: str) -> dict[str, str]:

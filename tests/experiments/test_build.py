@@ -81,7 +81,7 @@ def test_settings_leave_out_where_and_how_a_run_is_carried_out():
         (["train.threads=0"], "train.threads must be above 0"),
         (["train.max_minutes=-1"], "train.max_minutes must be above 0"),
         (["interval=0"], "interval must be at least 1"),
-        (["train.checkpoint_minutes=0"], "train.checkpoint_minutes must be above 0, got 0"),
+        (["train.checkpoint_minutes=-1"], "train.checkpoint_minutes must be at least 0, got -1"),
         (["dataset.flip=true"], "dataset=mnist1d has sequences, which are not cropped or mirrored"),
         (["dataset=fake", "dataset.crop_padding=-1"], "dataset.crop_padding must be at least 0, got -1"),
         (["batch_size=4001"], r"batch_size must lie in 1\.\.4000"),

@@ -132,3 +132,13 @@ def test_runs_that_the_options_do_not_tell_apart_are_refused():
     table = pd.DataFrame(run("case", "a", 0, [5.0, 4.0]) + run("case", "a", 0, [9.0, 8.0]))
     with pytest.raises(ValueError, match="case, seed do not tell the runs of this table apart"):
         compare.final(table, ["case", "seed"])
+
+
+@pytest.mark.parametrize("name", ["relatives", "norm_schemes", "depth_curves"])
+def test_without_a_table_a_script_says_how_to_make_one(name, tmp_path):
+    command = [sys.executable, ROOT / f"scripts/plot_{name}.py", "--tables", tmp_path, "--figures", tmp_path]
+    done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "resexp train -m experiment=" in line
+    assert not list(tmp_path.iterdir())
