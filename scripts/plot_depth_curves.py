@@ -54,7 +54,7 @@ def draw(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.DataFrame
     if steps:
         label = "UDL 11.2, plain" + (", time scaled" if steps[0] != PUBLISHED_STEPS else "")
         keys.append(Line2D([], [], color=style.PUBLISHED, linewidth=0.8, label=label))
-    figure.legend(handles=keys, loc="outside lower center", ncols=9)
+    figure.legend(handles=keys, loc="outside lower center", ncols=7)
     return figure
 
 
