@@ -23,7 +23,8 @@ def test_channel_statistics_are_the_known_ones():
 
 
 def test_fifty_steps_of_resnet20_lower_the_loss():
-    config = resolved(composed("train", ["model=resnet20", "dataset=cifar10", "schedule.steps=50"]))
+    overrides = ["model=resnet20", "dataset=cifar10", "batch_size=64", "schedule.steps=50"]
+    config = resolved(composed("train", overrides))
     trainer = build.trainer(config, torch.device("cpu"))
     losses = []
     for _ in range(50):
