@@ -236,8 +236,8 @@ def _print_parameters(group: str | None) -> None:
         refuse(f"--params counts the parameters of models, not of {group}")
     from resexp.experiments import parameters
 
-    for name, number in parameters.of_models().items():
-        print(f"{name:<28} {number:>13,}")
+    for name, number in parameters.of_models():
+        print(f"{name:<28} {number:>13,}", flush=True)
     rows = parameters.published()
     if rows:
         print(f"\n{'parameters':>13}  {'published':>11}  network")

@@ -1,6 +1,7 @@
 """How many parameters networks have, beside the published numbers."""
 
 import csv
+from collections.abc import Iterator
 
 import torch
 
@@ -31,13 +32,11 @@ def of_dataset(name: str) -> list[str]:
     return IMAGENET if name == "imagenet" else [f"dataset={name}"]
 
 
-def of_models() -> dict[str, int]:
-    """Name of every model in conf/ -> parameters, for CIFAR-10 or, if it is made for it, ImageNet."""
-    found = {}
+def of_models() -> Iterator[tuple[str, int]]:
+    """Name and parameters of every model in conf/, for CIFAR-10 or, if it is made for it, ImageNet."""
     for name in options("model"):
         dataset = "imagenet" if name.startswith("imagenet") else "cifar10"
-        found[name] = count([f"model={name}", *of_dataset(dataset)])
-    return found
+        yield name, count([f"model={name}", *of_dataset(dataset)])
 
 
 def published() -> list[dict]:
