@@ -71,7 +71,14 @@ def main() -> None:
         "list": list_options,
         "bench": bench,
     }
-    arguments = _for_completion(sys.argv[1:])
+    try:
+        _dispatch(commands, _for_completion(sys.argv[1:]))
+    except BrokenPipeError:  # nobody reads on, as behind `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _dispatch(commands: dict[str, Callable[[list[str]], None]], arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
     elif arguments[0] == "--version":
@@ -113,6 +120,7 @@ def _run_hydra(command: str, task: Callable[[], None], arguments: list[str]) -> 
 
     from resexp.experiments.compose import explained
 
+    _check_typed(command, arguments)
     sys.argv = [f"resexp {command}", *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; we say it shorter
     try:
@@ -120,16 +128,44 @@ def _run_hydra(command: str, task: Callable[[], None], arguments: list[str]) -> 
     except (HydraException, OmegaConfBaseException) as error:
         overrides = [a for a in arguments if "=" in a and not a.startswith("-")]
         refuse(explained(error, command, overrides))
+    except ValueError as error:
+        if "Only one of --run" not in str(error):
+            raise
+        refuse("-m does not go with --cfg or --info: leave one out")  # Hydra's own flags
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _check_typed(command: str, arguments: list[str]) -> None:
+    """Refuse an option where a setting is meant, and an experiment of another command; hint at -m."""
+    from resexp.experiments.listing import experiment_file, groups, options
+
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key.startswith("--") and key[2:].partition(".")[0] in groups():
+            refuse(f"settings have no dashes: write {key[2:]}={value or '...'}")
+    chosen = [a.partition("=")[2] for a in arguments if a.startswith("experiment=")]
+    for name in {name for names in chosen for name in names.split(",")} & options("experiment").keys():
+        described = experiment_file(name)
+        of = described.get("command", "train")
+        if of != command:
+            refuse(f"experiment={name} is one of `resexp {of}`: resexp {of} -m experiment={name}")
+        swept = described.get("hydra", {}).get("sweeper", {}).get("params")
+        if swept and not any(a.startswith(("-", "hydra.mode")) for a in arguments):
+            print(f"one run: with -m, experiment={name} sweeps over {', '.join(swept)}", flush=True)
 
 
 def collect(arguments: list[str]) -> None:
     """`resexp collect EXPERIMENT`."""
     parser = argparse.ArgumentParser("resexp collect", description=collect.__doc__)
     parser.add_argument("experiment", help="name of the experiment, a folder in the runs folder")
-    parser.add_argument("--runs", type=Path, default=Path("results/runs"))
-    parser.add_argument("--tables", type=Path, default=Path("results/tables"))
+    parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
+    parser.add_argument(
+        "--tables",
+        type=Path,
+        default=Path("results/tables"),
+        help="folder to write to; default: results/tables",
+    )
     parser.add_argument(
         "--by", action="append", default=[], metavar="KEY",
         help="also keep runs apart by this setting, as a column of its own",
@@ -138,6 +174,7 @@ def collect(arguments: list[str]) -> None:
         "--only", action="append", default=[], metavar="KEY=VALUE",
         help="take only the runs with this setting",
     )  # fmt: skip
+    parser.add_argument("--replace", action="store_true", help="even a table that has more rows")
     options = parser.parse_args(arguments)
     from resexp.experiments.sweep import planned
     from resexp.records.collect import write_measured, write_table
@@ -146,13 +183,23 @@ def collect(arguments: list[str]) -> None:
     runs = options.runs / options.experiment
     try:
         plan, swept = planned(options.experiment, options.runs)
-        if any(run.config()["command"] == "measure" for run in folders(runs)):
+        kinds = {run.config()["command"] for run in folders(runs)}
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{runs} holds training runs and measurements, which make no common table: delete the"
+                " folders of one kind, and give what you do next a name of its own (name=...)"
+            )
+        if kinds == {"measure"}:
             found = write_measured(runs, options.tables)
         else:
             only = [item.partition("=")[::2] for item in options.only]
-            found = write_table(runs, options.tables, by=swept + options.by, only=only, plan=plan)
+            found = write_table(
+                runs, options.tables, by=swept + options.by, only=only, plan=plan, replace=options.replace
+            )
     except ValueError as error:
         refuse(error)
+    except OSError as error:
+        refuse(f"cannot write {error.filename}: {error.strerror}; choose another folder with --tables")
     print(found)
     absent = _absent(plan)
     if absent:
@@ -163,7 +210,7 @@ def status(arguments: list[str]) -> None:
     """`resexp status [EXPERIMENT]`."""
     parser = argparse.ArgumentParser("resexp status", description=status.__doc__)
     parser.add_argument("experiment", nargs="?", help="name of the experiment; default: all")
-    parser.add_argument("--runs", type=Path, default=Path("results/runs"))
+    parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     options = parser.parse_args(arguments)
     from resexp.records.run import folders
 

@@ -8,3 +8,10 @@ def refuse(message: object) -> NoReturn:
     """Print why, and leave with 2."""
     print(f"resexp: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def refuse_unusable(error: OSError) -> NoReturn:
+    """Refuse a folder of runs that cannot be used; what happens within a run is on its record."""
+    if isinstance(error, BrokenPipeError):
+        raise error
+    refuse(f"cannot use {error.filename}: {error.strerror}; choose another folder for the runs")

@@ -94,8 +94,11 @@ def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
         )
     longest = table[table["inputs"] == "gaussian"]["block"].to_numpy()
     block = np.unique(longest)
-    for expected in theory(setup, block, block.max()):
-        axes.plot(block + 1, scaled(expected), color="black", linestyle=(0, (1, 2)), linewidth=1.1, zorder=3)
+    for expected, label in zip(
+        theory(setup, block, block.max()), ("theory, 1,000 blocks", None), strict=True
+    ):
+        dotted = {"color": "black", "linestyle": (0, (1, 2)), "linewidth": 1.1, "zorder": 3}
+        axes.plot(block + 1, scaled(expected), label=label, **dotted)
 
 
 def mark_overflow(axes: Axes, overflow: pd.DataFrame) -> None:
@@ -106,11 +109,11 @@ def mark_overflow(axes: Axes, overflow: pd.DataFrame) -> None:
         shown.setdefault(formats, []).append(block)
     for formats, blocks in shown.items():
         block = sum(blocks) / len(blocks)
-        label = f"{formats.replace(' ', ', ')} overflows ({min(blocks):.0f}-{max(blocks):.0f})"
+        label = f"{formats.replace(' ', ', ')}\noverflow ({min(blocks):.0f}-{max(blocks):.0f})"
         axes.axvline(block + 1, color="#666666", linewidth=0.7)
         axes.text(
-            block + 1, 0.9, label, rotation=90,
-            transform=axes.get_xaxis_transform(), ha="right", va="top", fontsize=6, color="#666666",
+            0.93 * (block + 1), 0.5, label, rotation=90,
+            transform=axes.get_xaxis_transform(), ha="right", va="center", fontsize=6, color="#666666",
         )  # fmt: skip
 
 

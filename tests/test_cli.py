@@ -132,6 +132,17 @@ def test_tab_completion(resexp):
         (["measure", "measure.networks=three"], "measure.networks must be a whole number"),
         (["measure", "run=results/runs/nothing/*"], "names no finished run"),
         (["measure", "-m", "measure=gradient_correlation,gradients"], "no measure=gradients"),
+        (["measure", "measure.networks=0"], "measure.networks must be at least 1, got 0"),
+        (["measure", "experiment=depth_sweep"], "experiment=depth_sweep is one of `resexp train`"),
+        (["train", "-m", "experiment=variance_growth"], "resexp measure -m experiment=variance_growth"),
+        (["train", "steps=20"], "did you mean schedule.steps?"),
+        (["train", "--model", "resnet56"], "write model="),
+        (["train", "-m", "--cfg", "job"], "-m does not go with --cfg"),
+        (["train", "model.width=-3"], "model.width must be at least 1, got -3"),
+        (["train", "name=../elsewhere"], "letters, digits"),
+        (["train", "name="], "letters, digits"),
+        (["train", "seed=99999999999999999999"], "seed must lie between 0 and 2^63 - 1"),
+        (["train", "schedule.steps=1", "train.runs=/proc/none"], "choose another folder for the runs"),
     ],
 )
 def test_what_a_person_typed_wrong_gets_one_sentence_and_exit_2(
@@ -153,6 +164,28 @@ def test_a_refusal_is_all_that_a_terminal_shows(resexp):
     done = resexp("train", "-m", "model=resnet20,plian20")
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"resexp: .*did you mean plain20\?.*\n", done.stderr)
+
+
+def test_one_run_of_an_experiment_is_said_to_be_one(resexp):
+    tiny = ["schedule.steps=1", "model.depth=8", "train.threads=1"]
+    done = resexp("train", "experiment=depth_sweep", *tiny)
+    assert done.stdout.startswith("one run: with -m, experiment=depth_sweep sweeps over model.depth")
+    done = resexp("measure", *SMALL_MEASUREMENT, "name=depth_sweep")
+    assert done.returncode == 0, done.stderr
+    collected = resexp("collect", "depth_sweep")
+    assert (collected.returncode, collected.stdout) == (2, "")
+    assert "training runs and measurements" in collected.stderr
+
+
+def test_nobody_reading_on_is_no_crash(resexp):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "resexp", "list"]
+    done = subprocess.run(
+        command, stdout=write, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_bench_times_every_way_and_writes_its_tables(resexp, tmp_path):

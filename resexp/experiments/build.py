@@ -5,6 +5,8 @@ import hashlib
 import importlib
 import inspect
 import json
+import os
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +28,7 @@ ALLOWED_TARGETS = ("resexp.", "torch.nn.", "torch.optim.")
 EVALUATION_BATCH = 1000
 # Layers draw from the global generator as they are built, and so does whatever shares it.
 _BUILDING = threading.Lock()
+MAY_BE_ZERO = {"hidden"}  # of a model's sizes
 # Keys that do not change what a run computes.
 OUTSIDE_DIGEST = {
     "name", "case", "command", "train", "device", "threads", "runs",
@@ -78,11 +81,32 @@ def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
     No global random state is changed.
     """
     _refuse_unused_block(config)
+    _refuse_sizes_below_one(config["model"])
     with torch.random.fork_rng(devices=[]):  # layers draw as they are built, before init does
         torch.manual_seed(_seed(config["seed"], "layers"))
         model = make(config["model"], "model")
     make(config["init"], "init")(model, generator(config["seed"], "init"))
     return model.to(device)
+
+
+def check_name_and_seed(config: dict) -> None:
+    """What every command's config has.
+
+    Raises:
+        ValueError: a name that is no folder's, or a seed that torch does not take.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", config["name"]):
+        raise ValueError(
+            f"name={config['name']} is to be a folder's name: write it with letters, digits, ., - and _"
+        )
+    if not 0 <= config["seed"] < 2**63:
+        raise ValueError(f"seed must lie between 0 and 2^63 - 1, got {config['seed']}")
+
+
+def _refuse_sizes_below_one(model: dict) -> None:
+    for key, value in model.items():
+        if isinstance(value, int) and not isinstance(value, bool) and value < 1 and key not in MAY_BE_ZERO:
+            raise ValueError(f"model.{key} must be at least 1, got {value}")
 
 
 def _check_data_settings(data: dict) -> None:
@@ -103,6 +127,8 @@ def _refuse_unused_block(config: dict) -> None:
 
 def model_by_name(name: str, **choices: Any) -> nn.Module:
     """See resexp.build_model."""
+    if "model" in choices:
+        raise ValueError(f"two networks, {name} and {choices['model']}: name one")
     overrides = [f"model={name}", *(f"{k.replace('__', '.')}={v}" for k, v in choices.items())]
     return build_model(resolved(composed("train", overrides)))
 
@@ -131,7 +157,9 @@ def check(config: dict) -> None:
                 raise ValueError(f"train.{key} must be above 0, got {value}")
         if (minutes := config["train"]["checkpoint_minutes"]) < 0:  # 0: after every step
             raise ValueError(f"train.checkpoint_minutes must be at least 0, got {minutes}")
+        check_name_and_seed(config)
         _check_data_settings(config["dataset"])
+        _refuse_sizes_below_one(config["model"])
         _refuse_unused_block(config)
         with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
             model = make(config["model"], "model")
@@ -160,6 +188,12 @@ def _training_examples(config: dict) -> int:
     if held_out:
         raise ValueError("dataset=imagefolder holds nothing out: leave dataset.val_size at 0")
     return len(loaded.train)
+
+
+def threads_of(asked: int | None, workers: int = 1) -> int:
+    """CPU threads of a process: as asked, else as OMP_NUM_THREADS says, else its share of the cores."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return asked or (int(said) if said.isdecimal() else 0) or max(1, len(os.sched_getaffinity(0)) // workers)
 
 
 def device_of(asked: str) -> torch.device:

@@ -13,6 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 import resexp.experiments.schema  # noqa: F401  registers the schema
 from resexp.experiments.listing import CONF
 
+DERIVED = ("labels", "parts", "protocol")  # sections that nobody sets
+
 
 class ConfigError(ValueError):
     """What a person asked for cannot be run; the message says what is allowed."""
@@ -81,10 +83,27 @@ def _unknown_key(key: str, command: str, overrides: list[str]) -> str:
     node = OmegaConf.select(config, parent) if parent else config
     if not isinstance(node, DictConfig):
         return f"there is no key {key}{_near(key, list(config))}"
+    if not parent and (elsewhere := _elsewhere(key, config)):
+        return f"there is no key {key} (did you mean {' or '.join(elsewhere)}?)"
     allowed = [str(name) for name in node if name != "_target_" and name != "_partial_"]
     of = f"{parent} ({parent}={node['name']})" if "name" in node and parent else parent or "the config"
     near = _near(leaf, allowed, f"{parent}." if parent else "")
     return f"there is no key {key}{near}; {of} has {', '.join(allowed)}"
+
+
+def _elsewhere(leaf: str, config: DictConfig) -> list[str]:
+    """Dotted keys that end so, those that follow no other first."""
+    found = {True: [], False: []}
+
+    def look(node: DictConfig, prefix: str) -> None:
+        for key, value in node.items_ex(resolve=False):
+            if key == leaf:
+                found[OmegaConf.is_interpolation(node, key)].append(f"{prefix}{key}")
+            elif isinstance(value, DictConfig) and not value._is_interpolation() and key not in DERIVED:
+                look(value, f"{prefix}{key}.")
+
+    look(config, "")
+    return found[False] or found[True]
 
 
 def _near(name: str, allowed: list[str], prefix: str = "") -> str:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from omegaconf import DictConfig, OmegaConf
+
 PACKAGE = Path(__file__).parents[1]
 # A wheel carries the configs inside the package; a checkout keeps them beside it.
 CONF = next((p for p in (PACKAGE / "conf", PACKAGE.parent / "conf") if p.is_dir()), PACKAGE / "conf")
@@ -22,6 +24,11 @@ def options(group: str) -> dict[str, str]:
     if group not in names:
         raise ValueError(f"there is no list of {group!r}; there are {', '.join(groups())}")
     return {path.stem: _first_line(path) for path in sorted((CONF / names[group]).glob("*.yaml"))}
+
+
+def experiment_file(name: str) -> DictConfig:
+    """What an experiment's file says; `command` is measure where it is not for `resexp train`."""
+    return OmegaConf.load(CONF / "experiment" / f"{name}.yaml")
 
 
 def _first_line(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 import glob
 import inspect
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +20,7 @@ from resexp.experiments.compose import ConfigError, resolved
 from resexp.experiments.listing import CONF
 from resexp.experiments.recorded import recorded
 from resexp.records.run import FINISHED, BusyError, RunFolder, digest
-from resexp.refusal import refuse
+from resexp.refusal import refuse, refuse_unusable
 from resexp.training import checkpoint
 
 
@@ -39,6 +38,8 @@ def main(config: DictConfig) -> str:
         if single or isinstance(error, ConfigError):
             refuse(error)
         return "running"  # by somebody else; the launcher goes on with the others
+    except OSError as error:
+        refuse_unusable(error)
     if single and status == "failed":
         sys.exit(1)
     return status
@@ -67,6 +68,10 @@ def check(config: dict) -> None:
     """
     try:
         build.device_of(config["device"])
+        build.check_name_and_seed(config)
+        for key, value in config["measure"].items():
+            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+                raise ValueError(f"measure.{key} must be at least 1, got {value}")
         function = build.make(config["measure"], "measure").func
         if config["run"] is not None:
             if not trained_runs(config):
@@ -89,7 +94,7 @@ def run(config: dict) -> str:
         print(f"{folder.name}: done already", flush=True)
         return "done"
     device = build.device_of(config["device"])
-    torch.set_num_threads(config["threads"] or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(build.threads_of(config["threads"]))
     with folder.held():
         if folder.recorded_status()["status"] in FINISHED:  # somebody has ended it since
             return "done"

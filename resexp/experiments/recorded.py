@@ -29,7 +29,7 @@ def recorded(
         device: what is computed on.
         steps: of the whole work.
         work: returns a status and the step reached; may raise StoppedAtError. Any other exception
-            makes the run failed, with its traceback kept.
+            makes the run failed, with its traceback kept, but KeyboardInterrupt, which goes on.
     Returns:
         The status.
     """
@@ -47,6 +47,9 @@ def recorded(
         status, step = work()
     except StoppedAtError as stopped:
         status, step, error = stopped.status, stopped.step, str(stopped)
+    except KeyboardInterrupt:
+        folder.write_status("interrupted", step=step, steps=steps)
+        raise
     except Exception as failure:
         status, error = "failed", f"{type(failure).__name__}: {failure}".splitlines()[0]
         step = folder.last_step() or step

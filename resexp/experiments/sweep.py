@@ -22,9 +22,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from resexp.experiments import stop, workers
 from resexp.experiments.compose import ConfigError, explained, resolved
-from resexp.experiments.listing import CONF, groups, options
+from resexp.experiments.listing import CONF, experiment_file, groups, options
 from resexp.records.run import FINISHED, BusyError, RunFolder
-from resexp.refusal import refuse
+from resexp.refusal import refuse, refuse_unusable
 
 
 class CheckedSweep(Callback):
@@ -42,6 +42,8 @@ class CheckedSweep(Callback):
         """
         try:
             self._start(config)
+        except OSError as error:
+            refuse_unusable(error)
         except Exception:  # Hydra would warn of it and launch the sweep
             traceback.print_exc()
             sys.exit(1)
@@ -162,7 +164,7 @@ def planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
     """
     if experiment not in options("experiment"):
         return [], []
-    command = command_of(experiment)
+    command = experiment_file(experiment).get("command", "train")
     base = [f"experiment={experiment}"]
     GlobalHydra.instance().clear()
     try:
@@ -177,11 +179,6 @@ def planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
             return found, list(params)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explained(error, command, base)) from error
-
-
-def command_of(experiment: str) -> str:
-    """The command that an experiment's file is for: train, unless it says `command: measure`."""
-    return OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml").get("command", "train")
 
 
 def folder_of(config: dict) -> RunFolder:

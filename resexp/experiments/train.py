@@ -1,6 +1,5 @@
 """`resexp train`: carry out one run, or as much of it as there is time for."""
 
-import os
 import sys
 import threading
 import time
@@ -22,7 +21,7 @@ from resexp.experiments.compose import ConfigError, resolved
 from resexp.experiments.listing import CONF
 from resexp.experiments.recorded import StoppedAtError, recorded
 from resexp.records.run import FINISHED, BusyError, RunFolder, digest
-from resexp.refusal import refuse
+from resexp.refusal import refuse, refuse_unusable
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.memory import keep_freed
@@ -44,6 +43,8 @@ def main(config: DictConfig) -> str:
         if single or isinstance(error, ConfigError):
             refuse(error)
         return "running"  # by somebody else; the launcher goes on with the others
+    except OSError as error:
+        refuse_unusable(error)
     if single and status == "failed":
         sys.exit(1)
     return status
@@ -127,8 +128,7 @@ def _work(config: dict, folder: RunFolder, device: torch.device, signals: stop.S
 
 def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
     """The trainer where the last checkpoint left it, and the rows file as it was then."""
-    execution, cores = config["train"], len(os.sched_getaffinity(0))
-    torch.set_num_threads(execution["threads"] or max(1, cores // execution["workers"]))
+    torch.set_num_threads(build.threads_of(config["train"]["threads"], config["train"]["workers"]))
     set_tf32(config["precision"] == "tf32")
     keep_freed()
     torch.manual_seed(config["seed"])  # for layers that draw while training, such as dropout

@@ -15,6 +15,7 @@ PROTOCOL = (
     "dataset.", "optimizer.", "schedule.", "init.", "batch_size", "interval", "precision", "model.width",
 )  # fmt: skip
 ABSENT = "not there"
+PYTHON = ("_target_", "_partial_")  # which function a named option is, not what was asked for
 NOT_PROTOCOL = ("schedule.depth", "dataset.root", "dataset.download", "dataset.load.")
 
 
@@ -25,6 +26,7 @@ def write_table(
     by: Iterable[str] = (),
     only: Iterable[tuple[str, str]] = (),
     plan: Iterable[dict] = (),
+    replace: bool = False,
 ) -> str:
     """Gather the finished runs of a folder into `<tables>/<folder's name>.csv` and `.json`.
 
@@ -38,18 +40,23 @@ def write_table(
         by: settings that keep runs apart, such as `schedule.steps`, or a group, such as `shortcut`.
         only: (setting, value) pairs that a run must have to be taken.
         plan: configs of the experiment as its file describes it. Settings that differ among them are
-            taken to follow what is swept, as the number of steps may follow the batch size.
+            taken to follow what is swept, as the number of steps may follow the batch size. Where
+            there are runs of its protocol, others, such as trials with fewer steps, are left out.
+        replace: write the table even if the one that is there has more rows.
     Returns:
         One line on what was written, what was left out, and which settings of the protocol some runs,
         made before these were there, do not have: those cannot be compared.
     Raises:
         ValueError: no finished run; runs of several protocols; runs that the columns do not tell
-            apart. Says which settings differ and how to choose.
+            apart; a table that is there and has more rows. Says which settings differ and how to choose.
     """
     if not runs.is_dir():
         raise ValueError(f"there is no folder {runs}; train first: resexp train -m experiment={runs.name}")
     found = [run for run in folders(runs) if _matches(run, only)]
     statuses = {run.name: run.status()["status"] for run in found}
+    plan, swept = list(plan), dict.fromkeys(by)
+    for run in _of_another_protocol(found, plan, list(swept)):
+        statuses[run.name] = "another protocol"
     taken = [run for run in found if statuses[run.name] in FINISHED]
     left_out = {run.name: statuses[run.name] for run in found if run not in taken}
     if not taken:
@@ -57,13 +64,14 @@ def write_table(
             f"no finished run in {runs} ({len(left_out)} others); see `resexp status {runs.name}`"
         )
     configs = {run.name: run.config() for run in taken}
-    swept = dict.fromkeys(by)
     lacked = _refuse_mixed_protocols(configs, list(swept), _differing_settings(plan))
     by = [key for key in swept if not _is_label(key, configs[taken[0].name])]
     _refuse_indistinct(configs, by)
     table = pd.concat(_frame(run, configs[run.name], by) for run in taken)
     keys = [*configs[taken[0].name]["labels"], *by, "step"]
     path = tables / f"{runs.name}.csv"
+    if not replace:
+        _refuse_to_lose_rows(path, len(table))
     with atomic(path) as temporary:
         table.sort_values(keys, kind="stable").to_csv(
             temporary, index=False, float_format="%.6g", lineterminator="\n"
@@ -161,8 +169,34 @@ def _protocol(config: dict) -> dict:
     return {
         key: value
         for key, value in flat(config).items()
-        if key.startswith(PROTOCOL) and not key.startswith(NOT_PROTOCOL)
+        if key.startswith(PROTOCOL) and not key.startswith(NOT_PROTOCOL) and not key.endswith(PYTHON)
     }
+
+
+def _of_another_protocol(runs: list[RunFolder], plan: list[dict], by: list[str]) -> list[RunFolder]:
+    """Runs that differ from the plan in a setting that it holds fixed; none if all of them do."""
+    planned, following = [_protocol(config) for config in plan], _differing_settings(plan)
+    fixed = {
+        key: value
+        for key, value in (planned[0] if planned else {}).items()
+        if key not in following and key not in by and key.split(".")[0] not in by
+    }
+
+    def departs(run: RunFolder) -> bool:
+        protocol = _protocol(run.config())
+        return any(protocol.get(key, value) != value for key, value in fixed.items())
+
+    strays = [run for run in runs if departs(run)]
+    return strays if len(strays) < len(runs) else []
+
+
+def _refuse_to_lose_rows(path: Path, rows: int) -> None:
+    there = len(path.read_text().splitlines()) - 1 if path.exists() else 0
+    if rows < there:
+        raise ValueError(
+            f"{path} has {there} rows and would get {rows}: finish the runs, write elsewhere with --tables,"
+            " or let it go with --replace"
+        )
 
 
 def _differing_settings(plan: Iterable[dict]) -> set[str]:

@@ -27,6 +27,9 @@ def test_build_model_for_notebooks():
         ({"name": "resnet20", "norm": "bach"}, r"no norm=bach \(did you mean batch\?\)"),
         ({"name": "resnet20", "model__depth": 21}, r"6n\+2"),
         ({"name": "densenet", "block": "bottleneck"}, "model=densenet has no residual blocks"),
+        ({"name": "resnet20", "model": "plain20"}, "two networks, resnet20 and plain20: name one"),
+        ({"name": "resnet", "depth": 20}, r"did you mean model\.depth"),
+        ({"name": "resnet20", "model__width": 0}, "model.width must be at least 1"),
     ],
 )
 def test_build_model_says_what_there_is(choices, message):
@@ -130,3 +133,14 @@ def test_options_are_listed_with_a_line_each():
     assert options("models")["resnet20"] == "Residual network of 20 weight layers."
     with pytest.raises(ValueError, match="no list of 'colours'; there are activation"):
         options("colours")
+
+
+def test_threads_are_as_asked_else_as_the_environment_says_else_a_share_of_the_cores(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(6)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert [build.threads_of(None, workers) for workers in (1, 2, 9)] == [6, 3, 1]
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert build.threads_of(None) == 2
+    assert build.threads_of(5) == 5
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert build.threads_of(None) == 6

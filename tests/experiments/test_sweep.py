@@ -6,9 +6,11 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf, open_dict
 
 from resexp.experiments import sweep
-from resexp.experiments.listing import CONF, options
+from resexp.experiments.listing import CONF, experiment_file, options
 
-TRAINING = [name for name in options("experiment") if sweep.command_of(name) == "train"]
+TRAINING = [
+    name for name in options("experiment") if experiment_file(name).get("command", "train") == "train"
+]
 
 
 @pytest.fixture

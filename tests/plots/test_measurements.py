@@ -92,7 +92,7 @@ def test_variance_panels_mark_the_overflow():
     )
     figure = plot.draw(pd.DataFrame(rows, columns=plot.COLUMNS), overflow)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == ["float16 overflows (28-28)", "float32 overflows (257-257)"]
+    assert texts == ["float16\noverflow (28-28)", "float32\noverflow (257-257)"]
     assert not figure.axes[2].texts
     exponents = figure.axes[0].lines[0].get_xydata().tolist()
     assert exponents == [pytest.approx([k + 1, k * math.log10(2)]) for k in range(6)]

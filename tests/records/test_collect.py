@@ -100,6 +100,30 @@ def test_protocols_are_not_mixed_silently(runs, tmp_path):
     assert set(table["schedule.steps"]) == {100, 64_000}
 
 
+def test_runs_beside_the_plans_protocol_are_left_out_and_named(runs, tmp_path):
+    for seed in range(3):
+        make_run(runs, seed=seed)
+    make_run(runs, steps=20)
+    plan = [run.config() for run in (make_run(tmp_path / "plan", seed=seed) for seed in range(2))]
+    said, table = collect(runs, tmp_path, plan=plan)
+    assert sorted(set(table["seed"])) == [0, 1, 2], "a seed more than planned is welcome"
+    assert "left out: plain20-0-20-16 (another protocol)" in said
+    apart, table = collect(runs, tmp_path, plan=plan, by=["schedule.steps"])
+    assert sorted(set(table["schedule.steps"])) == [20, 100]
+    assert "left out" not in apart
+
+
+def test_a_longer_table_is_not_lost_by_accident(runs, tmp_path):
+    for depth in (8, 20):
+        make_run(runs, depth)
+    _, table = collect(runs, tmp_path)
+    assert len(table) == 4
+    with pytest.raises(ValueError, match=r"has 4 rows and would get 2.*--replace"):
+        collect(runs, tmp_path, only=[("model.depth", "8")])
+    _, table = collect(runs, tmp_path, only=[("model.depth", "8")], replace=True)
+    assert len(table) == 2
+
+
 def test_a_setting_that_older_runs_lack_is_named_and_not_compared(runs, tmp_path):
     make_run(runs, 20)
     make_run(runs, 56, optimizer={"name": "sgd", "nesterov": False})

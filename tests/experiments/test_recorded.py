@@ -1,0 +1,19 @@
+"""How a piece of work ended is on record whatever happens."""
+
+import pytest
+import torch
+
+from resexp.experiments.recorded import recorded
+from resexp.records.run import RunFolder
+
+
+def interrupted():
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_measurement_is_said_to_be_interrupted(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        recorded(folder, {"name": "x"}, torch.device("cpu"), 1, interrupted)
+    state = folder.recorded_status()
+    assert (state["status"], state["step"], state["error"]) == ("interrupted", 0, "")
