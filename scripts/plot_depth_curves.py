@@ -1,6 +1,6 @@
 """Plain and residual networks of several depths: UDL figure 11.2, He et al. 2015, figure 6.
 
-One row per dataset: (a) test and (b) training error against step, (c) final error against depth.
+One row per dataset: test and training error against step, final error against depth.
 """
 
 import json
@@ -24,7 +24,7 @@ TABLES = [
 REFERENCES = ["results/reference/udl_fig11_2_depth_degradation.csv", "results/reference/he2015_cifar10.csv"]
 PUBLISHED_STEPS = 64_000
 PANELS = {"test": "test_error_percent", "train": "train_error_percent"}
-TITLES = {"test": "(a) Test error", "train": "(b) Training error (running mean)"}
+TITLES = {"test": "Test error", "train": "Training error (running mean)"}
 
 
 def draw(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.DataFrame) -> Figure:
@@ -42,9 +42,11 @@ def draw(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.DataFrame
         for axes, panel in zip(row, PANELS, strict=False):
             draw_curves(axes, table, panel, curves if on_cifar10 else curves[:0])
         draw_depths(row[2], table, numbers if on_cifar10 else numbers[:0])
-        top = table.loc[table["step"] > table["step"].max() / 10, list(PANELS.values())].max().max()
+        top = table[list(PANELS.values())].max().max()
         for axes in row:
             axes.set_ylim(0, min(100, 1.05 * top))
+    for letter, axes in zip("abcdefghi", grid.flat, strict=False):
+        axes.set_title(f"({letter}) {axes.get_title()}")
     networks = {pair for table in tables for pair in zip(table["model"], table["depth"], strict=True)}
     keys = [
         Line2D([], [], **style.line(model, depth), label=f"{style.LABELS[model]}-{depth}")
@@ -112,7 +114,7 @@ def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> Non
             label=label,
         )  # fmt: skip
     axes.set(xlabel="Depth (weight layers)", ylabel="Final error (%)")
-    axes.set_title(f"(c) Error after {steps:,} steps, {style.DATASETS[table['dataset'].iloc[0]]}")
+    axes.set_title(f"Error after {steps:,} steps, {style.DATASETS[table['dataset'].iloc[0]]}")
     axes.set_xticks(sorted({*table["depth"], *marks["depth"]}))
     axes.legend(loc="upper right" if len(marks) else "upper left", fontsize=7)
 
