@@ -118,9 +118,13 @@ def _run_hydra(command: str, task: Callable[[], None], arguments: list[str]) -> 
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from resexp.experiments.compose import explained
+    from resexp.experiments.compose import ConfigError, explained, remarks
 
-    _check_typed(command, arguments)
+    try:
+        for line in remarks(command, arguments):
+            print(line, flush=True)
+    except ConfigError as error:
+        refuse(error)
     sys.argv = [f"resexp {command}", *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; we say it shorter
     try:
@@ -134,25 +138,6 @@ def _run_hydra(command: str, task: Callable[[], None], arguments: list[str]) -> 
         refuse("-m does not go with --cfg or --info: leave one out")  # Hydra's own flags
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _check_typed(command: str, arguments: list[str]) -> None:
-    """Refuse an option where a setting is meant, and an experiment of another command; hint at -m."""
-    from resexp.experiments.listing import experiment_file, groups, options
-
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key.startswith("--") and key[2:].partition(".")[0] in groups():
-            refuse(f"settings have no dashes: write {key[2:]}={value or '...'}")
-    chosen = [a.partition("=")[2] for a in arguments if a.startswith("experiment=")]
-    for name in {name for names in chosen for name in names.split(",")} & options("experiment").keys():
-        described = experiment_file(name)
-        of = described.get("command", "train")
-        if of != command:
-            refuse(f"experiment={name} is one of `resexp {of}`: resexp {of} -m experiment={name}")
-        swept = described.get("hydra", {}).get("sweeper", {}).get("params")
-        if swept and not any(a.startswith(("-", "hydra.mode")) for a in arguments):
-            print(f"one run: with -m, experiment={name} sweeps over {', '.join(swept)}", flush=True)
 
 
 def collect(arguments: list[str]) -> None:

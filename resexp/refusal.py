@@ -14,4 +14,5 @@ def refuse_unusable(error: OSError) -> NoReturn:
     """Refuse a folder of runs that cannot be used; what happens within a run is on its record."""
     if isinstance(error, BrokenPipeError):
         raise error
-    refuse(f"cannot use {error.filename}: {error.strerror}; choose another folder for the runs")
+    what = error.filename or "a file"
+    refuse(f"cannot use {what}: {error.strerror}; mend that, or choose another folder for the runs")

@@ -19,6 +19,7 @@ from resexp import cli
 
 ROOT = Path(__file__).parents[1]
 TINY = ["model.width=4", "batch_size=64", "train.threads=1"]
+SMALL_MEASUREMENT = ["threads=1", "measure.networks=20", "measure.width=8", "measure.inputs=32"]
 TIMES = {"examples_per_second", "seconds"}
 
 
@@ -143,6 +144,8 @@ def test_tab_completion(resexp):
         (["train", "name="], "letters, digits"),
         (["train", "seed=99999999999999999999"], "seed must lie between 0 and 2^63 - 1"),
         (["train", "schedule.steps=1", "train.runs=/proc/none"], "choose another folder for the runs"),
+        (["train", "-m", "schedule.steps=1", "train.runs=/proc/none"], "choose another folder for the runs"),
+        (["measure", *SMALL_MEASUREMENT, "runs=/proc/none"], "choose another folder for the runs"),
     ],
 )
 def test_what_a_person_typed_wrong_gets_one_sentence_and_exit_2(
@@ -379,9 +382,6 @@ def test_a_run_that_fails_says_where_and_the_sweep_goes_on(resexp, tmp_path):
     assert "1 done, 1 failed" in swept.stdout
 
 
-SMALL_MEASUREMENT = ["threads=1", "measure.networks=20", "measure.width=8", "measure.inputs=32"]
-
-
 def test_measure_collect_and_skip(resexp, tmp_path):
     command = ["measure", "-m", "name=small", "measure=gradient_autocorrelation", *SMALL_MEASUREMENT]
     done = resexp(*command)
@@ -394,6 +394,9 @@ def test_measure_collect_and_skip(resexp, tmp_path):
     }  # fmt: skip
     assert "done" in resexp("status", "small").stdout
     assert "small_autocorrelation.csv" in resexp("collect", "small").stdout
+    refused = resexp("collect", "small", "--tables", "/proc/none")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert re.fullmatch(r"resexp: cannot write /proc/none: .*--tables\n", refused.stderr)
 
 
 def test_measure_trained_runs_before_and_after(resexp, tmp_path):

@@ -81,7 +81,7 @@ def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
     No global random state is changed.
     """
     _refuse_unused_block(config)
-    _refuse_sizes_below_one(config["model"])
+    refuse_sizes_below_one("model", config["model"])
     with torch.random.fork_rng(devices=[]):  # layers draw as they are built, before init does
         torch.manual_seed(_seed(config["seed"], "layers"))
         model = make(config["model"], "model")
@@ -103,10 +103,15 @@ def check_name_and_seed(config: dict) -> None:
         raise ValueError(f"seed must lie between 0 and 2^63 - 1, got {config['seed']}")
 
 
-def _refuse_sizes_below_one(model: dict) -> None:
-    for key, value in model.items():
+def refuse_sizes_below_one(section: str, settings: dict) -> None:
+    """For the whole numbers of a section, `model` or `measure`.
+
+    Raises:
+        ValueError: one is below 1.
+    """
+    for key, value in settings.items():
         if isinstance(value, int) and not isinstance(value, bool) and value < 1 and key not in MAY_BE_ZERO:
-            raise ValueError(f"model.{key} must be at least 1, got {value}")
+            raise ValueError(f"{section}.{key} must be at least 1, got {value}")
 
 
 def _check_data_settings(data: dict) -> None:
@@ -159,7 +164,7 @@ def check(config: dict) -> None:
             raise ValueError(f"train.checkpoint_minutes must be at least 0, got {minutes}")
         check_name_and_seed(config)
         _check_data_settings(config["dataset"])
-        _refuse_sizes_below_one(config["model"])
+        refuse_sizes_below_one("model", config["model"])
         _refuse_unused_block(config)
         with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
             model = make(config["model"], "model")

@@ -26,8 +26,17 @@ def options(group: str) -> dict[str, str]:
     return {path.stem: _first_line(path) for path in sorted((CONF / names[group]).glob("*.yaml"))}
 
 
-def experiment_file(name: str) -> DictConfig:
-    """What an experiment's file says; `command` is measure where it is not for `resexp train`."""
+def command_of(experiment: str) -> str:
+    """The command that an experiment's file is for: train, unless it says `command: measure`."""
+    return _experiment(experiment).get("command", "train")
+
+
+def swept_by(experiment: str) -> list[str]:
+    """The keys that an experiment's file sweeps over."""
+    return list(OmegaConf.select(_experiment(experiment), "hydra.sweeper.params", default={}))
+
+
+def _experiment(name: str) -> DictConfig:
     return OmegaConf.load(CONF / "experiment" / f"{name}.yaml")
 
 

@@ -69,9 +69,7 @@ def check(config: dict) -> None:
     try:
         build.device_of(config["device"])
         build.check_name_and_seed(config)
-        for key, value in config["measure"].items():
-            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
-                raise ValueError(f"measure.{key} must be at least 1, got {value}")
+        build.refuse_sizes_below_one("measure", config["measure"])
         function = build.make(config["measure"], "measure").func
         if config["run"] is not None:
             if not trained_runs(config):

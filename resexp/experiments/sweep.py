@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from resexp.experiments import stop, workers
 from resexp.experiments.compose import ConfigError, explained, resolved
-from resexp.experiments.listing import CONF, experiment_file, groups, options
+from resexp.experiments.listing import CONF, command_of, groups, options
 from resexp.records.run import FINISHED, BusyError, RunFolder
 from resexp.refusal import refuse, refuse_unusable
 
@@ -164,7 +164,7 @@ def planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
     """
     if experiment not in options("experiment"):
         return [], []
-    command = experiment_file(experiment).get("command", "train")
+    command = command_of(experiment)
     base = [f"experiment={experiment}"]
     GlobalHydra.instance().clear()
     try:

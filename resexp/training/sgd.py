@@ -9,7 +9,7 @@ class SGD(torch.optim.SGD):
     """torch.optim.SGD: the same arguments, update and state, without torch's compiler.
 
     torch keeps its compiler out of an optimizer's methods, and to do so imports it when the first
-    optimizer is made: a second and a half, as long as torch itself takes, in every process of every
+    optimizer is made: more than a second, about as long as torch itself takes, in every process of every
     run. We compile the forward pass at most, so the methods are taken as they are underneath.
     """
 

@@ -6,11 +6,9 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf, open_dict
 
 from resexp.experiments import sweep
-from resexp.experiments.listing import CONF, experiment_file, options
+from resexp.experiments.listing import CONF, command_of, options
 
-TRAINING = [
-    name for name in options("experiment") if experiment_file(name).get("command", "train") == "train"
-]
+TRAINING = [name for name in options("experiment") if command_of(name) == "train"]
 
 
 @pytest.fixture
