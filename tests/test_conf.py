@@ -5,9 +5,11 @@ import torch
 
 from resexp.experiments import build
 from resexp.experiments import measure as measuring
+from resexp.experiments.checks import check
 from resexp.experiments.compose import composed, resolved
 from resexp.experiments.listing import CONF, groups, options
 from resexp.experiments.sweep import folder_of, planned
+from resexp.experiments.targets import make
 
 CPU = torch.device("cpu")
 SMALL = ["batch_size=8", "dataset=fake", "dataset.load.train_size=16", "dataset.load.test_size=4"]
@@ -33,12 +35,12 @@ def test_every_part_builds_and_takes_a_step(group, name):
     overrides = [*SMALL, f"{group}={name}", *TOGETHER.get((group, name), [])]
     config = resolved(composed("train", overrides))
     if group == "block":  # a depth that it divides
-        block = build.make(config["block"], "block")
+        block = make(config["block"], "block")
         config = resolved(composed("train", [*overrides, f"model.depth={3 * block.depth + 2}"]))
     assert name.startswith(config[group]["name"]), "a part is labelled with its file's name"
-    build.check(config)
+    check(config)
     with torch.device("meta"):
-        size = sum(p.numel() for p in build.make(config["model"], "model").parameters())
+        size = sum(p.numel() for p in make(config["model"], "model").parameters())
     if size > LARGEST or config["model"].get("depth", 0) > DEEPEST:
         return
     trainer = build.trainer(config, CPU)
@@ -52,7 +54,7 @@ def test_every_part_builds_and_takes_a_step(group, name):
 def test_every_case_names_itself_and_takes_a_step(name):
     config = resolved(composed("train", ["batch_size=8", f"case={name}"]))
     assert config["case"] == name
-    build.check(config)
+    check(config)
     trainer = build.trainer(config, CPU)
     trainer.train_step()
     assert trainer.observed()["train_loss"] > 0
@@ -83,7 +85,7 @@ def test_every_measurement_composes_and_gives_tables(name):
         small["networks"] = [2, 3]
     for case in small.get("cases", {}).values():
         case |= {"depth": 3, "width": 16}
-    tables = build.make(small, "measure")(seed=0, device=CPU)
+    tables = make(small, "measure")(seed=0, device=CPU)
     assert tables
     for table in tables.values():
         assert len(table)
@@ -93,7 +95,7 @@ def test_every_measurement_composes_and_gives_tables(name):
 def test_every_setup_composes(name):
     config = resolved(composed("measure", [f"+setup@measure.setups.x={name}"]))
     assert config["measure"]["setups"]["x"]["name"] == name
-    build.make(config["measure"]["setups"]["x"], "setup")
+    make(config["measure"]["setups"]["x"], "setup")
 
 
 @pytest.mark.parametrize("name", options("experiment"))
@@ -122,7 +124,7 @@ def test_the_published_protocol_is_the_default_on_cifar():
 def test_the_protocol_of_2016_starts_with_400_steps_at_a_tenth(name):
     """He et al. 2016, section 3: whatever the error is, and at every depth."""
     config = resolved(composed("train", [f"experiment={name}"]))
-    schedule = build.make(config["schedule"], "schedule")
+    schedule = make(config["schedule"], "schedule")
     assert schedule.warms_up
     assert schedule.at(0, warming_up=True) == 0.01
     assert schedule.warm_up_window == 400
@@ -134,7 +136,7 @@ def test_the_protocol_of_2016_starts_with_400_steps_at_a_tenth(name):
 def test_networks_for_imagenet_do_not_warm_up(name):
     """He et al. 2016, section 5."""
     config = resolved(composed("train", [f"model={name}", "dataset=fake"]))
-    assert not build.make(config["schedule"], "schedule").warms_up
+    assert not make(config["schedule"], "schedule").warms_up
     chosen = resolved(composed("train", [f"model={name}", "dataset=fake", "schedule=he"]))
     assert chosen["schedule"]["name"] == "he", "what is typed comes first"
 

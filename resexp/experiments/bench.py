@@ -10,8 +10,11 @@ import pandas as pd
 import torch
 
 from resexp.experiments import build, fixed_costs
+from resexp.experiments.checks import check
 from resexp.experiments.compose import ConfigError, composed, resolved
 from resexp.experiments.contender import Contender
+from resexp.experiments.inputs import load_dataset
+from resexp.experiments.machine import device_of
 from resexp.experiments.recorded import PACKAGES, in_words
 from resexp.files import atomic
 from resexp.measure.ceilings import copy_bandwidth, matrix_rate, numbers_moved, operations
@@ -56,7 +59,7 @@ def main(overrides: list[str]) -> None:
 
 def _checked(config: dict) -> torch.device:
     try:
-        device = build.device_of(config["device"])
+        device = device_of(config["device"])
         for key in ("repetitions", "seconds"):
             if config[key] <= 0:
                 raise ValueError(f"{key} must be above 0, got {config[key]}")
@@ -67,7 +70,7 @@ def _checked(config: dict) -> torch.device:
         for case in config["cases"]:
             for precision in _precisions(config, device):
                 settings = _settings(case, device, f"precision={precision}")
-                build.check(settings)
+                check(settings)
             if settings["dataset"]["name"] == "imagefolder":
                 raise ValueError(f"cases: {case!r} streams its data; take a dataset that is held in memory")
     except ValueError as error:  # a ConfigError, too
@@ -171,7 +174,7 @@ def _ceilings(device: torch.device, precisions: list[str]) -> dict:
 def _floor(settings: dict) -> tuple[int, int]:
     """Operations of one member's step, and numbers that it must move."""
     model = build.build_model(settings)
-    sample = build.load_dataset(settings).inputs[: settings["batch_size"]].float()
+    sample = load_dataset(settings).inputs[: settings["batch_size"]].float()
     return operations(model, sample), numbers_moved(model, sample)
 
 

@@ -15,6 +15,8 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity
 
 from resexp.experiments import build
+from resexp.experiments.inputs import load_dataset
+from resexp.experiments.machine import device_of
 from resexp.measure.ceilings import synchronize
 from resexp.records.provenance import peak_memory_mib
 from resexp.training.memory import keep_freed
@@ -42,7 +44,7 @@ class Contender:
     """
 
     def __init__(self, config: dict, *, usual: bool, members: int):
-        on_gpu = build.device_of(config["train"]["device"]).type == "cuda"
+        on_gpu = device_of(config["train"]["device"]).type == "cuda"
         processes = 1 if on_gpu else members
         cores = len(os.sched_getaffinity(0))
         context = multiprocessing.get_context("spawn")
@@ -101,7 +103,7 @@ class Contender:
 
 def _serve(connection: Connection, config: dict, seeds: list[int], usual: bool, threads: int) -> None:
     torch.set_num_threads(threads)
-    device = build.device_of(config["train"]["device"])
+    device = device_of(config["train"]["device"])
     if not usual:  # the usual way leaves torch's settings as they are
         set_tf32(config["precision"] == "tf32")
         keep_freed()
@@ -135,7 +137,7 @@ def _serve(connection: Connection, config: dict, seeds: list[int], usual: bool, 
 def _trainer(config: dict, device: torch.device, usual: bool):
     if not usual:
         return build.trainer(config, device)
-    data = build.load_dataset(config)
+    data = load_dataset(config)
     return UsualTrainer(
         build.build_model(config, device),
         data.inputs,

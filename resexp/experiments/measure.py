@@ -14,11 +14,16 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import resexp.experiments.schema  # noqa: F401  registers the schema
+from resexp.data.augment import normalizer
 from resexp.data.dataset import hold_out
 from resexp.experiments import build
+from resexp.experiments.checks import check_name_and_seed, refuse_sizes_below_one
 from resexp.experiments.compose import ConfigError, resolved
+from resexp.experiments.inputs import load_dataset
 from resexp.experiments.listing import CONF
+from resexp.experiments.machine import device_of, threads_of
 from resexp.experiments.recorded import recorded
+from resexp.experiments.targets import make
 from resexp.records.run import FINISHED, BusyError, RunFolder, digest
 from resexp.refusal import refuse, refuse_unusable
 from resexp.training import checkpoint
@@ -67,10 +72,10 @@ def check(config: dict) -> None:
         ConfigError: says what is wrong and what is allowed.
     """
     try:
-        build.device_of(config["device"])
-        build.check_name_and_seed(config)
-        build.refuse_sizes_below_one("measure", config["measure"])
-        function = build.make(config["measure"], "measure").func
+        device_of(config["device"])
+        check_name_and_seed(config)
+        refuse_sizes_below_one("measure", config["measure"])
+        function = make(config["measure"], "measure").func
         if config["run"] is not None:
             if not trained_runs(config):
                 raise ValueError(f"run={config['run']} names no finished run; see `resexp status`")
@@ -91,8 +96,8 @@ def run(config: dict) -> str:
     if folder.status()["status"] in FINISHED:
         print(f"{folder.name}: done already", flush=True)
         return "done"
-    device = build.device_of(config["device"])
-    torch.set_num_threads(build.threads_of(config["threads"]))
+    device = device_of(config["device"])
+    torch.set_num_threads(threads_of(config["threads"]))
     with folder.held():
         if folder.recorded_status()["status"] in FINISHED:  # somebody has ended it since
             return "done"
@@ -105,7 +110,7 @@ def share(runs: list[dict], one: Callable[[dict], None]) -> Callable[[], None]:
 
 
 def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, int]:
-    measure = build.make(config["measure"], "measure")
+    measure = make(config["measure"], "measure")
     if config["run"] is None:
         tables = measure(seed=config["seed"], device=device)
         for name, table in tables.items():
@@ -119,8 +124,8 @@ def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, i
         settings = RunFolder(path).config()
         networks = before_and_after(path, device)
         # with the statistics of what it was trained on
-        data = hold_out(build.load_dataset(settings), settings["dataset"]["val_size"])[0].to(device)
-        prepared = build.normalizer(data.inputs)(data.test_inputs)
+        data = hold_out(load_dataset(settings), settings["dataset"]["val_size"])[0].to(device)
+        prepared = normalizer(data.inputs)(data.test_inputs)
         for name, table in function(networks, prepared, data.test_targets, **options).items():
             for position, (key, value) in enumerate(settings["labels"].items()):
                 table.insert(position, key, value)

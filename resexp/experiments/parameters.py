@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import torch
 
-from resexp.experiments import build
 from resexp.experiments.compose import composed, resolved
 from resexp.experiments.listing import CONF, options
+from resexp.experiments.targets import make
 
 PUBLISHED = CONF.parent / "results" / "reference" / "parameters.csv"
 IMAGENET = ["dataset=fake", "dataset.num_classes=1000"]  # its shapes, without its images
@@ -50,4 +50,4 @@ def published() -> list[dict]:
 def _network(overrides: list[str]) -> torch.nn.Module:
     config = resolved(composed("train", overrides))
     with torch.device("meta"):  # shapes alone
-        return build.make(config["model"], "model")
+        return make(config["model"], "model")

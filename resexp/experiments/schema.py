@@ -59,7 +59,7 @@ class Execution:
 class Train:
     """Primary config of `resexp train`.
 
-    The parts name a `_target_`; the signature of the target is their schema (see build.py).
+    The parts name a `_target_`; the signature of the target is their schema (see targets.py).
     """
 
     command: str = MISSING

@@ -16,9 +16,10 @@ from tqdm import tqdm
 
 import resexp.experiments.schema  # noqa: F401  registers the schema
 from resexp.experiments import build, stop, workers
-from resexp.experiments.build import check  # noqa: F401  sweeps check runs by their command
+from resexp.experiments.checks import check
 from resexp.experiments.compose import ConfigError, resolved
 from resexp.experiments.listing import CONF
+from resexp.experiments.machine import device_of, threads_of
 from resexp.experiments.recorded import StoppedAtError, recorded
 from resexp.records.run import FINISHED, BusyError, RunFolder, digest
 from resexp.refusal import refuse, refuse_unusable
@@ -37,7 +38,7 @@ def main(config: DictConfig) -> str:
         settings = resolved(config)
         # the runs of a sweep have been checked all together
         if single and folder_of(settings).status()["status"] not in FINISHED:
-            build.check(settings)
+            check(settings)
         status = run(settings)
     except (ConfigError, BusyError) as error:
         if single or isinstance(error, ConfigError):
@@ -80,7 +81,7 @@ def run(config: dict) -> str:
     with folder.held(), signals.noted():
         status = folder.recorded_status()["status"]
         if status not in FINISHED:  # another worker may have ended it since
-            device, steps = build.device_of(config["train"]["device"]), config["schedule"]["steps"]
+            device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
             work = partial(_work, config, folder, device, signals)
             status = recorded(folder, config, device, steps, work)
     if signals.received:
@@ -98,7 +99,7 @@ def share(runs: list[dict], one: Callable[[dict], None]) -> Callable[[], None]:
         ConfigError: threads that would need two settings of the process at once.
     """
     execution = runs[0]["train"]
-    if build.device_of(execution["device"]).type == "cuda":
+    if device_of(execution["device"]).type == "cuda":
         if execution["workers"] > 1 and len({run["precision"] == "tf32" for run in runs}) > 1:
             raise ConfigError("tf32 holds for a whole process: sweep it by itself, or with train.workers=1")
         return partial(_join, workers.start_threads(execution["workers"], one, runs))
@@ -128,7 +129,7 @@ def _work(config: dict, folder: RunFolder, device: torch.device, signals: stop.S
 
 def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
     """The trainer where the last checkpoint left it, and the rows file as it was then."""
-    torch.set_num_threads(build.threads_of(config["train"]["threads"], config["train"]["workers"]))
+    torch.set_num_threads(threads_of(config["train"]["threads"], config["train"]["workers"]))
     set_tf32(config["precision"] == "tf32")
     keep_freed()
     torch.manual_seed(config["seed"])  # for layers that draw while training, such as dropout

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from resexp.models.blocks import Parts, as_images
 from resexp.models.layers import Layer
+from resexp.models.parts import Parts, as_images
 from resexp.models.random_layers import Dropout
 from resexp.models.resnet import imagenet_stem, pooled, small_stem
 

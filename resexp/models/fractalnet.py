@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from resexp.models.blocks import Parts, as_images, pool_if_it_fits
+from resexp.models.parts import Parts, as_images, pool_if_it_fits
 from resexp.models.random_layers import Dropout, RandomLayer
 from resexp.models.resnet import pooled
 

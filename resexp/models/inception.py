@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from resexp.models.blocks import Parts, ResidualBlock
+from resexp.models.blocks import ResidualBlock
+from resexp.models.parts import Parts
 
 KINDS = ("one", "two_way", "poly_2", "mpoly_2")
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from resexp.models.blocks import Block, Parts
+from resexp.models.blocks import Block
+from resexp.models.parts import Parts
 from resexp.models.resnet import ResNet, blocks_per_stage
 
 

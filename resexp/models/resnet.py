@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from resexp.models.blocks import Block, Parts, as_images
+from resexp.models.blocks import Block
+from resexp.models.parts import Parts, as_images
 from resexp.models.random_layers import StochasticDepth
 
 STAGES = 3
@@ -61,7 +62,7 @@ class ResNet(nn.Module):
         c_in: channels of the input.
         num_classes: number of logits.
         block: see resexp.models.blocks.Block.
-        parts: see resexp.models.blocks.Parts; NoShortcut makes the network plain.
+        parts: see resexp.models.parts.Parts; NoShortcut makes the network plain.
         stem: (parts, c_in, channels) -> first layer, pooling.
         stem_norm: whether the stem is normalized where it is activated.
         shared: all blocks of a stage but the first have the same convolutions, and normalizations of

@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from resexp.models.blocks import Block, Parts, as_images
+from resexp.models.blocks import Block
+from resexp.models.parts import Parts, as_images
 from resexp.models.resnet import STAGES, ResNet, blocks_per_stage, pooled
 
 

@@ -55,7 +55,7 @@ class Projection(nn.Module):
 
     Args:
         everywhere: in every block (option C); otherwise only where shapes change (option B).
-        conv, norm: see resexp.models.blocks.Parts; pre-activation blocks give no normalization.
+        conv, norm: see resexp.models.parts.Parts; pre-activation blocks give no normalization.
     Source: He et al. 2015, section 4.1. With everywhere it is the "1x1 conv shortcut" of He et al.
     2016, table 1, too.
     """

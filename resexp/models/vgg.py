@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from resexp.models.blocks import Parts, as_images, pool_if_it_fits
+from resexp.models.parts import Parts, as_images, pool_if_it_fits
 from resexp.models.random_layers import Dropout
 
 # Convolutions of each stage (Simonyan and Zisserman 2015, table 1, columns A, B, D and E).

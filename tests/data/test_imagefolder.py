@@ -5,6 +5,7 @@ from PIL import Image
 
 from resexp.data.imagefolder import MEAN, STD, StreamedBatches, TestImages, load
 from resexp.experiments import bench, build
+from resexp.experiments.checks import check
 from resexp.experiments.compose import ConfigError, composed, resolved
 
 CPU = torch.device("cpu")
@@ -81,13 +82,13 @@ def test_training_on_folders(root):
     overrides = ["model=imagenet_resnet18", "model.width=4", "dataset=imagefolder", f"dataset.root={root}"]
     sizes = ["dataset.num_classes=2", "dataset.load.size=32", "dataset.load.workers=0", "batch_size=5"]
     config = resolved(composed("train", [*overrides, *sizes]))
-    build.check(config)
+    check(config)
     trainer = build.trainer(config, CPU)
     trainer.train_step()
     assert trainer.observed()["train_loss"] > 0
     assert 0 <= trainer.evaluated()["test_error_percent"] <= 100
     with pytest.raises(ConfigError, match="holds nothing out"):
-        build.check(resolved(composed("train", [*overrides, *sizes, "dataset.val_size=2"])))
+        check(resolved(composed("train", [*overrides, *sizes, "dataset.val_size=2"])))
 
 
 def test_what_is_not_laid_out_so_is_refused(root, tmp_path):

@@ -8,8 +8,10 @@ import torch
 from omegaconf import OmegaConf, open_dict
 
 from resexp.experiments import build
+from resexp.experiments.checks import check
 from resexp.experiments.compose import ConfigError, composed, resolved
 from resexp.experiments.listing import options
+from resexp.experiments.targets import make
 
 GROUPS = ("shortcut", "block", "norm", "activation", "init", "branch")
 SMALL = ["model=resnet", "model.width=8", "batch_size=4", "dataset=mnist1d"]
@@ -66,7 +68,7 @@ def settings(base, parts, chosen):
             config[group] = OmegaConf.create(OmegaConf.to_container(parts[group, option], resolve=False))
         if config.norm.name == "group":
             config.norm.groups = 2
-        block = build.make(OmegaConf.to_container(config.block, resolve=True), "block")
+        block = make(OmegaConf.to_container(config.block, resolve=True), "block")
         config.model.depth = 3 * block.depth + 2
     return resolved(config)
 
@@ -96,18 +98,18 @@ def description(base, name, parts, *chosen):
         if config.norm.name == "group":
             config.norm.groups = 2
         if DEPTHS[name]:
-            block = build.make(OmegaConf.to_container(config.block, resolve=True), "block")
+            block = make(OmegaConf.to_container(config.block, resolve=True), "block")
             config.model.depth = DEPTHS[name](block.depth) or 0
     config = resolved(config)
-    build.check(config)
+    check(config)
     with torch.device("meta"):
-        model = build.make(config["model"], "model")
+        model = make(config["model"], "model")
         model(torch.empty(4, 1, 40))
     return str(model)
 
 
 def take_a_step(config):
-    build.check(config)
+    check(config)
     trainer = build.trainer(config, torch.device("cpu"))
     trainer.train_step()
     assert trainer.observed()["train_loss"] > 0

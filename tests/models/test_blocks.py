@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from resexp.models import blocks
-from resexp.models.blocks import Block, Parts
+from resexp.models.blocks import Block
 from resexp.models.inception import Inception, InceptionBlock
 from resexp.models.layers import Basic, Bottleneck
 from resexp.models.norms import BatchNorm
+from resexp.models.parts import Parts
 from resexp.models.shortcuts import ZeroPad
 
 PARTS = Parts(dims=2, norm=BatchNorm, activation=nn.ReLU, shortcut=ZeroPad)

@@ -10,9 +10,10 @@ from resexp.experiments import build
 from resexp.experiments.compose import composed, resolved
 from resexp.models import inits
 from resexp.models.activations import CReLU
-from resexp.models.blocks import Block, Parts, full_preactivation, post_activation, relu_before_addition
+from resexp.models.blocks import Block, full_preactivation, post_activation, relu_before_addition
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
+from resexp.models.parts import Parts
 from resexp.models.resnet import resnet
 from resexp.models.shortcuts import Gated, ZeroPad
 

@@ -9,10 +9,12 @@ from torch import nn
 
 from resexp.experiments import build
 from resexp.experiments.compose import composed, resolved
-from resexp.models.blocks import Block, Parts, full_preactivation
+from resexp.experiments.targets import make
+from resexp.models.blocks import Block, full_preactivation
 from resexp.models.fractalnet import Column, FractalNet, Join
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
+from resexp.models.parts import Parts
 from resexp.models.random_layers import Dropout
 from resexp.models.shortcuts import NoShortcut
 from resexp.models.vgg import as_convolutions
@@ -37,7 +39,7 @@ TORCHVISION = {
 def network(*overrides, seed=0):
     config = resolved(composed("train", list(overrides)))
     torch.manual_seed(seed)
-    return build.make(config["model"], "model").eval()
+    return make(config["model"], "model").eval()
 
 
 @pytest.mark.parametrize(("name", "overrides"), TORCHVISION.items())

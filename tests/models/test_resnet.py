@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from resexp.models.blocks import Block, Parts, post_activation
+from resexp.models.blocks import Block, post_activation
 from resexp.models.fleuret import fleuret
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
+from resexp.models.parts import Parts
 from resexp.models.resnet import blocks_per_stage, plain, resnet
 from resexp.models.shortcuts import NoShortcut, ZeroPad
 

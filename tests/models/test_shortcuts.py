@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from resexp.models.blocks import conv
 from resexp.models.norms import BatchNorm
+from resexp.models.parts import conv
 from resexp.models.random_layers import Dropout, StochasticDepth
 from resexp.models.shortcuts import DropoutShortcut, Gated, Projection, Scaled, ZeroPad
 

@@ -9,6 +9,7 @@ import torch
 from resexp.experiments import build, train, workers
 from resexp.experiments.compose import composed, resolved
 from resexp.experiments.listing import options
+from resexp.experiments.targets import make
 from resexp.training import checkpoint
 from resexp.training.precision import set_tf32
 from resexp.training.step import own_stream
@@ -41,7 +42,7 @@ def _on_a_stream_of_its_own():
 
 def config(*overrides):
     overrides = [*SMALL, *overrides, *(more for o in overrides for more in BESIDE.get(o, []))]
-    block = build.make(resolved(composed("train", overrides))["block"], "block")
+    block = make(resolved(composed("train", overrides))["block"], "block")
     return resolved(composed("train", [*overrides, f"model.depth={3 * block.depth + 2}"]))
 
 

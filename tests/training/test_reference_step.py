@@ -6,7 +6,10 @@ import torch.nn.functional as F
 
 from resexp.experiments import build
 from resexp.experiments.compose import composed, resolved
+from resexp.experiments.inputs import load_dataset
 from resexp.experiments.listing import options
+from resexp.experiments.seeds import generator
+from resexp.experiments.targets import make
 from resexp.models.random_layers import RandomLayer
 
 STEPS, BATCH, SIDE = 20, 32, 16
@@ -38,13 +41,13 @@ def config(group, option, dataset, rate):
     network += ["norm.groups=2"] if option == "group" else []
     protocol = [f"batch_size={BATCH}", "schedule.steps=30", f"schedule.learning_rate={rate}"]
     overrides = [*network, f"dataset={dataset}", *protocol, *size]
-    block = build.make(resolved(composed("train", overrides))["block"], "block")
+    block = make(resolved(composed("train", overrides))["block"], "block")
     return resolved(composed("train", [*overrides, f"model.depth={3 * block.depth + 2}"]))
 
 
 def slow_batches(settings, dataset):
     """Batches image by image: shuffle, normalize, pad, crop, flip, with the draws in their order."""
-    generator = build.generator(settings["seed"], "batches")
+    draws = generator(settings["seed"], "batches")
     x, y = dataset.inputs, dataset.targets
     if settings["dataset"]["dims"] == 2:
         pixels = x.double()
@@ -53,12 +56,12 @@ def slow_batches(settings, dataset):
     order = []
     while True:
         while len(order) < BATCH:
-            order += torch.randperm(len(y), generator=generator).tolist()
+            order += torch.randperm(len(y), generator=draws).tolist()
         chosen, order = order[:BATCH], order[BATCH:]
         images = x[chosen]
         if settings["dataset"]["dims"] == 2:
-            rows, columns = torch.randint(0, 9, (2, BATCH, 1), generator=generator)[:, :, 0].tolist()
-            mirrored = (torch.rand((BATCH, 1), generator=generator) < 0.5)[:, 0].tolist()
+            rows, columns = torch.randint(0, 9, (2, BATCH, 1), generator=draws)[:, :, 0].tolist()
+            mirrored = (torch.rand((BATCH, 1), generator=draws) < 0.5)[:, 0].tolist()
             padded = F.pad(images, [4] * 4)
             images = torch.stack(
                 [
@@ -75,13 +78,13 @@ def reference_losses(settings):
     """Eager float32 in torch's usual memory order, the update written out."""
     model = build.build_model(settings)
     start = settings["schedule"]["learning_rate"]
-    draws = build.generator(settings["seed"], "layers")
+    draws = generator(settings["seed"], "layers")
     for module in model.modules():
         if isinstance(module, RandomLayer):
             module.generator = draws
     momentum = [torch.zeros_like(p) for p in model.parameters()]
     losses = []
-    for step, (x, y) in zip(range(STEPS), slow_batches(settings, build.load_dataset(settings)), strict=False):
+    for step, (x, y) in zip(range(STEPS), slow_batches(settings, load_dataset(settings)), strict=False):
         rate = start if step < 15 else start / 10
         logits = model(x.contiguous())
         loss = -logits.log_softmax(1)[torch.arange(len(y)), y].mean()

@@ -1,0 +1,100 @@
+"""What would stop a run, found before anything is computed."""
+
+import re
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from resexp.data.batches import check_batch_size
+from resexp.experiments.compose import ConfigError, composed, resolved
+from resexp.experiments.inputs import training_examples
+from resexp.experiments.machine import device_of
+from resexp.experiments.targets import make
+from resexp.training.precision import autocast
+
+MAY_BE_ZERO = {"hidden"}  # of a model's sizes
+
+
+def check(config: dict) -> None:
+    """Find what would stop a run, before anything is computed.
+
+    Raises:
+        ConfigError: says what is wrong and what is allowed.
+    """
+    try:
+        if config["interval"] < 1:
+            raise ValueError(f"interval must be at least 1, got {config['interval']}")
+        for key in ("workers", "threads", "max_minutes"):
+            if (value := config["train"][key]) is not None and value <= 0:
+                raise ValueError(f"train.{key} must be above 0, got {value}")
+        if (minutes := config["train"]["checkpoint_minutes"]) < 0:  # 0: after every step
+            raise ValueError(f"train.checkpoint_minutes must be at least 0, got {minutes}")
+        check_name_and_seed(config)
+        _check_data_settings(config["dataset"])
+        refuse_sizes_below_one("model", config["model"])
+        refuse_unused_block(config)
+        with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
+            model = make(config["model"], "model")
+            make(config["init"], "init")(model, None)
+        make(config["optimizer"], "optimizer")(model.parameters())
+        make(config["schedule"], "schedule")
+        autocast(config["precision"], device_of(config["train"]["device"]))
+        check_batch_size(config["batch_size"], training_examples(config))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+class _NothingIsDrawn(TorchFunctionMode):
+    """Leaves tensors as they are: the meta device has nothing to fill, but torch is slow to see it."""
+
+    def __torch_function__(self, function, types, arguments=(), keywords=None):
+        if function in (Tensor.normal_, Tensor.uniform_):
+            return arguments[0]
+        return function(*arguments, **(keywords or {}))
+
+
+def check_name_and_seed(config: dict) -> None:
+    """What every command's config has.
+
+    Raises:
+        ValueError: a name that is no folder's, or a seed that torch does not take.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", config["name"]):
+        raise ValueError(
+            f"name={config['name']} is to be a folder's name: write it with letters, digits, ., - and _"
+        )
+    if not 0 <= config["seed"] < 2**63:
+        raise ValueError(f"seed must lie between 0 and 2^63 - 1, got {config['seed']}")
+
+
+def refuse_sizes_below_one(section: str, settings: dict) -> None:
+    """For the whole numbers of a section, `model` or `measure`.
+
+    Raises:
+        ValueError: one is below 1.
+    """
+    for key, value in settings.items():
+        if isinstance(value, int) and not isinstance(value, bool) and value < 1 and key not in MAY_BE_ZERO:
+            raise ValueError(f"{section}.{key} must be at least 1, got {value}")
+
+
+def _check_data_settings(data: dict) -> None:
+    if data["crop_padding"] < 0:
+        raise ValueError(f"dataset.crop_padding must be at least 0, got {data['crop_padding']}")
+    if data["dims"] != 2 and (data["crop_padding"] or data["flip"]):
+        raise ValueError(
+            f"dataset={data['name']} has sequences, which are not cropped or mirrored: leave out"
+            " dataset.crop_padding and dataset.flip"
+        )
+
+
+def refuse_unused_block(config: dict) -> None:
+    """For networks that are built without blocks.
+
+    Raises:
+        ValueError: another block than the default was asked for.
+    """
+    model = config["model"]
+    if "block" not in model and config["block"] != resolved(composed("train", []))["block"]:
+        raise ValueError(f"model={model['name']} has no residual blocks: leave out block=...")

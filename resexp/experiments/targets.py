@@ -1,0 +1,72 @@
+"""From a node of a config to what it names: a class, a function, or a partial of one."""
+
+import functools
+import importlib
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+ALLOWED_TARGETS = ("resexp.", "torch.nn.", "torch.optim.")
+
+
+def make(node: Any, key: str = "") -> Any:
+    """What a config node describes: the target called with the other keys, or a partial of it.
+
+    `name` is the node's label and is not passed on.
+
+    Args:
+        node: resolved; nodes with `_target_` are made, innermost first.
+        key: of the node, for messages.
+    Raises:
+        ValueError: a target outside resexp, torch.nn and torch.optim, an argument that it does
+            not take or of another type, or whatever the target itself refuses.
+    """
+    if isinstance(node, list):
+        return [make(item, key) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "_target_" not in node:
+        return {name: make(value, name) for name, value in node.items()}
+    target = _locate(node["_target_"], key)
+    special = {"_target_", "_partial_", "name"}
+    arguments = {name: make(value, name) for name, value in node.items() if name not in special}
+    _check_arguments(target, arguments, key)
+    if node.get("_partial_"):
+        return functools.partial(target, **arguments)
+    return target(**arguments)
+
+
+def _locate(path: str, key: str) -> Any:
+    if not path.startswith(ALLOWED_TARGETS):
+        raise ValueError(f"{key}._target_ must begin with {', '.join(ALLOWED_TARGETS)}, got {path}")
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        raise ValueError(f"{key}._target_: there is no {path}") from None
+
+
+def _check_arguments(target: Any, arguments: dict, key: str) -> None:
+    parameters = inspect.signature(target).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for name, value in arguments.items():
+        if name in parameters:
+            _check_type(f"{key}.{name}", value, parameters[name].annotation)
+        elif not open_ended:
+            allowed = ", ".join(set(parameters) - {"args", "kwargs"})
+            raise ValueError(f"there is no key {key}.{name}; {key} takes {allowed}")
+
+
+def _check_type(key: str, value: Any, annotation: Any) -> None:
+    """Refuse what plainly is of another type; annotations beyond these few pass."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = {
+        int: number and not isinstance(value, float),
+        float: number,
+        bool: isinstance(value, bool),
+        str: isinstance(value, str),
+        Sequence[float]: isinstance(value, list) and all(isinstance(x, int | float) for x in value),
+    }
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    if not fits.get(annotation, True):
+        raise ValueError(f"{key} must be {names.get(annotation, 'a list of numbers')}, got {value!r}")

@@ -1,0 +1,116 @@
+"""What networks of every kind are built from: convolutions in 0 to 2 dimensions, and the parts chosen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from resexp.models.activations import channel_factor
+from resexp.models.layers import Layer
+from resexp.models.random_layers import undisturbed
+from resexp.models.shortcuts import NoShortcut
+
+
+def conv(
+    dims: int, c_in: int, c_out: int, stride: int = 1, *, kernel_size: int = 3, groups: int = 1, bias: bool
+) -> nn.Module:
+    """A convolution over so many dimensions that keeps the size at stride 1.
+
+    With 0 dimensions it is fully connected: a convolution where there is one position. Sequences
+    are images of one row, see as_images.
+
+    Raises:
+        ValueError: groups of a fully connected layer.
+    """
+    if dims == 0:
+        if groups > 1:
+            raise ValueError("fully connected layers have no groups: leave out block=grouped")
+        return nn.Linear(c_in, c_out, bias=bias)
+    rows = (1, 1, 0) if dims == 1 else (kernel_size, stride, kernel_size // 2)
+    sizes, strides, padding = zip(rows, (kernel_size, stride, kernel_size // 2), strict=True)
+    return nn.Conv2d(c_in, c_out, sizes, strides, padding, groups=groups, bias=bias)
+
+
+def as_images(x: Tensor) -> Tensor:
+    """Sequences (batch, channels, length) as images of one row; images as they are.
+
+    torch has fast kernels for images whose channels lie last in memory, and none for sequences.
+    """
+    return x.unsqueeze(2) if x.dim() == 3 else x
+
+
+def pool_if_it_fits(pool: nn.Module, x: Tensor) -> Tensor:
+    """Pooled, unless x is smaller than what is pooled: small inputs stay as they are."""
+    fits = all(size >= kernel for size, kernel in zip(x.shape[2:], pool.kernel_size, strict=True))
+    return pool(x) if fits else x
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a network is built from, apart from its sizes.
+
+    Args:
+        dims: 2 for images, 1 for sequences, 0 for vectors; see conv.
+        norm: channels -> normalization layer.
+        activation: () -> activation layer.
+        shortcut: (c_in, c_out, stride, conv=, norm=) -> module of (x, transformed x).
+        branch: position of a block in (0, 1] -> module that its transformed branch goes through.
+        kernel_size: of convolutions that say nothing else; odd.
+        bias: whether they have one.
+    """
+
+    dims: int
+    norm: Callable[[int], nn.Module]
+    activation: Callable[[], nn.Module]
+    shortcut: Callable[..., nn.Module]
+    branch: Callable[[float], nn.Module] = undisturbed
+    kernel_size: int = 3
+    bias: bool = False
+
+    def conv(
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int = 1,
+        *,
+        kernel_size: int | None = None,
+        groups: int = 1,
+        bias: bool | None = None,
+    ) -> nn.Module:
+        """A convolution that keeps the size at stride 1."""
+        size, bias = kernel_size or self.kernel_size, self.bias if bias is None else bias
+        return conv(self.dims, c_in, c_out, stride, kernel_size=size, groups=groups, bias=bias)
+
+    def pool(self, kind: str, size: int, stride: int, padding: int = 0) -> nn.Module:
+        """Max- or average-pooling in as many dimensions; `kind` is Max or Avg."""
+        layer = {"Max": nn.MaxPool2d, "Avg": nn.AvgPool2d}[kind]
+        rows = (1, 1, 0) if self.dims == 1 else (size, stride, padding)
+        sizes, strides, paddings = zip(rows, (size, stride, padding), strict=True)
+        return layer(sizes, strides, paddings)
+
+    def weight(self, layer: Layer, c_in: int) -> nn.Module:
+        """The convolution that a layer describes."""
+        size = layer.kernel_size
+        return self.conv(c_in, layer.channels, layer.stride, kernel_size=size, groups=layer.groups)
+
+    def activated(self, channels: int) -> int:
+        """Channels behind the activation."""
+        return channels * channel_factor(self.activation())
+
+    @property
+    def without_shortcuts(self) -> bool:
+        """Whether branches have nothing beside them."""
+        return getattr(self.shortcut, "func", self.shortcut) is NoShortcut
+
+    def refuse_shortcuts(self, network: str) -> None:
+        """For networks that have no residual blocks.
+
+        Raises:
+            ValueError: a shortcut, or something done to branches.
+        """
+        if not self.without_shortcuts:
+            raise ValueError(
+                f"model={network} has no shortcuts: leave out shortcut=..., or take model=resnet"
+            )
+        if getattr(self.branch, "func", self.branch) is not undisturbed:
+            raise ValueError(f"model={network} has no residual branches: leave out branch=...")

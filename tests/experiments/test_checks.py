@@ -1,0 +1,41 @@
+import pytest
+
+from resexp.experiments.checks import check
+from resexp.experiments.compose import ConfigError, composed, resolved
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model.depth=abc"], "model.depth must be a whole number, got 'abc'"),
+        (["model.depth=20.5"], "model.depth must be a whole number, got 20.5"),
+        (["model=plain", "model.width=x"], "model.width must be a whole number"),
+        (["model.depth=21"], r"must be 6n\+2 .* nearest are 20 and 26"),
+        (["+model.foo=1"], "there is no key model.foo; model takes"),
+        (["norm=group", "norm.groups=5"], "norm.groups must divide"),
+        (["optimizer.momentum=high"], "optimizer.momentum must be a number"),
+        (["schedule.divide_at=0.5"], "schedule.divide_at must be a list of numbers"),
+        (["schedule.steps=0"], "schedule.steps must be at least 1"),
+        (["activation.inplace=maybe"], "activation.inplace must be true or false"),
+        (["activation._target_=os.system"], r"_target_ must begin with resexp\., torch"),
+        (["activation._target_=torch.nn.Relu"], r"there is no torch.nn.Relu"),
+        (["model=plain", "shortcut=zero_pad"], "model=plain has no shortcuts"),
+        (["model=vgg", "block=bottleneck"], "model=vgg has no residual blocks: leave out block="),
+        (["model=vgg", "block.branches=3"], "model=vgg has no residual blocks: leave out block="),
+        (["precision=half"], "precision must be one of float32, tf32, bfloat16"),
+        (["train.device=gpu"], "device must be auto, cpu, cuda or cuda:N, got 'gpu'"),
+        (["train.device=cuda:77"], "this machine has . CUDA devices"),
+        (["train.threads=0"], "train.threads must be above 0"),
+        (["train.max_minutes=-1"], "train.max_minutes must be above 0"),
+        (["interval=0"], "interval must be at least 1"),
+        (["train.checkpoint_minutes=-1"], "train.checkpoint_minutes must be at least 0, got -1"),
+        (["dataset.flip=true"], "dataset=mnist1d has sequences, which are not cropped or mirrored"),
+        (["dataset=fake", "dataset.crop_padding=-1"], "dataset.crop_padding must be at least 0, got -1"),
+        (["batch_size=4001"], r"batch_size must lie in 1\.\.4000"),
+        (["dataset.val_size=4000"], r"dataset.val_size must lie in 0\.\.3999"),
+        (["dataset=cifar10", "dataset.root=/nowhere"], "dataset.root=/nowhere does not exist"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_it_starts(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        check(resolved(composed("train", overrides)))

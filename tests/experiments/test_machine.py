@@ -1,0 +1,12 @@
+from resexp.experiments.machine import threads_of
+
+
+def test_threads_are_as_asked_else_as_the_environment_says_else_a_share_of_the_cores(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(6)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert [threads_of(None, workers) for workers in (1, 2, 9)] == [6, 3, 1]
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert threads_of(None) == 2
+    assert threads_of(5) == 5
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert threads_of(None) == 6
