@@ -1,22 +1,21 @@
 """Run folders -> one tidy table, and where its rows come from."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from resexp.files import atomic
+from resexp.records.protocol import (
+    differing,
+    of_another_protocol,
+    protocol_of,
+    refuse_mixed_protocols,
+    settings_that_vary,
+    value_of,
+)
 from resexp.records.run import FINISHED, RunFolder, folders
-
-# Settings that make a protocol; schedule.depth follows the model, root and download the machine.
-PROTOCOL = (
-    "dataset.", "optimizer.", "schedule.", "init.", "batch_size", "interval", "precision", "model.width",
-)  # fmt: skip
-ABSENT = "not there"
-PYTHON = ("_target_", "_partial_")  # which function a named option is, not what was asked for
-NOT_PROTOCOL = ("schedule.depth", "dataset.root", "dataset.download", "dataset.load.")
 
 
 def write_table(
@@ -55,8 +54,8 @@ def write_table(
     found = [run for run in folders(runs) if _matches(run, only)]
     statuses = {run.name: run.status()["status"] for run in found}
     plan, swept = list(plan), dict.fromkeys(by)
-    for run in _of_another_protocol(found, plan, list(swept)):
-        statuses[run.name] = "another protocol"
+    for name in of_another_protocol({run.name: run.config() for run in found}, plan, list(swept)):
+        statuses[name] = "another protocol"
     taken = [run for run in found if statuses[run.name] in FINISHED]
     left_out = {run.name: statuses[run.name] for run in found if run not in taken}
     if not taken:
@@ -64,7 +63,7 @@ def write_table(
             f"no finished run in {runs} ({len(left_out)} others); see `resexp status {runs.name}`"
         )
     configs = {run.name: run.config() for run in taken}
-    lacked = _refuse_mixed_protocols(configs, list(swept), _differing_settings(plan))
+    lacked = refuse_mixed_protocols(configs, list(swept), settings_that_vary(plan))
     by = [key for key in swept if not _is_label(key, configs[taken[0].name])]
     _refuse_indistinct(configs, by)
     table = pd.concat(_frame(run, configs[run.name], by) for run in taken)
@@ -106,9 +105,9 @@ def write_measured(runs: Path, tables: Path) -> str:
     for run in taken:
         other = kinds.setdefault(run.config()["measure"]["name"], run)
         if other is not run:
-            differing = ", ".join(_differing(other.config(), run.config())) or "the runs they measured"
+            keys = ", ".join(differing(other.config(), run.config())) or "the runs they measured"
             raise ValueError(
-                f"{other.path} and {run.path} measure the same and differ in {differing}; delete one, or"
+                f"{other.path} and {run.path} measure the same and differ in {keys}; delete one, or"
                 " give one a name of its own"
             )
     frames: dict[str, list[pd.DataFrame]] = {}
@@ -128,66 +127,14 @@ def write_measured(runs: Path, tables: Path) -> str:
     return "\n".join(said)
 
 
-def flat(config: dict, prefix: str = "") -> dict:
-    """Nested settings as one level with dotted keys."""
-    result = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            result |= flat(value, f"{prefix}{key}.")
-        else:
-            result[f"{prefix}{key}"] = value
-    return result
-
-
-def _differing(one: dict, other: dict) -> list[str]:
-    a, b = flat(one), flat(other)
-    return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
-
-
 def _matches(run: RunFolder, only: Iterable[tuple[str, str]]) -> bool:
     config = run.config()
-    return all(str(_value(config, key)) == value for key, value in only)
-
-
-def _value(config: dict, key: str):
-    """A setting by its dotted key; a group's is its name."""
-    node = config
-    for part in key.split("."):
-        if not isinstance(node, dict) or part not in node:
-            raise ValueError(f"the runs have no setting {key}")
-        node = node[part]
-    return node["name"] if isinstance(node, dict) else node
+    return all(str(value_of(config, key)) == value for key, value in only)
 
 
 def _is_label(key: str, config: dict) -> bool:
     """Whether a label shows this setting already: seed, model.depth, norm or norm.name."""
     return key.removeprefix("model.").removesuffix(".name") in config["labels"]
-
-
-def _protocol(config: dict) -> dict:
-    """The settings of the protocol, and nothing that says only where or what is trained."""
-    return {
-        key: value
-        for key, value in flat(config).items()
-        if key.startswith(PROTOCOL) and not key.startswith(NOT_PROTOCOL) and not key.endswith(PYTHON)
-    }
-
-
-def _of_another_protocol(runs: list[RunFolder], plan: list[dict], by: list[str]) -> list[RunFolder]:
-    """Runs that differ from the plan in a setting that it holds fixed; none if all of them do."""
-    planned, following = [_protocol(config) for config in plan], _differing_settings(plan)
-    fixed = {
-        key: value
-        for key, value in (planned[0] if planned else {}).items()
-        if key not in following and key not in by and key.split(".")[0] not in by
-    }
-
-    def departs(run: RunFolder) -> bool:
-        protocol = _protocol(run.config())
-        return any(protocol.get(key, value) != value for key, value in fixed.items())
-
-    strays = [run for run in runs if departs(run)]
-    return strays if len(strays) < len(runs) else []
 
 
 def _refuse_to_lose_rows(path: Path, rows: int) -> None:
@@ -199,50 +146,15 @@ def _refuse_to_lose_rows(path: Path, rows: int) -> None:
         )
 
 
-def _differing_settings(plan: Iterable[dict]) -> set[str]:
-    protocols = [_protocol(config) for config in plan]
-    keys = set().union(*protocols)
-    return {key for key in keys if len({str(protocol.get(key)) for protocol in protocols}) > 1}
-
-
-def _refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: set[str]) -> list[str]:
-    """Runs must agree in their protocol, but for `by` and for what follows it.
-
-    What follows must agree where `by` does. A case may set anything. Returns settings that some of
-    the runs do not have.
-    """
-    protocols = {name: _protocol(config) for name, config in configs.items()}
-    lacked = []
-    for key in sorted(set().union(*protocols.values())):
-        if key in by or key.split(".")[0] in by:
-            continue
-        swept = [k for k in by if k == "case" or (key in following and k != "seed")]
-        groups: dict[tuple, Counter] = {}
-        for name, config in configs.items():
-            group = (config["labels"]["dataset"], *(_value(config, k) for k in swept))
-            groups.setdefault(group, Counter())[str(protocols[name].get(key, ABSENT))] += 1
-        for counts in groups.values():
-            if len(counts) > 1 and counts.pop(ABSENT, 0):
-                lacked.append(key)
-            if len(counts) > 1:
-                values = ", ".join(f"{value}: {count} runs" for value, count in sorted(counts.items()))
-                value = counts.most_common(1)[0][0]
-                raise ValueError(
-                    f"the runs differ in their protocol, {key} ({values}); take some with"
-                    f" --only {key}={value}, or keep them apart with --by {key}"
-                )
-    return list(dict.fromkeys(lacked))
-
-
 def _refuse_indistinct(configs: dict[str, dict], by: list[str]) -> None:
     seen: dict[tuple, str] = {}
     for name, config in configs.items():
-        key = (*config["labels"].values(), *(_value(config, k) for k in by))
+        key = (*config["labels"].values(), *(value_of(config, k) for k in by))
         other = seen.setdefault(key, name)
         if other != name:
             raise ValueError(
                 f"the columns do not tell {other} from {name}: they differ in"
-                f" {', '.join(_differing(configs[other], config))};"
+                f" {', '.join(differing(configs[other], config))};"
                 " keep them apart with --by, or choose with --only"
             )
 
@@ -252,14 +164,14 @@ def _frame(run: RunFolder, config: dict, by: list[str]) -> pd.DataFrame:
     if state["status"] == "diverged":
         rows.append({"step": state["step"]})
     frame = pd.DataFrame(rows).apply(pd.to_numeric)
-    keys = config["labels"] | {key: _value(config, key) for key in by}
+    keys = config["labels"] | {key: value_of(config, key) for key in by}
     for position, (key, value) in enumerate(keys.items()):
         frame.insert(position, key, value)
     return frame
 
 
 def _provenance(taken: list[RunFolder], configs: dict[str, dict], statuses: dict, left_out: dict) -> dict:
-    protocols = [_protocol(config) for config in configs.values()]
+    protocols = [protocol_of(config) for config in configs.values()]
     common = {k: v for k, v in protocols[0].items() if all(p.get(k) == v for p in protocols)}
     return {
         "protocol": common,

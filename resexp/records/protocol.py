@@ -1,0 +1,113 @@
+"""The settings that runs of one table must agree in."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+# Settings that make a protocol; schedule.depth follows the model, root and download the machine.
+PROTOCOL = (
+    "dataset.", "optimizer.", "schedule.", "init.", "batch_size", "interval", "precision", "model.width",
+)  # fmt: skip
+ABSENT = "not there"
+PYTHON = ("_target_", "_partial_")  # which function a named option is, not what was asked for
+NOT_PROTOCOL = ("schedule.depth", "dataset.root", "dataset.download", "dataset.load.")
+
+
+def value_of(config: dict, key: str):
+    """A setting by its dotted key; a group's is its name.
+
+    Raises:
+        ValueError: there is no such setting.
+    """
+    node = config
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            raise ValueError(f"the runs have no setting {key}")
+        node = node[part]
+    return node["name"] if isinstance(node, dict) else node
+
+
+def differing(one: dict, other: dict) -> list[str]:
+    """Dotted keys of the settings in which two configs differ."""
+    a, b = _flat(one), _flat(other)
+    return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+
+
+def protocol_of(config: dict) -> dict:
+    """The settings of the protocol, and nothing that says only where or what is trained."""
+    return {
+        key: value
+        for key, value in _flat(config).items()
+        if key.startswith(PROTOCOL) and not key.startswith(NOT_PROTOCOL) and not key.endswith(PYTHON)
+    }
+
+
+def of_another_protocol(configs: dict[str, dict], plan: list[dict], by: list[str]) -> list[str]:
+    """Names of the runs that differ from the plan in a setting that it holds fixed; none if all do."""
+    planned, following = [protocol_of(config) for config in plan], settings_that_vary(plan)
+    fixed = {
+        key: value
+        for key, value in (planned[0] if planned else {}).items()
+        if key not in following and key not in by and key.split(".")[0] not in by
+    }
+
+    def departs(config: dict) -> bool:
+        protocol = protocol_of(config)
+        return any(protocol.get(key, value) != value for key, value in fixed.items())
+
+    strays = [name for name, config in configs.items() if departs(config)]
+    return strays if len(strays) < len(configs) else []
+
+
+def settings_that_vary(plan: Iterable[dict]) -> set[str]:
+    """Settings of the protocol that are not the same in all of these configs."""
+    protocols = [protocol_of(config) for config in plan]
+    keys = set().union(*protocols)
+    return {key for key in keys if len({str(protocol.get(key)) for protocol in protocols}) > 1}
+
+
+def refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: set[str]) -> list[str]:
+    """Runs must agree in their protocol, but for `by` and for what follows it.
+
+    What follows must agree where `by` does. A case may set anything.
+
+    Args:
+        configs: of each run, by its name.
+        by: settings that keep runs apart, or groups of them.
+        following: settings that may vary as `by` does, see settings_that_vary.
+    Returns:
+        Settings that some of the runs, older than these, do not have.
+    Raises:
+        ValueError: they do not agree; says in what, and how to choose.
+    """
+    protocols = {name: protocol_of(config) for name, config in configs.items()}
+    lacked = []
+    for key in sorted(set().union(*protocols.values())):
+        if key in by or key.split(".")[0] in by:
+            continue
+        swept = [k for k in by if k == "case" or (key in following and k != "seed")]
+        groups: dict[tuple, Counter] = {}
+        for name, config in configs.items():
+            group = (config["labels"]["dataset"], *(value_of(config, k) for k in swept))
+            groups.setdefault(group, Counter())[str(protocols[name].get(key, ABSENT))] += 1
+        for counts in groups.values():
+            if len(counts) > 1 and counts.pop(ABSENT, 0):
+                lacked.append(key)
+            if len(counts) > 1:
+                values = ", ".join(f"{value}: {count} runs" for value, count in sorted(counts.items()))
+                value = counts.most_common(1)[0][0]
+                raise ValueError(
+                    f"the runs differ in their protocol, {key} ({values}); take some with"
+                    f" --only {key}={value}, or keep them apart with --by {key}"
+                )
+    return list(dict.fromkeys(lacked))
+
+
+def _flat(config: dict, prefix: str = "") -> dict:
+    """Nested settings as one level with dotted keys."""
+    result = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            result |= _flat(value, f"{prefix}{key}.")
+        else:
+            result[f"{prefix}{key}"] = value
+    return result
