@@ -161,34 +161,22 @@ def collect(arguments: list[str]) -> None:
     )  # fmt: skip
     parser.add_argument("--replace", action="store_true", help="even a table that has more rows")
     options = parser.parse_args(arguments)
-    from resexp.experiments.sweep import planned
-    from resexp.records.collect import write_measured, write_table
-    from resexp.records.run import folders
+    from resexp.experiments.overview import collected
 
-    runs = options.runs / options.experiment
     try:
-        plan, swept = planned(options.experiment, options.runs)
-        kinds = {run.config()["command"] for run in folders(runs)}
-        if len(kinds) > 1:
-            raise ValueError(
-                f"{runs} holds training runs and measurements, which make no common table: delete the"
-                " folders of one kind, and give what you do next a name of its own (name=...)"
-            )
-        if kinds == {"measure"}:
-            found = write_measured(runs, options.tables)
-        else:
-            only = [item.partition("=")[::2] for item in options.only]
-            found = write_table(
-                runs, options.tables, by=swept + options.by, only=only, plan=plan, replace=options.replace
-            )
+        lines = collected(
+            options.experiment,
+            options.runs,
+            options.tables,
+            by=options.by,
+            only=[item.partition("=")[::2] for item in options.only],
+            replace=options.replace,
+        )
     except ValueError as error:
         refuse(error)
     except OSError as error:
         refuse(f"cannot write {error.filename}: {error.strerror}; choose another folder with --tables")
-    print(found)
-    absent = _absent(plan)
-    if absent:
-        print(f"{absent} of the {len(plan)} runs of experiment={options.experiment} are not there")
+    print("\n".join(lines))
 
 
 def status(arguments: list[str]) -> None:
@@ -197,24 +185,17 @@ def status(arguments: list[str]) -> None:
     parser.add_argument("experiment", nargs="?", help="name of the experiment; default: all")
     parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     options = parser.parse_args(arguments)
-    from resexp.records.run import folders
+    from resexp.experiments.overview import begun, statuses
 
-    names = [options.experiment] if options.experiment else _experiments_in(options.runs)
+    names = [options.experiment] if options.experiment else begun(options.runs)
     if not names:
         print(f"no runs in {options.runs}")
-    for name in names:
-        from resexp.experiments.sweep import folder_of, planned
-
-        there = {run.name: run for run in folders(options.runs / name)}
-        wanted = [folder_of(config) for config in planned(name, options.runs)[0]]
-        runs = there | {run.name: run for run in wanted}
-        if not runs:
-            refuse(f"there is no experiment {name!r} and no folder {options.runs / name}")
-        print(name)
-        for run in sorted(runs.values(), key=lambda run: run.name):
-            state = run.status()
-            progress = f"{state['step']}/{state['steps']}" if state["steps"] else ""
-            print(f"  {state['status']:<12} {progress:>12}  {run.name}  {state['error']}".rstrip())
+    try:
+        for name in names:
+            for line in statuses(name, options.runs):
+                print(line)
+    except ValueError as error:
+        refuse(error)
 
 
 def list_options(arguments: list[str]) -> None:
@@ -268,27 +249,8 @@ def _print_parameters(group: str | None) -> None:
         refuse(f"--params counts the parameters of models, not of {group}")
     from resexp.experiments import parameters
 
-    for name, number in parameters.of_models():
-        print(f"{name:<28} {number:>13,}", flush=True)
-    rows = parameters.published()
-    if rows:
-        print(f"\n{'parameters':>13}  {'published':>11}  network")
-    for row in rows:
-        overrides = row["overrides"].split()
-        number = parameters.count([*overrides, *parameters.of_dataset(row["dataset"])])
-        said = f"{int(row['published']):,}" if row["published"].isdigit() else row["published"]
-        remark = f" ({row['remark']})" if row["remark"] else ""
-        print(f"{number:>13,}  {said:>11}  {row['overrides']}, {row['dataset']}: {row['paper']}{remark}")
-
-
-def _experiments_in(runs: Path) -> list[str]:
-    return sorted({path.parents[1].name for path in runs.glob("*/*/config.json")})
-
-
-def _absent(plan: list[dict]) -> int:
-    from resexp.experiments.sweep import FINISHED, folder_of
-
-    return sum(folder_of(config).status()["status"] not in FINISHED for config in plan)
+    for line in parameters.lines():
+        print(line, flush=True)
 
 
 def _for_completion(arguments: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ ROOMS = {"models", "data", "training", "measure", "records"}
 LEAVES = {"files", "refusal"}  # they know nothing of the rooms
 # room -> rooms of resexp that it may import, apart from itself and the leaves
 ALLOWED = {
-    "cli": {"experiments", "records"},
+    "cli": {"experiments"},
     "experiments": ROOMS,
     "plots": {"files"},
     "__main__": {"cli"},

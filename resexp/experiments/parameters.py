@@ -32,6 +32,20 @@ def of_dataset(name: str) -> list[str]:
     return IMAGENET if name == "imagenet" else [f"dataset={name}"]
 
 
+def lines() -> Iterator[str]:
+    """Every model with its parameters, then every published number with ours before it."""
+    for name, number in of_models():
+        yield f"{name:<28} {number:>13,}"
+    rows = published()
+    if rows:
+        yield f"\n{'parameters':>13}  {'published':>11}  network"
+    for row in rows:
+        number = count([*row["overrides"].split(), *of_dataset(row["dataset"])])
+        said = f"{int(row['published']):,}" if row["published"].isdigit() else row["published"]
+        remark = f" ({row['remark']})" if row["remark"] else ""
+        yield f"{number:>13,}  {said:>11}  {row['overrides']}, {row['dataset']}: {row['paper']}{remark}"
+
+
 def of_models() -> Iterator[tuple[str, int]]:
     """Name and parameters of every model in conf/, for CIFAR-10 or, if it is made for it, ImageNet."""
     for name in options("model"):

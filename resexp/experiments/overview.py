@@ -1,0 +1,72 @@
+"""An experiment's runs all together: how far they are, and their common tables."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from resexp.experiments.sweep import folder_of, planned
+from resexp.records.collect import write_measured, write_table
+from resexp.records.run import FINISHED, RunFolder, folders
+
+
+def collected(
+    experiment: str,
+    runs: Path,
+    tables: Path,
+    *,
+    by: Iterable[str] = (),
+    only: Iterable[tuple[str, str]] = (),
+    replace: bool = False,
+) -> list[str]:
+    """Gather an experiment's runs into its tables; lines on what was written and what is not there.
+
+    Args:
+        experiment: name of a folder in `runs`, and perhaps of a file in conf/experiment.
+        runs: folder of all runs.
+        tables, by, only, replace: see resexp.records.collect.write_table.
+    Raises:
+        ValueError: training runs and measurements in one folder, or what write_table and
+            write_measured refuse.
+        OSError: the tables cannot be written.
+    """
+    plan, swept = planned(experiment, runs)
+    folder = runs / experiment
+    kinds = {run.config()["command"] for run in folders(folder)}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"{folder} holds training runs and measurements, which make no common table: delete the"
+            " folders of one kind, and give what you do next a name of its own (name=...)"
+        )
+    if kinds == {"measure"}:
+        said = write_measured(folder, tables)
+    else:
+        said = write_table(folder, tables, by=[*swept, *by], only=only, plan=plan, replace=replace)
+    absent = sum(folder_of(config).status()["status"] not in FINISHED for config in plan)
+    return [said] + (
+        [f"{absent} of the {len(plan)} runs of experiment={experiment} are not there"] if absent else []
+    )
+
+
+def statuses(experiment: str, runs: Path) -> Iterator[str]:
+    """A line for each run that an experiment has or is to have, with its status and its steps.
+
+    Raises:
+        ValueError: neither a file in conf/experiment nor a folder has this name.
+    """
+    found = {run.name: run for run in folders(runs / experiment)}
+    found |= {run.name: run for run in map(folder_of, planned(experiment, runs)[0])}
+    if not found:
+        raise ValueError(f"there is no experiment {experiment!r} and no folder {runs / experiment}")
+    yield experiment
+    for _, run in sorted(found.items()):
+        yield _line(run)
+
+
+def begun(runs: Path) -> list[str]:
+    """Names of the experiments that have runs."""
+    return sorted({path.parents[1].name for path in runs.glob("*/*/config.json")})
+
+
+def _line(run: RunFolder) -> str:
+    state = run.status()
+    progress = f"{state['step']}/{state['steps']}" if state["steps"] else ""
+    return f"  {state['status']:<12} {progress:>12}  {run.name}  {state['error']}".rstrip()
