@@ -222,6 +222,9 @@ def test_sweep_collect_figures_end_to_end(resexp, tmp_path):
     done = resexp(*sweep, *small)
     assert done.returncode == 0, done.stderr
     assert "8 done" in done.stdout
+    counts = re.findall(r"^(\d) of 8 runs finished$", done.stdout, re.MULTILINE)
+    assert len(counts) == 8, "a line after each, of whichever worker"
+    assert "8" in counts
     assert "plain8-mnist1d-batch-seed1" in done.stdout
     again = resexp(*sweep, *small)
     assert again.stdout == "8 done\n", "nothing is begun"

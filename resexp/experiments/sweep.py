@@ -69,10 +69,13 @@ class CheckedSweep(Callback):
 
         def one(run: dict) -> None:
             folder = self.command.folder_of(run)
-            if folder.recorded_status()["status"] == "failed" and folder.name not in failed_before:
+            before = folder.recorded_status()["status"]
+            if before == "failed" and folder.name not in failed_before:
                 return  # another worker has just tried
             with contextlib.suppress(BusyError):  # another worker's
                 self.command.run(run)
+                if before not in FINISHED:
+                    self._say_how_far()
 
         try:
             wait = self.command.share(runs, one)
@@ -85,6 +88,10 @@ class CheckedSweep(Callback):
         except BaseException:  # threads shall stop, too, with a checkpoint
             stop.Signals.received = stop.Signals.received or signal.SIGINT
             raise
+
+    def _say_how_far(self) -> None:
+        finished = sum(folder.recorded_status()["status"] in FINISHED for folder in self.folders)
+        print(f"{finished} of {len(self.folders)} runs finished", flush=True)
 
     def _checked(self, config: DictConfig) -> list[dict]:
         params, overrides = dict(config.hydra.sweeper.params or {}), list(config.hydra.overrides.task)
