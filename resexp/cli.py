@@ -59,6 +59,7 @@ usage: resexp bench [key=value ...]
 Trains each network of `cases` the usual way (DataLoader, eager, float32) and ours, in turns in one
 run, and writes results/tables/bench_<device>.csv. conf/bench.yaml lists the keys.
 """
+COMPLETION = ("-sc", "--shell_completion")
 
 
 def main() -> None:
@@ -72,7 +73,7 @@ def main() -> None:
         "bench": bench,
     }
     try:
-        _dispatch(commands, _for_completion(sys.argv[1:]))
+        _dispatch(commands, sys.argv[1:])
     except BrokenPipeError:  # nobody reads on, as behind `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -85,6 +86,8 @@ def _dispatch(commands: dict[str, Callable[[list[str]], None]], arguments: list[
         print(f"resexp {__version__}")
     elif arguments[0] in commands:
         commands[arguments[0]](arguments[1:])
+    elif arguments[0] in COMPLETION:
+        _complete(commands, arguments)
     else:
         from difflib import get_close_matches
 
@@ -125,7 +128,8 @@ def _run_hydra(command: str, task: Callable[[], None], arguments: list[str]) -> 
             print(line, flush=True)
     except ConfigError as error:
         refuse(error)
-    sys.argv = [f"resexp {command}", *arguments]
+    # the script for completion is one for the program's name
+    sys.argv = ["resexp" if arguments[:1] and arguments[0] in COMPLETION else f"resexp {command}", *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; we say it shorter
     try:
         task()
@@ -253,11 +257,14 @@ def _print_parameters(group: str | None) -> None:
         print(line, flush=True)
 
 
-def _for_completion(arguments: list[str]) -> list[str]:
-    """Hydra's shell completion calls `resexp -sc query=...` with the typed line in COMP_LINE."""
-    if arguments[:1] not in (["-sc"], ["--shell_completion"]):
-        return arguments
-    words = os.environ.get("COMP_LINE", "").split(maxsplit=2)
-    command = words[1] if words[1:2] == ["measure"] else "train"
-    os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]]) if words else ""
-    return [command, *arguments]
+def _complete(commands: dict[str, Callable[[list[str]], None]], arguments: list[str]) -> None:
+    """Hydra's shell completion calls `resexp -sc query=SHELL` with the typed line in COMP_LINE."""
+    from resexp.experiments.completion import suggestions
+
+    line = os.environ.get("COMP_LINE", "")
+    found = suggestions(line, commands) if line else None  # no line: the shell's script is asked for
+    if found is not None:
+        return print("\n".join(found))
+    words = line.split(maxsplit=2)
+    os.environ["COMP_LINE"] = " ".join([*words[:1], *words[2:]])
+    commands[words[1] if line else "train"](arguments)

@@ -101,11 +101,36 @@ def test_hydras_own_flags_keep_working(resexp):
     assert resexp("train", "--info", "searchpath").returncode == 0
 
 
-def test_tab_completion(resexp):
-    env = {"COMP_LINE": "resexp train model=pl", "COMP_POINT": "21"}
-    done = resexp("-sc", "query=bash", env=env)
-    assert "model=plain110" in done.stdout.split()
-    assert "model=resnet20" not in done.stdout.split()
+@pytest.mark.parametrize(
+    ("line", "among"),
+    [
+        ("resexp train model=pl", {"model=plain110", "model=plain20"}),
+        ("resexp measure measure=gradient_s", {"measure=gradient_speed"}),
+        ("resexp me", {"measure"}),
+        ("resexp status dep", {"depth_sweep", "depth_sweep_cifar10"}),
+        ("resexp list sho", {"shortcut"}),
+        ("resexp bench ", set()),
+    ],
+)
+def test_tab_completion(resexp, line, among):
+    done = resexp("-sc", "query=bash", env={"COMP_LINE": line, "COMP_POINT": str(len(line))})
+    said = set(done.stdout.split())
+    assert among <= said
+    assert all(word.startswith(line.split(" ")[-1]) for word in said)
+
+
+def test_tab_completion_in_bash(resexp):
+    script = resexp("-sc", "install=bash").stdout
+    typed = "COMP_LINE='resexp sta' COMP_POINT=10 COMP_WORDS=(resexp sta) COMP_CWORD=1"
+    program = f"{script}\n{typed}; hydra_bash_completion; echo ${{COMPREPLY[@]}}; complete -p resexp"
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-c", program], capture_output=True, text=True, env=os.environ | {"PATH": path}
+    )
+    assert done.stdout.splitlines() == [
+        "status",
+        "complete -o default -o nospace -F hydra_bash_completion resexp",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from resexp.files import atomic
+from resexp.records import table
 from resexp.records.protocol import (
     differing,
     of_another_protocol,
@@ -43,8 +44,9 @@ def write_table(
             there are runs of its protocol, others, such as trials with fewer steps, are left out.
         replace: write the table even if the one that is there has more rows.
     Returns:
-        One line on what was written, what was left out, and which settings of the protocol some runs,
-        made before these were there, do not have: those cannot be compared.
+        One line on what was written, how it differs from the table that was there, what was left out,
+        and which settings of the protocol some runs, made before these were there, do not have: those
+        cannot be compared.
     Raises:
         ValueError: no finished run; runs of several protocols; runs that the columns do not tell
             apart; a table that is there and has more rows. Says which settings differ and how to choose.
@@ -66,21 +68,18 @@ def write_table(
     lacked = refuse_mixed_protocols(configs, list(swept), settings_that_vary(plan))
     by = [key for key in swept if not _is_label(key, configs[taken[0].name])]
     _refuse_indistinct(configs, by)
-    table = pd.concat(_frame(run, configs[run.name], by) for run in taken)
+    whole = pd.concat(_frame(run, configs[run.name], by) for run in taken)
     keys = [*configs[taken[0].name]["labels"], *by, "step"]
     path = tables / f"{runs.name}.csv"
     if not replace:
-        _refuse_to_lose_rows(path, len(table))
-    with atomic(path) as temporary:
-        table.sort_values(keys, kind="stable").to_csv(
-            temporary, index=False, float_format="%.6g", lineterminator="\n"
-        )
+        _refuse_to_lose_rows(path, len(whole))
+    said = table.write(whole.sort_values(keys, kind="stable"), path, digits=6)
     with atomic(path.with_suffix(".json")) as temporary:
         content = _provenance(taken, configs, statuses, left_out)
         temporary.write_text(json.dumps(content, indent=1) + "\n")
     others = f"; left out: {', '.join(f'{n} ({s})' for n, s in left_out.items())}" if left_out else ""
     older = f"; not compared, for some runs lack them: {', '.join(lacked)}" if lacked else ""
-    return f"{path}: {len(taken)} runs, {len(table)} rows{others}{older}"
+    return f"{path}: {len(taken)} runs, {said}{others}{older}"
 
 
 def write_measured(runs: Path, tables: Path) -> str:
@@ -92,7 +91,7 @@ def write_measured(runs: Path, tables: Path) -> str:
         runs: the experiment's folder of run folders.
         tables: where the files go, with one .json of provenance beside them.
     Returns:
-        One line on what was written.
+        A line on each table that was written, and how it differs from the one that was there.
     Raises:
         ValueError: no finished measurement, or two of one kind, whose rows would mix.
     """
@@ -117,10 +116,7 @@ def write_measured(runs: Path, tables: Path) -> str:
     said = []
     for name, parts in frames.items():
         path = tables / f"{runs.name}_{name}.csv"
-        table = pd.concat(parts)
-        with atomic(path) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.5g", lineterminator="\n")
-        said.append(f"{path}: {len(table)} rows")
+        said.append(f"{path}: {table.write(pd.concat(parts), path, digits=5)}")
     content = [{"run": r.name, "config": r.config(), "sessions": r.provenance()["sessions"]} for r in taken]
     with atomic(tables / f"{runs.name}.json") as temporary:
         temporary.write_text(json.dumps({"runs": content}, indent=1) + "\n")
@@ -138,8 +134,7 @@ def _is_label(key: str, config: dict) -> bool:
 
 
 def _refuse_to_lose_rows(path: Path, rows: int) -> None:
-    there = len(path.read_text().splitlines()) - 1 if path.exists() else 0
-    if rows < there:
+    if rows < (there := table.rows(path)):
         raise ValueError(
             f"{path} has {there} rows and would get {rows}: finish the runs, write elsewhere with --tables,"
             " or let it go with --replace"

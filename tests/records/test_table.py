@@ -1,0 +1,49 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from resexp.records import table
+
+BEFORE = pd.DataFrame(
+    {
+        "model": ["plain", "resnet"],
+        "test_error_percent": [12.5, np.nan],
+        "step": [100, 200],
+        "seconds": [1.5, 2.0],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "2 rows, as before"),
+        ({"seconds": [1.25, 2.5]}, "2 rows, as before but for times"),
+        (
+            {"test_error_percent": [12.25, np.nan], "step": [100, 210]},
+            "2 rows, 2 of 6 values not as before: test_error_percent by up to 0.25, step by up to 10",
+        ),
+        ({"model": ["plain", "wide"]}, "2 rows, 1 of 6 values not as before: model"),
+        ({"test_error_percent": [12.5, 7.0]}, "2 rows, 1 of 6 values not as before: test_error_percent"),
+        ({"seed": [0, 0]}, "2 rows, with other columns than before"),
+    ],
+)
+def test_a_table_says_how_it_differs_from_the_one_before(tmp_path, changes, said):
+    path = tmp_path / "x.csv"
+    assert table.write(BEFORE, path, digits=6) == "2 rows"
+    assert table.write(BEFORE.assign(**changes), path, digits=6) == said
+    assert len(pd.read_csv(path)) == table.rows(path) == 2
+
+
+def test_another_number_of_rows_is_said(tmp_path):
+    path = tmp_path / "x.csv"
+    table.write(BEFORE, path, digits=6)
+    assert table.write(BEFORE.head(1), path, digits=6) == "1 rows, where there were 2"
+    assert table.rows(tmp_path / "none.csv") == 0
+
+
+@pytest.mark.parametrize("damaged", ["", "a,b\n1,2\n<<<<<<<,,,\n"])
+def test_what_is_no_table_is_replaced(tmp_path, damaged):
+    path = tmp_path / "x.csv"
+    path.write_text(damaged)
+    assert table.write(BEFORE, path, digits=6) == "2 rows, where there was no readable table"
