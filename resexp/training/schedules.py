@@ -43,6 +43,11 @@ class StepDecay:
             raise ValueError(f"schedule.steps must be at least 1, got {self.steps}")
         if self.warm_up_window < 1:
             raise ValueError(f"schedule.warm_up_window must be at least 1, got {self.warm_up_window}")
+        for key in ("learning_rate", "warm_up_learning_rate"):
+            if not getattr(self, key) >= 0:  # nor nan
+                raise ValueError(f"schedule.{key} must be at least 0, got {getattr(self, key)}")
+        if not self.divisor > 0:
+            raise ValueError(f"schedule.divisor must be above 0, got {self.divisor}")
         bounds = [0, *self.divide_at, 1]
         if any(a >= b for a, b in pairwise(bounds)):
             raise ValueError(

@@ -14,6 +14,8 @@ from resexp.experiments.compose import ConfigError, composed, resolved
         (["+model.foo=1"], "there is no key model.foo; model takes"),
         (["norm=group", "norm.groups=5"], "norm.groups must divide"),
         (["optimizer.momentum=high"], "optimizer.momentum must be a number"),
+        (["+optimizer.nope=1"], "there is no key optimizer.nope; optimizer takes"),
+        (["optimizer.momentum=1.5"], "optimizer.momentum must be at least 0 and below 1, got 1.5"),
         (["schedule.divide_at=0.5"], "schedule.divide_at must be a list of numbers"),
         (["schedule.steps=0"], "schedule.steps must be at least 1"),
         (["activation.inplace=maybe"], "activation.inplace must be true or false"),

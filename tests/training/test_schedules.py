@@ -44,3 +44,15 @@ def test_fractions_must_ascend_between_0_and_1(fractions):
 def test_counts_must_be_positive(key):
     with pytest.raises(ValueError, match=f"schedule.{key} must be at least 1, got 0"):
         schedule(**{key: 0})
+
+
+@pytest.mark.parametrize("key", ["learning_rate", "warm_up_learning_rate"])
+@pytest.mark.parametrize("rate", [-0.1, float("nan")])
+def test_rates_must_not_be_negative(key, rate):
+    with pytest.raises(ValueError, match=f"schedule.{key} must be at least 0, got"):
+        schedule(**{key: rate})
+
+
+def test_a_rate_is_not_divided_by_nothing():
+    with pytest.raises(ValueError, match=r"schedule.divisor must be above 0, got 0\.0"):
+        schedule(divisor=0.0)

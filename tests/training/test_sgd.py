@@ -44,6 +44,12 @@ def test_the_same_weights_and_state_as_torchs(settings):
     assert all(torch.equal(a, b) for a, b in zip(theirs, ours, strict=True))
 
 
+@pytest.mark.parametrize("momentum", [1.0, 2.0, float("nan")])
+def test_a_momentum_out_of_its_range_is_refused(momentum):
+    with pytest.raises(ValueError, match=r"optimizer\.momentum must be at least 0 and below 1, got"):
+        SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=momentum)
+
+
 def test_it_refuses_what_torchs_refuses():
     with pytest.raises(ValueError, match="Invalid momentum"):
         SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=-1.0)
