@@ -53,7 +53,7 @@ def _check_arguments(target: Any, arguments: dict, key: str) -> None:
         if name in parameters:
             _check_type(f"{key}.{name}", value, parameters[name].annotation)
         elif not open_ended:
-            allowed = ", ".join(set(parameters) - {"args", "kwargs"})
+            allowed = ", ".join(name for name in parameters if name not in ("args", "kwargs"))
             raise ValueError(f"there is no key {key}.{name}; {key} takes {allowed}")
 
 
