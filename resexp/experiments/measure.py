@@ -2,15 +2,12 @@
 
 import glob
 import inspect
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import hydra
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import resexp.experiments.schema  # noqa: F401  registers the schema
@@ -18,36 +15,21 @@ from resexp.data.augment import normalizer
 from resexp.data.dataset import hold_out
 from resexp.experiments import build
 from resexp.experiments.checks import check_name_and_seed, refuse_sizes_below_one
-from resexp.experiments.compose import ConfigError, resolved
+from resexp.experiments.compose import ConfigError
 from resexp.experiments.inputs import load_dataset
 from resexp.experiments.listing import CONF
 from resexp.experiments.machine import device_of, threads_of
 from resexp.experiments.recorded import recorded
 from resexp.experiments.targets import make
-from resexp.records.run import FINISHED, BusyError, RunFolder, digest
-from resexp.refusal import refuse, refuse_unusable
+from resexp.experiments.task import carried_out
+from resexp.records.run import FINISHED, RunFolder, digest
 from resexp.training import checkpoint
 
 
 @hydra.main(config_path=str(CONF), config_name="measure", version_base="1.3")
 def main(config: DictConfig) -> str:
-    """Hydra's task: one measurement. Returns how it ended; a failed single one exits with 1."""
-    single = HydraConfig.get().mode == RunMode.RUN
-    try:
-        settings = resolved(config)
-        # the measurements of a sweep have been checked all together
-        if single and folder_of(settings).status()["status"] not in FINISHED:
-            check(settings)
-        status = run(settings)
-    except (ConfigError, BusyError) as error:
-        if single or isinstance(error, ConfigError):
-            refuse(error)
-        return "running"  # by somebody else; the launcher goes on with the others
-    except OSError as error:
-        refuse_unusable(error)
-    if single and status == "failed":
-        sys.exit(1)
-    return status
+    """Hydra's task: one measurement; see carried_out."""
+    return carried_out(config, folder_of=folder_of, check=check, run=run)
 
 
 def folder_of(config: dict) -> RunFolder:

@@ -9,20 +9,18 @@ from pathlib import Path
 
 import hydra
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 from tqdm import tqdm
 
 import resexp.experiments.schema  # noqa: F401  registers the schema
 from resexp.experiments import build, stop, workers
 from resexp.experiments.checks import check
-from resexp.experiments.compose import ConfigError, resolved
+from resexp.experiments.compose import ConfigError
 from resexp.experiments.listing import CONF
 from resexp.experiments.machine import device_of, threads_of
 from resexp.experiments.recorded import StoppedAtError, recorded
-from resexp.records.run import FINISHED, BusyError, RunFolder, digest
-from resexp.refusal import refuse, refuse_unusable
+from resexp.experiments.task import carried_out
+from resexp.records.run import FINISHED, RunFolder, digest
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.memory import keep_freed
@@ -32,23 +30,8 @@ from resexp.training.step import own_stream
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
 def main(config: DictConfig) -> str:
-    """Hydra's task: one run. Returns how it ended; a failed single run exits with 1."""
-    single = HydraConfig.get().mode == RunMode.RUN
-    try:
-        settings = resolved(config)
-        # the runs of a sweep have been checked all together
-        if single and folder_of(settings).status()["status"] not in FINISHED:
-            check(settings)
-        status = run(settings)
-    except (ConfigError, BusyError) as error:
-        if single or isinstance(error, ConfigError):
-            refuse(error)
-        return "running"  # by somebody else; the launcher goes on with the others
-    except OSError as error:
-        refuse_unusable(error)
-    if single and status == "failed":
-        sys.exit(1)
-    return status
+    """Hydra's task: one run; see carried_out."""
+    return carried_out(config, folder_of=folder_of, check=check, run=run)
 
 
 def folder_of(config: dict) -> RunFolder:

@@ -56,7 +56,7 @@ def test_one_thread_less_than_workers_is_started(count):
 
 
 def test_threads_do_not_mix_settings_of_the_process(monkeypatch):
-    monkeypatch.setattr(train.build, "device_of", torch.device)
+    monkeypatch.setattr(train, "device_of", torch.device)
     execution = {"device": "cuda", "workers": 2}
     runs = [{"train": execution, "precision": precision} for precision in ("tf32", "float32")]
     with pytest.raises(ConfigError, match="tf32 holds for a whole process: sweep it by itself"):
