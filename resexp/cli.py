@@ -4,6 +4,8 @@ Nothing heavy is imported until a sub-command needs it, so that `--help` answers
 """
 
 import argparse
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -101,7 +103,7 @@ def train(arguments: list[str]) -> None:
     if {"-h", "--help"} & set(arguments):
         print(TRAIN)
         return _print_groups()
-    from resexp.experiments.train import main as task
+    from resexp.experiments.task import train as task
 
     _run_hydra("train", task, arguments)
 
@@ -111,7 +113,7 @@ def measure(arguments: list[str]) -> None:
     if {"-h", "--help"} & set(arguments):
         print(MEASURE)
         return _print_groups("measure", "setup", "experiment")
-    from resexp.experiments.measure import main as task
+    from resexp.experiments.task import measure as task
 
     _run_hydra("measure", task, arguments)
 
@@ -200,6 +202,8 @@ def status(arguments: list[str]) -> None:
                 print(line)
     except ValueError as error:
         refuse(error)
+    except OSError as error:
+        refuse(f"cannot read {error.filename}: {error.strerror}")
 
 
 def list_options(arguments: list[str]) -> None:
@@ -265,6 +269,9 @@ def _complete(commands: dict[str, Callable[[list[str]], None]], arguments: list[
     found = suggestions(line, commands) if line else None  # no line: the shell's script is asked for
     if found is not None:
         return print("\n".join(found))
+    if not line:
+        return train(arguments)
     words = line.split(maxsplit=2)
     os.environ["COMP_LINE"] = " ".join([*words[:1], *words[2:]])
-    commands[words[1] if line else "train"](arguments)
+    with contextlib.redirect_stderr(io.StringIO()):  # what is wrong so far is no news
+        commands[words[1]](arguments)

@@ -59,7 +59,11 @@ def exclusive(path: Path, *, wait: bool, patience: float = 0.0) -> Iterator[None
 
 def is_held(path: Path) -> bool:
     """Whether somebody holds the exclusive lock on `path`. Several may look at the same time."""
-    with path.open("a+") as file:  # network file systems want a shared lock's file readable
+    try:
+        file = path.open("a+")  # network file systems want a shared lock's file readable
+    except OSError:  # somebody else's folder
+        file = path.open()
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

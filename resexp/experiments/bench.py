@@ -1,7 +1,6 @@
 """`resexp bench`: what training steps cost, every way in turns with the usual one."""
 
 import json
-import os
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +9,11 @@ import pandas as pd
 import torch
 
 from resexp.experiments import build, fixed_costs
-from resexp.experiments.checks import check
+from resexp.experiments.checks import check, refuse_zero_or_less
 from resexp.experiments.compose import ConfigError, composed, resolved
 from resexp.experiments.contender import Contender
 from resexp.experiments.inputs import load_dataset
-from resexp.experiments.machine import device_of
+from resexp.experiments.machine import cores, device_of
 from resexp.experiments.recorded import PACKAGES, in_words
 from resexp.files import atomic
 from resexp.measure.ceilings import copy_bandwidth, matrix_rate, numbers_moved, operations
@@ -60,9 +59,7 @@ def main(overrides: list[str]) -> None:
 def _checked(config: dict) -> torch.device:
     try:
         device = device_of(config["device"])
-        for key in ("repetitions", "seconds"):
-            if config[key] <= 0:
-                raise ValueError(f"{key} must be above 0, got {config[key]}")
+        refuse_zero_or_less({key: config[key] for key in ("repetitions", "seconds")})
         if any(count < 2 for count in config["members"] or []):
             raise ValueError(f"members must be 2 or more each, got {config['members']}")
         if not config["cases"]:
@@ -73,8 +70,11 @@ def _checked(config: dict) -> torch.device:
                 check(settings)
             if settings["dataset"]["name"] == "imagefolder":
                 raise ValueError(f"cases: {case!r} streams its data; take a dataset that is held in memory")
+        Path(config["tables"]).mkdir(parents=True, exist_ok=True)  # before minutes are spent
     except ValueError as error:  # a ConfigError, too
         raise ConfigError(str(error)) from error
+    except OSError as error:
+        raise ConfigError(f"cannot make {error.filename}: {error.strerror}; set tables=...") from error
     return device
 
 
@@ -97,7 +97,7 @@ def _variants(case: str, config: dict, device: torch.device) -> Iterator[tuple[s
         yield "ours", _settings(case, device, f"precision={precision}"), 1
     if config["compile"]:
         yield "ours, compiled", _settings(case, device, f"precision={best}", "train.compile=true"), 1
-    at_once = [2, 4, 8] if device.type == "cuda" else [len(os.sched_getaffinity(0))]
+    at_once = [2, 4, 8] if device.type == "cuda" else [cores()]
     for members in config["members"] or at_once:
         if members > 1:
             yield "ours, side by side", _settings(case, device, f"precision={best}"), members

@@ -17,23 +17,6 @@ from resexp.training.precision import autocast
 
 # Layers draw from the global generator as they are built, and so does whatever shares it.
 _BUILDING = threading.Lock()
-# Keys that do not change what a run computes.
-OUTSIDE_DIGEST = {
-    "name", "case", "command", "train", "device", "threads", "runs",
-    "dataset.root", "dataset.download", "dataset.load.root", "dataset.load.download", "dataset.load.workers",
-}  # fmt: skip
-
-
-def settings(config: dict) -> dict:
-    """The part of a resolved config that decides what a run computes; its digest names the run."""
-
-    def kept(node: Any, path: str) -> Any:
-        if not isinstance(node, dict):
-            return node
-        inside = {key: (f"{path}.{key}" if path else key) for key in node}
-        return {k: kept(node[k], p) for k, p in inside.items() if p not in OUTSIDE_DIGEST}
-
-    return kept(config, "")
 
 
 def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:

@@ -25,9 +25,9 @@ def check(config: dict) -> None:
     try:
         if config["interval"] < 1:
             raise ValueError(f"interval must be at least 1, got {config['interval']}")
-        for key in ("workers", "threads", "max_minutes"):
-            if (value := config["train"][key]) is not None and value <= 0:
-                raise ValueError(f"train.{key} must be above 0, got {value}")
+        refuse_zero_or_less(
+            {f"train.{key}": config["train"][key] for key in ("workers", "threads", "max_minutes")}
+        )
         if (minutes := config["train"]["checkpoint_minutes"]) < 0:  # 0: after every step
             raise ValueError(f"train.checkpoint_minutes must be at least 0, got {minutes}")
         check_name_and_seed(config)
@@ -43,6 +43,8 @@ def check(config: dict) -> None:
         check_batch_size(config["batch_size"], training_examples(config))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    except (TypeError, RuntimeError) as error:  # of torch's classes, which say it in their own way
+        raise ConfigError(f"these settings do not go together: {str(error).splitlines()[0]}") from error
 
 
 class _NothingIsDrawn(TorchFunctionMode):
@@ -66,6 +68,17 @@ def check_name_and_seed(config: dict) -> None:
         )
     if not 0 <= config["seed"] < 2**63:
         raise ValueError(f"seed must lie between 0 and 2^63 - 1, got {config['seed']}")
+
+
+def refuse_zero_or_less(values: dict[str, float | None]) -> None:
+    """For settings that may be left out.
+
+    Raises:
+        ValueError: one is neither above 0 nor None.
+    """
+    for key, value in values.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{key} must be above 0, got {value}")
 
 
 def refuse_sizes_below_one(section: str, settings: dict) -> None:

@@ -1,8 +1,10 @@
 """Tab completion of what Hydra does not know: commands, and the names that they take."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from resexp.experiments.listing import groups, options
+from resexp.experiments.overview import begun
 
 
 def suggestions(line: str, commands: Iterable[str]) -> list[str] | None:
@@ -13,16 +15,16 @@ def suggestions(line: str, commands: Iterable[str]) -> list[str] | None:
         commands: of resexp.
     """
     words = line.split()
-    begun = words.pop() if words and not line.endswith(" ") else ""
+    typed = words.pop() if words and not line.endswith(" ") else ""
     match words[1:]:
         case []:
             known = commands
         case ["train" | "measure", *_]:
             return None
         case ["collect" | "status"]:
-            known = options("experiment")
+            known = sorted({*options("experiment"), *begun(Path("results/runs"))})
         case ["list"]:
             known = groups()
         case _:
             known = []
-    return [name for name in known if name.startswith(begun)]
+    return [name for name in known if name.startswith(typed)]

@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity
 
 from resexp.experiments import build
 from resexp.experiments.inputs import load_dataset
-from resexp.experiments.machine import device_of
+from resexp.experiments.machine import cores, device_of
 from resexp.measure.ceilings import synchronize
 from resexp.records.provenance import peak_memory_mib
 from resexp.training.memory import keep_freed
@@ -26,7 +26,7 @@ from resexp.training.usual import UsualTrainer
 
 WARM_STEPS = 5  # with these the caches are warm and a captured step is captured
 PROFILED_STEPS = 5
-WORKERS = min(4, len(os.sched_getaffinity(0)))  # the usual four, or what DataLoader advises
+WORKERS = min(4, cores())  # the usual four, or what DataLoader advises
 LOADED_AHEAD = 2 * WORKERS  # batches, DataLoader's own setting
 LOADING_SECONDS = 1.0  # more than these batches take
 
@@ -46,13 +46,12 @@ class Contender:
     def __init__(self, config: dict, *, usual: bool, members: int):
         on_gpu = device_of(config["train"]["device"]).type == "cuda"
         processes = 1 if on_gpu else members
-        cores = len(os.sched_getaffinity(0))
         context = multiprocessing.get_context("spawn")
         self.usual, self.connections, self.processes = usual, [], []
         for index in range(processes):
             ours, theirs = context.Pipe()
             seeds = [config["seed"] + index + i for i in range(members // processes)]
-            threads = config["train"]["threads"] or max(1, cores // processes)
+            threads = config["train"]["threads"] or max(1, cores() // processes)
             process = context.Process(target=_serve, args=(theirs, config, seeds, usual, threads))
             process.start()
             theirs.close()  # so that its end is noticed if the process dies

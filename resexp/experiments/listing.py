@@ -32,12 +32,15 @@ def command_of(experiment: str) -> str:
 
 
 def swept_by(experiment: str) -> list[str]:
-    """The keys that an experiment's file sweeps over."""
+    """The keys that an experiment sweeps over."""
     return list(OmegaConf.select(_experiment(experiment), "hydra.sweeper.params", default={}))
 
 
 def _experiment(name: str) -> DictConfig:
-    return OmegaConf.load(CONF / "experiment" / f"{name}.yaml")
+    """Its file over those that it is built on; other groups are left out."""
+    own = OmegaConf.load(CONF / "experiment" / f"{name}.yaml")
+    bases = [base for base in own.get("defaults", []) if isinstance(base, str) and base != "_self_"]
+    return OmegaConf.merge(*map(_experiment, bases), own)
 
 
 def _first_line(path: Path) -> str:

@@ -5,10 +5,17 @@ import os
 import torch
 
 
+def cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def threads_of(asked: int | None, workers: int = 1) -> int:
     """CPU threads of a process: as asked, else as OMP_NUM_THREADS says, else its share of the cores."""
     said = os.environ.get("OMP_NUM_THREADS", "")
-    return asked or (int(said) if said.isdecimal() else 0) or max(1, len(os.sched_getaffinity(0)) // workers)
+    return asked or (int(said) if said.isdecimal() else 0) or max(1, cores() // workers)
 
 
 def device_of(asked: str) -> torch.device:

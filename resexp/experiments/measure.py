@@ -1,50 +1,24 @@
 """`resexp measure`: carry out one measurement and write its tables."""
 
-import glob
 import inspect
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import hydra
 import torch
-from omegaconf import DictConfig
 
-import resexp.experiments.schema  # noqa: F401  registers the schema
 from resexp.data.augment import normalizer
 from resexp.data.dataset import hold_out
 from resexp.experiments import build
-from resexp.experiments.checks import check_name_and_seed, refuse_sizes_below_one
+from resexp.experiments.checks import check_name_and_seed, refuse_sizes_below_one, refuse_zero_or_less
 from resexp.experiments.compose import ConfigError
+from resexp.experiments.identity import folder_of, trained_runs
 from resexp.experiments.inputs import load_dataset
-from resexp.experiments.listing import CONF
 from resexp.experiments.machine import device_of, threads_of
 from resexp.experiments.recorded import recorded
 from resexp.experiments.targets import make
-from resexp.experiments.task import carried_out
-from resexp.records.run import FINISHED, RunFolder, digest
+from resexp.records.run import FINISHED, RunFolder
 from resexp.training import checkpoint
-
-
-@hydra.main(config_path=str(CONF), config_name="measure", version_base="1.3")
-def main(config: DictConfig) -> str:
-    """Hydra's task: one measurement; see carried_out."""
-    return carried_out(config, folder_of=folder_of, check=check, run=run)
-
-
-def folder_of(config: dict) -> RunFolder:
-    """The folder of the measurement that a resolved config describes."""
-    runs = [path.name for path in trained_runs(config)]
-    name = f"{config['measure']['name']}-{digest(build.settings(config) | {'run': runs})}"
-    return RunFolder(Path(config["runs"]) / config["name"] / name)
-
-
-def trained_runs(config: dict) -> list[Path]:
-    """Folders of the finished runs that `run` names, a path or a pattern; none if it is null."""
-    if config["run"] is None:
-        return []
-    paths = [path for path in map(Path, sorted(glob.glob(config["run"]))) if path.is_dir()]
-    return [path for path in paths if RunFolder(path).recorded_status()["status"] == "done"]
 
 
 def check(config: dict) -> None:
@@ -56,6 +30,7 @@ def check(config: dict) -> None:
     try:
         device_of(config["device"])
         check_name_and_seed(config)
+        refuse_zero_or_less({"threads": config["threads"]})
         refuse_sizes_below_one("measure", config["measure"])
         function = make(config["measure"], "measure").func
         if config["run"] is not None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from resexp.experiments.sweep import folder_of, planned
-from resexp.records.collect import write_measured, write_table
+from resexp.experiments.identity import folder_of
+from resexp.experiments.plan import planned
 from resexp.records.run import FINISHED, RunFolder, folders
 
 
@@ -28,9 +28,11 @@ def collected(
             write_measured refuse.
         OSError: the tables cannot be written.
     """
+    from resexp.records.collect import write_measured, write_table  # with pandas, which statuses do without
+
     plan, swept = planned(experiment, runs)
     folder = runs / experiment
-    kinds = {run.config()["command"] for run in folders(folder)}
+    kinds = {run.config()["command"] for run in folders(folder)} or {config["command"] for config in plan}
     if len(kinds) > 1:
         raise ValueError(
             f"{folder} holds training runs and measurements, which make no common table: delete the"

@@ -41,9 +41,12 @@ def _locate(path: str, key: str) -> Any:
         raise ValueError(f"{key}._target_ must begin with {', '.join(ALLOWED_TARGETS)}, got {path}")
     module, _, name = path.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         raise ValueError(f"{key}._target_: there is no {path}") from None
+    if not callable(found):
+        raise ValueError(f"{key}._target_ must be a class or a function, which {path} is not")
+    return found
 
 
 def _check_arguments(target: Any, arguments: dict, key: str) -> None:

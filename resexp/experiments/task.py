@@ -1,45 +1,50 @@
-"""One run or measurement, as Hydra hands it over."""
+"""What Hydra calls: one run, or one measurement.
+
+What computes is imported when there is something to compute: printing a config, completing a word or
+finding that all is done needs no torch.
+"""
 
 import sys
-from collections.abc import Callable
+from importlib import import_module
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from resexp.experiments.compose import ConfigError, resolved
-from resexp.records.run import FINISHED, BusyError, RunFolder
+from resexp.experiments.identity import folder_of
+from resexp.experiments.listing import CONF
+from resexp.records.run import FINISHED, BusyError
 from resexp.refusal import refuse, refuse_unusable
 
 
-def carried_out(
-    config: DictConfig,
-    *,
-    folder_of: Callable[[dict], RunFolder],
-    check: Callable[[dict], None],
-    run: Callable[[dict], str],
-) -> str:
-    """Check the config, unless a sweep has, and carry it out.
+@hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
+def train(config: DictConfig) -> str:
+    """Hydra's task of `resexp train`: one run; returns how it ended."""
+    return _carried_out(config)
 
-    Args:
-        config: as composed.
-        folder_of, check, run: of the command, on a resolved config.
-    Returns:
-        How it ended; running if somebody else is at it.
-    Raises:
-        SystemExit: 2 and a sentence for what cannot be carried out, 1 for a single run that failed.
-    """
+
+@hydra.main(config_path=str(CONF), config_name="measure", version_base="1.3")
+def measure(config: DictConfig) -> str:
+    """Hydra's task of `resexp measure`: one measurement; returns how it ended."""
+    return _carried_out(config)
+
+
+def _carried_out(config: DictConfig) -> str:
+    """Exits with 2 and a sentence for what cannot be carried out, with 1 for a single run that failed."""
     single = HydraConfig.get().mode == RunMode.RUN
     try:
         settings = resolved(config)
+        command = import_module(f"resexp.experiments.{settings['command']}")
         # the runs of a sweep have been checked all together
         if single and folder_of(settings).status()["status"] not in FINISHED:
-            check(settings)
-        status = run(settings)
+            command.check(settings)
+        status = command.run(settings)
     except (ConfigError, BusyError) as error:
         if single or isinstance(error, ConfigError):
             refuse(error)
-        return "running"  # the launcher goes on with the others
+        return "running"  # by somebody else; the launcher goes on with the others
     except OSError as error:
         refuse_unusable(error)
     if single and status == "failed":

@@ -5,41 +5,22 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-import hydra
 import torch
-from omegaconf import DictConfig
 from tqdm import tqdm
 
-import resexp.experiments.schema  # noqa: F401  registers the schema
 from resexp.experiments import build, stop, workers
-from resexp.experiments.checks import check
+from resexp.experiments.checks import check  # noqa: F401  of the command, as run and share are
 from resexp.experiments.compose import ConfigError
-from resexp.experiments.listing import CONF
+from resexp.experiments.identity import folder_of
 from resexp.experiments.machine import device_of, threads_of
 from resexp.experiments.recorded import StoppedAtError, recorded
-from resexp.experiments.task import carried_out
-from resexp.records.run import FINISHED, RunFolder, digest
+from resexp.records.run import FINISHED, RunFolder
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.memory import keep_freed
 from resexp.training.precision import set_tf32
 from resexp.training.step import own_stream
-
-
-@hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
-def main(config: DictConfig) -> str:
-    """Hydra's task: one run; see carried_out."""
-    return carried_out(config, folder_of=folder_of, check=check, run=run)
-
-
-def folder_of(config: dict) -> RunFolder:
-    """The folder of the run that a resolved config describes."""
-    labels = config["labels"]
-    name = "{model}{depth}-{dataset}-{norm}-seed{seed}".format(**labels)
-    root = Path(config["train"]["runs"]) / config["name"]
-    return RunFolder(root / f"{name}-{digest(build.settings(config))}")
 
 
 def run(config: dict) -> str:

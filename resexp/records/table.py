@@ -6,7 +6,8 @@ import pandas as pd
 
 from resexp.files import atomic
 
-TIMES = ("seconds", "examples_per_second")  # differ from machine to machine, and from run to run
+# These differ from machine to machine, and from run to run.
+TIMES = {"seconds", "examples_per_second", "milliseconds_per_network", "ratio_to_one_by_one"}
 
 
 def write(table: pd.DataFrame, path: Path, *, digits: int) -> str:
@@ -23,28 +24,29 @@ def write(table: pd.DataFrame, path: Path, *, digits: int) -> str:
 
 def rows(path: Path) -> int:
     """Rows of the table at this path; 0 without one."""
-    return len(path.read_text().splitlines()) - 1 if path.exists() else 0
+    return max(0, path.read_bytes().count(b"\n") - 1) if path.exists() else 0
 
 
 def _changes(before: Path, after: Path) -> str:
     try:
-        old, new = (pd.read_csv(path).drop(columns=[*TIMES], errors="ignore") for path in (before, after))
+        old, new = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in (before, after))
     except ValueError:  # as with the marks of a merge in it
         return "where there was no readable table"
     if len(old) != len(new):
         return f"where there were {len(old)}"
-    if list(old) != list(new):
+    if list(old) != list(new) or not isinstance(old.index, pd.RangeIndex):  # or more fields than names
         return "with other columns than before"
-    differs = (old != new) & ~(old.isna() & new.isna())
-    count = differs.to_numpy().sum()
-    if not count:
-        return "as before" if before.read_bytes() == after.read_bytes() else "as before but for times"
-    where = ", ".join(_in_words(old[name], new[name]) for name in new if differs[name].any())
-    return f"{count} of {new.size} values not as before: {where}"
+    differing = {name: count for name, count in (old != new).sum().items() if count}
+    if differing.keys() <= TIMES:
+        return "as before but for times" if differing else "as before"
+    said = {name: count for name, count in differing.items() if name not in TIMES}
+    where = ", ".join(name + _largest(old[name], new[name]) for name in said)
+    size = new.size - len(new) * len(TIMES.intersection(new))
+    return f"{sum(said.values())} of {size} values not as before: {where}"
 
 
-def _in_words(old: pd.Series, new: pd.Series) -> str:
-    if not all(pd.api.types.is_numeric_dtype(column) for column in (old, new)):
-        return new.name
-    largest = (old - new).abs().max()
-    return f"{new.name} by up to {largest:.2g}" if largest > 0 else new.name
+def _largest(old: pd.Series, new: pd.Series) -> str:
+    """By how much two columns of numbers differ at most, in words; nothing of other columns."""
+    a, b = (pd.to_numeric(column, errors="coerce") for column in (old, new))
+    largest = (a - b).abs().max()
+    return f" by up to {largest:.2g}" if largest > 0 else ""

@@ -51,14 +51,6 @@ def test_models_of_one_depth_share_their_draws():
         assert torch.equal(p, q)
 
 
-def test_settings_leave_out_where_and_how_a_run_is_carried_out():
-    here = config("dataset=cifar10", "dataset.root=/a", "train.device=cpu", "name=x")
-    there = config("dataset=cifar10", "dataset.root=/b", "dataset.download=false", "train.threads=7")
-    assert build.settings(here) == build.settings(there)
-    for change in ("seed=1", "precision=bfloat16", "schedule.steps=3", "batch_size=4", "norm=group"):
-        assert build.settings(config("dataset=cifar10", change)) != build.settings(here)
-
-
 def test_a_validation_split_is_evaluated_beside_the_test_split():
     trainer = build.trainer(config("dataset.val_size=500", "schedule.steps=2"), torch.device("cpu"))
     trainer.train_step()

@@ -1,4 +1,4 @@
-from resexp.experiments.machine import threads_of
+from resexp.experiments.machine import cores, threads_of
 
 
 def test_threads_are_as_asked_else_as_the_environment_says_else_a_share_of_the_cores(monkeypatch):
@@ -10,3 +10,11 @@ def test_threads_are_as_asked_else_as_the_environment_says_else_a_share_of_the_c
     assert threads_of(5) == 5
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     assert threads_of(None) == 6
+
+
+def test_cores_where_the_system_does_not_say_which_are_ours(monkeypatch):
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 12)
+    assert cores() == 12
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert cores() == 1

@@ -5,6 +5,7 @@ import torch
 
 from resexp.experiments import train, workers
 from resexp.experiments.compose import ConfigError, composed, resolved
+from resexp.experiments.identity import folder_of
 
 TIMES = ("seconds", "examples_per_second")
 
@@ -16,7 +17,7 @@ def configs(folder):
 
 
 def rows(folder):
-    found = [train.folder_of(config).rows() for config in configs(folder)]
+    found = [folder_of(config).rows() for config in configs(folder)]
     return [[{k: v for k, v in row.items() if k not in TIMES} for row in run] for run in found]
 
 
@@ -40,11 +41,11 @@ def test_threads_share_a_sweep_and_give_the_same_numbers(tmp_path):
 
 def test_a_thread_leaves_a_run_that_another_holds(tmp_path):
     first, *_, last = shared = configs(tmp_path)
-    with train.folder_of(first).held():
+    with folder_of(first).held():
         for thread in workers.start_threads(2, train.run, shared):
             thread.join()
-    assert train.folder_of(first).recorded_status()["status"] == "missing"
-    assert train.folder_of(last).recorded_status()["status"] == "done"
+    assert folder_of(first).recorded_status()["status"] == "missing"
+    assert folder_of(last).recorded_status()["status"] == "done"
 
 
 @pytest.mark.parametrize("count", [1, 3])

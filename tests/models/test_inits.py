@@ -167,3 +167,42 @@ def test_they_can_be_checked_without_numbers():
         model = network()
     for init in (inits.he, inits.he_everywhere, inits.glorot, inits.orthogonal, inits.zero_gamma):
         init(model, None)
+
+
+def assert_variance(weight, variance):
+    # the sample variance of n normal numbers has a relative standard deviation of sqrt(2 / n)
+    count = weight.numel()
+    assert weight.var().item() == pytest.approx(variance, rel=5 * (2 / count) ** 0.5)
+    assert abs(weight.mean().item()) < 5 * (variance / count) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("layer", "fan_out"),
+    [(nn.Conv2d(32, 64, 3), 576), (nn.Conv1d(64, 128, 3), 384), (nn.Linear(256, 128), 128)],
+)
+def test_he_variance_is_two_over_fan_out(layer, fan_out, generator):
+    inits.he(nn.Sequential(layer, nn.Linear(4, 2)), generator)
+    assert_variance(layer.weight, 2 / fan_out)
+    assert not layer.bias.any()
+
+
+def test_he_draws_the_classifier_as_torch7_did(generator):
+    layer = nn.Linear(256, 128)
+    inits.he(layer, generator)
+    assert layer.weight.abs().max() <= 256**-0.5
+    assert_variance(layer.weight, 1 / (3 * 256))
+    assert not layer.bias.any()
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(32, 64, 3), nn.Conv1d(64, 128, 3), nn.Linear(256, 128)])
+def test_he_everywhere_is_two_over_fan_in(layer, generator):
+    inits.he_everywhere(nn.Sequential(layer), generator)
+    assert_variance(layer.weight, 2 / layer.weight[0].numel())
+    assert not layer.bias.any()
+
+
+def test_he_leaves_the_global_generator_alone(generator):
+    layer = nn.Linear(3, 3)
+    before = torch.get_rng_state()
+    inits.he(layer, generator)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -103,3 +103,8 @@ def test_batch_norm_backward_is_autograds_at_every_node(generator):
     found = batch_norm_backward.backward(nodes, gamma, d_output)
     for name, gradient in zip(["z", "gamma", "delta", *names], expected, strict=True):
         torch.testing.assert_close(found[name], gradient, rtol=1e-10, atol=1e-12)
+
+
+def test_group_refuses_what_does_not_divide():
+    with pytest.raises(ValueError, match="must divide the 16 channels, got 3"):
+        group(16, groups=3)

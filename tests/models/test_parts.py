@@ -1,110 +1,59 @@
+"""Convolutions and pooling in 0 to 2 dimensions against torch's own layers for so many."""
+
 import pytest
 import torch
 from torch import nn
 
-from resexp.models.inits import he, he_everywhere
-from resexp.models.norms import group
+from resexp.models.parts import Parts, as_images, conv, pool_if_it_fits
+from resexp.models.random_layers import StochasticDepth
 from resexp.models.shortcuts import NoShortcut, ZeroPad
-from resexp.models.weights import load_by_position
 
 
-def test_zero_pad_adds_the_strided_input():
-    x = torch.arange(2 * 3 * 4 * 4.0).view(2, 3, 4, 4)
-    y = ZeroPad(3, 5, 2)(x, torch.zeros(2, 5, 2, 2))
-    assert torch.equal(y[:, :3], x[:, :, ::2, ::2])
-    assert not y[:, 3:].any()
+def parts(dims=2, **more):
+    return Parts(dims, nn.BatchNorm2d, nn.ReLU, **({"shortcut": NoShortcut} | more))
 
 
-def test_zero_pad_of_equal_shapes_is_a_sum():
-    x, branch = torch.randn(2, 2, 3, 7, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(ZeroPad(2, 2, 1)(x, branch), x + branch)
+@pytest.mark.parametrize(("kernel_size", "stride"), [(3, 1), (3, 2), (5, 2), (1, 1), (1, 2)])
+def test_a_sequence_is_convolved_as_torchs_conv1d_does(generator, kernel_size, stride):
+    ours = conv(1, 4, 6, stride, kernel_size=kernel_size, bias=True)
+    theirs = nn.Conv1d(4, 6, kernel_size, stride, kernel_size // 2)
+    theirs.weight.data, theirs.bias.data = ours.weight.data.squeeze(2), ours.bias.data
+    x = torch.randn(2, 4, 11, generator=generator)
+    torch.testing.assert_close(ours(as_images(x)).squeeze(2), theirs(x))
 
 
-def test_zero_pad_refuses_to_drop_channels():
-    with pytest.raises(ValueError, match="c_out >= c_in"):
-        ZeroPad(8, 4, 1)
+def test_a_vector_goes_through_a_linear_layer():
+    assert isinstance(conv(0, 4, 6, bias=False), nn.Linear)
+    with pytest.raises(ValueError, match="fully connected layers have no groups"):
+        conv(0, 4, 6, groups=2, bias=False)
 
 
-def test_no_shortcut_is_the_branch():
-    branch = torch.ones(1, 2, 3)
-    assert NoShortcut(4, 2, 2)(torch.zeros(1, 4, 6), branch) is branch
+@pytest.mark.parametrize("stride", [1, 2])
+def test_images_keep_their_size_at_stride_1(stride):
+    assert parts().conv(3, 5, stride)(torch.zeros(2, 3, 8, 8)).shape == (2, 5, 8 // stride, 8 // stride)
 
 
-def test_group_normalizes_each_group(generator):
-    x = torch.randn(2, 6, 5, generator=generator) * 3 + 1
-    y = group(6, groups=2)(x).view(2, 2, -1)
-    torch.testing.assert_close(y.mean(2), torch.zeros(2, 2), atol=1e-5, rtol=0)
-    torch.testing.assert_close(y.var(2, correction=0), torch.ones(2, 2), atol=1e-4, rtol=0)
+def test_images_stay_as_they_are():
+    x = torch.zeros(2, 3, 4, 5)
+    assert as_images(x) is x
 
 
-def test_group_refuses_what_does_not_divide():
-    with pytest.raises(ValueError, match="must divide the 16 channels, got 3"):
-        group(16, groups=3)
+@pytest.mark.parametrize(("kind", "theirs"), [("Max", nn.MaxPool1d), ("Avg", nn.AvgPool1d)])
+def test_a_sequence_is_pooled_as_torchs_layers_do(generator, kind, theirs):
+    x = torch.randn(2, 4, 11, generator=generator)
+    ours = parts(1).pool(kind, 3, 2, 1)(as_images(x)).squeeze(2)
+    torch.testing.assert_close(ours, theirs(3, 2, 1)(x))
 
 
-def assert_variance(weight, variance):
-    # the sample variance of n normal numbers has a relative standard deviation of sqrt(2 / n)
-    count = weight.numel()
-    assert weight.var().item() == pytest.approx(variance, rel=5 * (2 / count) ** 0.5)
-    assert abs(weight.mean().item()) < 5 * (variance / count) ** 0.5
+def test_what_is_smaller_than_the_pool_is_not_pooled():
+    pool = parts().pool("Max", 2, 2)
+    assert pool_if_it_fits(pool, torch.zeros(1, 3, 2, 2)).shape == (1, 3, 1, 1)
+    assert pool_if_it_fits(pool, torch.zeros(1, 3, 1, 2)).shape == (1, 3, 1, 2)
 
 
-@pytest.mark.parametrize(
-    ("layer", "fan_out"),
-    [(nn.Conv2d(32, 64, 3), 576), (nn.Conv1d(64, 128, 3), 384), (nn.Linear(256, 128), 128)],
-)
-def test_he_variance_is_two_over_fan_out(layer, fan_out, generator):
-    he(nn.Sequential(layer, nn.Linear(4, 2)), generator)
-    assert_variance(layer.weight, 2 / fan_out)
-    assert not layer.bias.any()
-
-
-def test_he_draws_the_classifier_as_torch7_did(generator):
-    layer = nn.Linear(256, 128)
-    he(layer, generator)
-    assert layer.weight.abs().max() <= 256**-0.5
-    assert_variance(layer.weight, 1 / (3 * 256))
-    assert not layer.bias.any()
-
-
-@pytest.mark.parametrize("layer", [nn.Conv2d(32, 64, 3), nn.Conv1d(64, 128, 3), nn.Linear(256, 128)])
-def test_he_everywhere_is_two_over_fan_in(layer, generator):
-    he_everywhere(nn.Sequential(layer), generator)
-    assert_variance(layer.weight, 2 / layer.weight[0].numel())
-    assert not layer.bias.any()
-
-
-def test_he_leaves_the_global_generator_alone(generator):
-    layer = nn.Linear(3, 3)
-    before = torch.get_rng_state()
-    he(layer, generator)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def two_layers():
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-
-
-def test_load_by_position_copies_weights_and_statistics():
-    source = nn.ModuleDict({"a": nn.Conv2d(3, 4, 3), "b": nn.BatchNorm2d(4)})
-    source["b"].running_mean.fill_(7)
-    target = two_layers()
-    load_by_position(target, source.state_dict())
-    assert torch.equal(target[0].weight, source["a"].weight)
-    assert target[1].running_mean.tolist() == [7] * 4
-
-
-def test_load_by_position_names_the_entry_and_both_shapes():
-    target = two_layers()
-    before = target[0].weight.clone()
-    other = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(5))
-    with pytest.raises(ValueError, match=r"entry 1.weight has shape \(4,\), but 1.weight .* \(5,\)"):
-        load_by_position(target, other.state_dict())
-    assert torch.equal(target[0].weight, before), "nothing is copied unless everything fits"
-
-
-def test_load_by_position_refuses_another_number_of_entries():
-    with pytest.raises(ValueError, match=r"6 entries and the state dict 2: only the model has 1.weight"):
-        load_by_position(two_layers(), nn.Conv2d(3, 4, 3).state_dict())
-    with pytest.raises(ValueError, match="only the state dict has"):
-        load_by_position(nn.Conv2d(3, 4, 3), two_layers().state_dict())
+def test_networks_without_blocks_refuse_shortcuts_and_branches():
+    parts().refuse_shortcuts("vgg")
+    with pytest.raises(ValueError, match="model=vgg has no shortcuts"):
+        parts(shortcut=ZeroPad).refuse_shortcuts("vgg")
+    with pytest.raises(ValueError, match="model=vgg has no residual branches"):
+        parts(branch=StochasticDepth).refuse_shortcuts("vgg")

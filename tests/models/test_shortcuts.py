@@ -7,7 +7,7 @@ from torch import nn
 from resexp.models.norms import BatchNorm
 from resexp.models.parts import conv
 from resexp.models.random_layers import Dropout, StochasticDepth
-from resexp.models.shortcuts import DropoutShortcut, Gated, Projection, Scaled, ZeroPad
+from resexp.models.shortcuts import DropoutShortcut, Gated, NoShortcut, Projection, Scaled, ZeroPad
 
 MAKE = {"conv": partial(conv, 2, bias=False), "norm": BatchNorm}
 CHANGE = (4, 6, 2)
@@ -104,3 +104,25 @@ def test_stochastic_depth_survives_linearly_less_often(generator):
 def test_stochastic_depth_refuses_what_is_no_probability(survival):
     with pytest.raises(ValueError, match=r"branch.survival must lie in \(0, 1\]"):
         StochasticDepth(0.5, survival=survival)
+
+
+def test_zero_pad_adds_the_strided_input():
+    x = torch.arange(2 * 3 * 4 * 4.0).view(2, 3, 4, 4)
+    y = ZeroPad(3, 5, 2)(x, torch.zeros(2, 5, 2, 2))
+    assert torch.equal(y[:, :3], x[:, :, ::2, ::2])
+    assert not y[:, 3:].any()
+
+
+def test_zero_pad_of_equal_shapes_is_a_sum():
+    x, branch = torch.randn(2, 2, 3, 7, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(ZeroPad(2, 2, 1)(x, branch), x + branch)
+
+
+def test_zero_pad_refuses_to_drop_channels():
+    with pytest.raises(ValueError, match="c_out >= c_in"):
+        ZeroPad(8, 4, 1)
+
+
+def test_no_shortcut_is_the_branch():
+    branch = torch.ones(1, 2, 3)
+    assert NoShortcut(4, 2, 2)(torch.zeros(1, 4, 6), branch) is branch

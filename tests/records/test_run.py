@@ -90,6 +90,20 @@ def test_looking_at_a_lock(tmp_path):
         assert not is_held(path)
 
 
+def test_a_lock_that_may_only_be_read_is_looked_at_all_the_same(monkeypatch, tmp_path):
+    path, usual = tmp_path / "lock", Path.open
+
+    def read_only(self, mode="r", **options):
+        if mode != "r":
+            raise PermissionError(13, "Permission denied", str(self))
+        return usual(self, mode, **options)
+
+    with exclusive(path, wait=False):
+        monkeypatch.setattr(Path, "open", read_only)
+        assert is_held(path)
+    assert not is_held(path)
+
+
 def test_waiting_for_a_lock(tmp_path):
     from threading import Thread
 

@@ -25,6 +25,10 @@ BEFORE = pd.DataFrame(
         ),
         ({"model": ["plain", "wide"]}, "2 rows, 1 of 6 values not as before: model"),
         ({"test_error_percent": [12.5, 7.0]}, "2 rows, 1 of 6 values not as before: test_error_percent"),
+        (
+            {"seconds": [1.0, 1.0], "step": [100, 210]},
+            "2 rows, 1 of 6 values not as before: step by up to 10",
+        ),
         ({"seed": [0, 0]}, "2 rows, with other columns than before"),
     ],
 )
@@ -35,6 +39,14 @@ def test_a_table_says_how_it_differs_from_the_one_before(tmp_path, changes, said
     assert len(pd.read_csv(path)) == table.rows(path) == 2
 
 
+def test_settings_that_are_switches_are_compared(tmp_path):
+    path = tmp_path / "x.csv"
+    before = BEFORE.assign(nesterov=[False, False]).drop(columns="seconds")
+    table.write(before, path, digits=6)
+    after = before.assign(nesterov=[False, True])
+    assert table.write(after, path, digits=6) == "2 rows, 1 of 8 values not as before: nesterov"
+
+
 def test_another_number_of_rows_is_said(tmp_path):
     path = tmp_path / "x.csv"
     table.write(BEFORE, path, digits=6)
@@ -42,8 +54,15 @@ def test_another_number_of_rows_is_said(tmp_path):
     assert table.rows(tmp_path / "none.csv") == 0
 
 
-@pytest.mark.parametrize("damaged", ["", "a,b\n1,2\n<<<<<<<,,,\n"])
+def test_rows_with_a_field_more_than_the_header_are_replaced(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2,3\n4,5,6\n")
+    assert table.write(BEFORE, path, digits=6) == "2 rows, with other columns than before"
+
+
+@pytest.mark.parametrize("damaged", ["", "a,b\n1,2\n<<<<<<<,,,\n", b"\xff\xfe,\n"])
 def test_what_is_no_table_is_replaced(tmp_path, damaged):
     path = tmp_path / "x.csv"
-    path.write_text(damaged)
+    path.write_bytes(damaged if isinstance(damaged, bytes) else damaged.encode())
+    assert table.rows(path) <= 2
     assert table.write(BEFORE, path, digits=6) == "2 rows, where there was no readable table"

@@ -8,6 +8,7 @@ import torch
 
 from resexp.experiments import build, train, workers
 from resexp.experiments.compose import composed, resolved
+from resexp.experiments.identity import folder_of
 from resexp.experiments.listing import options
 from resexp.experiments.targets import make
 from resexp.training import checkpoint
@@ -146,6 +147,6 @@ def test_members_side_by_side_learn_what_they_learn_alone(tmp_path):
     for thread in threads:
         thread.join()
     for alone, shared in zip(configs(tmp_path / "alone"), configs(tmp_path / "shared"), strict=True):
-        pairs = zip(train.folder_of(alone).rows(), train.folder_of(shared).rows(), strict=True)
+        pairs = zip(folder_of(alone).rows(), folder_of(shared).rows(), strict=True)
         for a, b in pairs:
             assert float(a["train_loss"]) == pytest.approx(float(b["train_loss"]), rel=1e-3)

@@ -1,0 +1,88 @@
+"""From a sweep to the configs of its runs."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from resexp.experiments.compose import ConfigError, explained, resolved
+from resexp.experiments.listing import CONF, command_of, groups, options
+
+
+class Composer:
+    """Overrides of one run of a sweep -> its config, as Hydra composes it but in less time.
+
+    Composing is slow. It is done once for each choice of options; settings that only replace a
+    value, such as seeds, are put into a copy.
+    """
+
+    def __init__(self, sweep: DictConfig):
+        self.sweep, self.loader = sweep, GlobalHydra.instance().config_loader()
+        self.bases: dict[tuple[str, ...], DictConfig] = {}
+
+    def __call__(self, job: list[str]) -> DictConfig:
+        values = [o for o in OverridesParser.create().parse_overrides(job) if self._is_value(o)]
+        lines = {override.input_line for override in values}
+        choices = tuple(line for line in job if line not in lines)
+        try:
+            if choices not in self.bases:
+                self.bases[choices] = self._composed(list(choices))
+            config = copy.deepcopy(self.bases[choices])
+            for override in values:
+                OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+            return config
+        except (HydraException, OmegaConfBaseException):
+            return self._composed(job)  # says what is wrong in the words that are explained
+
+    def _composed(self, job: list[str]) -> DictConfig:
+        config = self.loader.load_sweep_config(self.sweep, job)
+        with open_dict(config):
+            del config["hydra"]
+        return config
+
+    @staticmethod
+    def _is_value(override: Override) -> bool:
+        chooses = override.key_or_group in groups() or override.is_hydra_override()
+        return override.type is OverrideType.CHANGE and override.package is None and not chooses
+
+
+def planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
+    """The runs that an experiment's file describes, and the keys that it sweeps.
+
+    Args:
+        experiment: name of a file in conf/experiment.
+        runs: folder of all runs.
+    Returns:
+        The resolved config of each run; empty for a name that has no file.
+    """
+    if experiment not in options("experiment"):
+        return [], []
+    command = command_of(experiment)
+    base = [f"experiment={experiment}"]
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            sweep = compose(command, base, return_hydra_config=True)
+            with open_dict(sweep):
+                sweep.hydra.job.config_name = command
+            params, compose_one = dict(sweep.hydra.sweeper.params), Composer(sweep)
+            found = [resolved(compose_one(job)) for job in jobs(params, base)]
+            for config in found:  # not an override, which would give a meaning to commas and brackets
+                (config["train"] if command == "train" else config)["runs"] = str(runs)
+            return found, list(params)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explained(error, command, base)) from error
+
+
+def jobs(params: dict[str, Any], overrides: list[str]) -> list[list[str]]:
+    """The overrides of each run of a sweep, in the order of Hydra's basic sweeper."""
+    lines = [*(f"{key}={value}" for key, value in params.items()), *overrides]
+    return BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(lines), None)[0]
