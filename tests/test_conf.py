@@ -7,8 +7,9 @@ from resexp.experiments import build
 from resexp.experiments import measure as measuring
 from resexp.experiments.checks import check
 from resexp.experiments.compose import composed, resolved
+from resexp.experiments.identity import folder_of
 from resexp.experiments.listing import CONF, groups, options
-from resexp.experiments.sweep import folder_of, planned
+from resexp.experiments.plan import planned
 from resexp.experiments.targets import make
 
 CPU = torch.device("cpu")
