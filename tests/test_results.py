@@ -59,9 +59,11 @@ def test_on_cifar10_too():
     assert error["resnet"].idxmin() == 32
     # equal to ResNet-20's within three standard errors of a difference of two shares of 51,200
     assert abs(error["resnet", 56] - error["resnet", 20]) < 3 * 0.19
-    of_seeds = found[(found["step"] == 8000) & found["depth"].isin([20, 32]) & (found["model"] == "resnet")]
-    worst, best = (of_seeds.groupby("depth")["test_error_percent"].agg(f) for f in ("max", "min"))
-    assert worst[32] < best[20], "whichever of the two seeds"
+    two_seeds = found[(found["step"] == 8000) & found["depth"].isin([20, 32])].groupby(["model", "depth"])
+    assert (two_seeds["seed"].count() == 2).all()
+    worst, best = two_seeds["test_error_percent"].max(), two_seeds["test_error_percent"].min()
+    assert worst["resnet", 32] < best["resnet", 20], "whichever of the two"
+    assert best["plain", 32] > worst["plain", 20]
 
 
 def final_errors(name, *keys):
