@@ -143,7 +143,7 @@ def facts(path, table: pd.DataFrame) -> dict:
         "learning_rate": protocol["schedule.learning_rate"],
         "divided_by_10_at": protocol["schedule.divide_at"],
         "precision": precision,
-        "seeds": sorted(int(seed) for seed in table["seed"].unique()),
+        "seeds": _seeds(table),
         "devices": sorted({session["device"] for session in sessions}),
         "not_done": [
             f"{run['run']}: {run['status']} at step {run['step']}"
@@ -153,6 +153,16 @@ def facts(path, table: pd.DataFrame) -> dict:
         + [f"{run}: {status}" for run, status in provenance["left_out"].items()],
         "departures_from_the_paper": departures,
     }
+
+
+def _seeds(table: pd.DataFrame) -> list[int] | dict[str, list[int]]:
+    """The seeds, for each network where they are not the same for all."""
+    found = {
+        f"{model}-{depth}": sorted(int(seed) for seed in runs["seed"].unique())
+        for (model, depth), runs in table.groupby(["model", "depth"])
+    }
+    first, *others = found.values()
+    return found if any(seeds != first for seeds in others) else first
 
 
 def main() -> None:

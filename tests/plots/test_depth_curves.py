@@ -101,6 +101,9 @@ def test_facts_say_how_the_run_departs(script, tmp_path):
     assert any("bfloat16" in line for line in said["departures_from_the_paper"])
     assert said["not_done"] == ["plain56: diverged at step 7", "plain110: interrupted"]
     assert said["seeds"] == [0, 1, 2]
+    whole = table()
+    fewer = whole[(whole["depth"] != 56) | (whole["model"] != "plain") | (whole["seed"] != 1)]
+    assert script.facts(tmp_path / "t.csv", fewer)["seeds"]["plain-56"] == [0, 2]
 
 
 def test_models_differ_by_more_than_colour():
