@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from resexp import __version__
-from resexp.refusal import refuse
+from resexp.refusal import nobody_reads, refuse
 
 USAGE = """\
 resexp: see with your own eyes why residual networks work.
@@ -76,9 +76,10 @@ def main() -> None:
     }
     try:
         _dispatch(commands, sys.argv[1:])
-    except BrokenPipeError:  # nobody reads on, as behind `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except BrokenPipeError:
+        nobody_reads()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _dispatch(commands: dict[str, Callable[[list[str]], None]], arguments: list[str]) -> None:
@@ -112,7 +113,7 @@ def measure(arguments: list[str]) -> None:
     """`resexp measure`: see MEASURE."""
     if {"-h", "--help"} & set(arguments):
         print(MEASURE)
-        return _print_groups("measure", "setup", "experiment")
+        return _print_groups("measure", "experiment")
     from resexp.experiments.task import measure as task
 
     _run_hydra("measure", task, arguments)
@@ -142,8 +143,6 @@ def _run_hydra(command: str, task: Callable[[], None], arguments: list[str]) -> 
         if "Only one of --run" not in str(error):
             raise
         refuse("-m does not go with --cfg or --info: leave one out")  # Hydra's own flags
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def collect(arguments: list[str]) -> None:
@@ -197,13 +196,13 @@ def status(arguments: list[str]) -> None:
     if not names:
         print(f"no runs in {options.runs}")
     try:
-        for name in names:
-            for line in statuses(name, options.runs):
-                print(line)
+        lines = [line for name in names for line in statuses(name, options.runs)]
     except ValueError as error:
         refuse(error)
     except OSError as error:
         refuse(f"cannot read {error.filename}: {error.strerror}")
+    if lines:
+        print("\n".join(lines))
 
 
 def list_options(arguments: list[str]) -> None:
@@ -239,8 +238,6 @@ def bench(arguments: list[str]) -> None:
         task(arguments)
     except ConfigError as error:
         refuse(error)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _print_groups(*names: str) -> None:

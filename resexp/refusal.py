@@ -1,5 +1,6 @@
 """How the command says no: one sentence, exit code 2, no traceback. A leaf like files.py."""
 
+import os
 import sys
 from typing import NoReturn
 
@@ -8,6 +9,12 @@ def refuse(message: object) -> NoReturn:
     """Print why, and leave with 2."""
     print(f"resexp: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def nobody_reads() -> NoReturn:
+    """Leave with 1 when what is printed goes nowhere, as behind `| head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
 
 
 def refuse_unusable(error: OSError) -> NoReturn:

@@ -17,6 +17,8 @@ import torch
 
 from resexp import cli
 from resexp.experiments import stop
+from resexp.experiments.compose import composed, resolved
+from resexp.experiments.identity import folder_of
 
 ROOT = Path(__file__).parents[1]
 TINY = ["model.width=4", "batch_size=64", "train.threads=1"]
@@ -73,18 +75,21 @@ def wait_for_rows(folder: Path, count: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "absent"),
+    ("arguments", "code", "absent"),
     [
-        (["--help"], {"torch", "hydra", "pandas", "matplotlib"}),
-        (["status", "depth_sweep"], {"torch", "pandas"}),
-        (["train", "model=resnet56", "--cfg", "job"], {"torch", "pandas"}),
-        (["train", "-m", "model=resnett56"], {"torch", "pandas"}),
-        (["-sc", "query=bash"], {"torch", "pandas"}),
-        (["-sc", "install=bash"], {"torch", "pandas"}),
+        (["--help"], 0, {"torch", "hydra", "pandas", "matplotlib"}),
+        (["status", "depth_sweep"], 0, {"torch", "pandas"}),
+        (["train", "model=resnet56", "--cfg", "job"], 0, {"torch", "pandas"}),
+        (["train", "-m", "model=resnett56"], 2, {"torch", "pandas"}),
+        (["train", "name=finished"], 0, {"torch", "pandas"}),
+        (["-sc", "query=bash"], 0, {"torch", "pandas"}),
+        (["-sc", "install=bash"], 0, {"torch", "pandas"}),
     ],
 )
-def test_what_computes_nothing_imports_nothing_heavy(tmp_path, arguments, absent):
-    code = f"""
+def test_what_computes_nothing_imports_nothing_heavy(monkeypatch, tmp_path, arguments, code, absent):
+    monkeypatch.chdir(tmp_path)
+    folder_of(resolved(composed("train", ["name=finished"]))).write_status("done", step=1, steps=1)
+    program = f"""
 import sys
 sys.argv = ["resexp", *{arguments}]
 from resexp.cli import main
@@ -95,8 +100,9 @@ finally:
 """
     typed = {"COMP_LINE": "resexp train model=pl"} if "query=bash" in arguments else {}
     env = os.environ | {"PYTHONPATH": str(ROOT)} | typed
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=env)
-    assert done.stdout.splitlines()[-1] == "there:", done.stderr
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env)
+    assert done.returncode == code, done.stderr
+    assert done.stdout.splitlines()[-1] == "there:"
 
 
 def test_the_commands_are_named(resexp):
@@ -171,13 +177,15 @@ def test_tab_completion_in_bash(resexp):
         (["tarin"], "did you mean train?"),
         (["list", "colours"], "there is no list of 'colours'"),
         (["status", "nothing"], "no experiment 'nothing'"),
-        (["collect", "nothing"], "no folder"),
+        (["collect", "nothing"], "there is no experiment 'nothing' and no run in results/runs/nothing"),
         (["train", "model=resnet57"], "did you mean resnet56?"),
         (["train", "seed=x"], "could not be converted to Integer"),
         (["bench", "repetitions=0"], "repetitions must be above 0, got 0"),
         (["bench", "tables=/proc/none"], "cannot make /proc/none: No such file or directory; set tables="),
         (["measure", "threads=0"], "threads must be above 0, got 0"),
         (["collect", "variance_growth"], "measure first: resexp measure -m experiment=variance_growth"),
+        (["train", "norm=null"], "there is no norm=null; there are batch"),
+        (["train", "-m", "norm=1,2"], "there is no norm=1,2; there are batch"),
         (["bench", "cases=[]"], "name at least one network"),
         (["bench", "members=[1]"], "members must be 2 or more each, got [1]"),
         (["bench", "cases=[model=resnet57]"], "cannot read"),

@@ -1,6 +1,8 @@
 """What would stop a run, found before anything is computed."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -22,7 +24,7 @@ def check(config: dict) -> None:
     Raises:
         ConfigError: says what is wrong and what is allowed.
     """
-    try:
+    with refused_in_a_sentence():
         if config["interval"] < 1:
             raise ValueError(f"interval must be at least 1, got {config['interval']}")
         refuse_zero_or_less(
@@ -37,14 +39,25 @@ def check(config: dict) -> None:
         with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
             model = make(config["model"], "model")
             make(config["init"], "init")(model, None)
+        make(config["schedule"], "schedule")  # its rate is the optimizer's
         make(config["optimizer"], "optimizer")(model.parameters())
-        make(config["schedule"], "schedule")
         autocast(config["precision"], device_of(config["train"]["device"]))
         check_batch_size(config["batch_size"], training_examples(config))
+
+
+@contextmanager
+def refused_in_a_sentence() -> Iterator[None]:
+    """Turn what stands in the way of settings into a ConfigError.
+
+    Our own refusals are sentences already; torch's classes have words of their own.
+    """
+    try:
+        yield
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    except (TypeError, RuntimeError) as error:  # of torch's classes, which say it in their own way
-        raise ConfigError(f"these settings do not go together: {str(error).splitlines()[0]}") from error
+    except (ArithmeticError, AttributeError, RuntimeError, TypeError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"these settings do not go together: {said}") from error
 
 
 class _NothingIsDrawn(TorchFunctionMode):

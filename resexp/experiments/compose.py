@@ -6,6 +6,8 @@ import re
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -26,6 +28,7 @@ def composed(command: str, overrides: list[str]) -> DictConfig:
     Raises:
         ConfigError: an override that does not fit.
     """
+    refuse_no_names(overrides)
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -60,10 +63,31 @@ def explained(error: Exception, command: str, overrides: list[str]) -> str:
     if isinstance(error, OverrideParseException):
         return f"cannot read {error.override!r}: write key=value, or key=a,b with -m for a sweep"
     if match := re.match(r"Ambiguous value for argument '(.*?)'", str(error)):
-        return f"{match[1]} gives several values: add -m to sweep over them, or write [a,b] for a list"
+        or_list = "" if match[1].partition("=")[0] in groups() else ", or write [a,b] for a list"
+        return f"{match[1]} gives several values: add -m to sweep over them{or_list}"
     if match := re.match(r"Could not override '(.*?)'", str(error)):
         return _unknown_key(match[1], command, overrides)
     return _first_sentence(error.__cause__ or error)
+
+
+def refuse_no_names(overrides: list[str]) -> None:
+    """An option is chosen by its name, where Hydra's words take numbers, null and lists for other things.
+
+    Raises:
+        ConfigError: one is not; lists what there is.
+    """
+    for line in overrides:
+        try:
+            override = OverridesParser.create().parse_override(line)
+        except HydraException:
+            continue  # explained where it is composed
+        if override.key_or_group not in groups():
+            continue
+        value = override.value()
+        names = value.list if isinstance(value, ChoiceSweep) else [value]
+        if not all(isinstance(name, str | QuotedString) for name in names):
+            there = ", ".join(options(override.key_or_group))
+            raise ConfigError(f"there is no {line}; there are {there}")
 
 
 def remarks(command: str, arguments: list[str]) -> list[str]:
@@ -76,6 +100,7 @@ def remarks(command: str, arguments: list[str]) -> list[str]:
         key, _, value = argument.partition("=")
         if key.startswith("--") and key[2:].partition(".")[0] in groups():
             raise ConfigError(f"settings have no dashes: write {key[2:]}={value or '...'}")
+    refuse_no_names(arguments)
     chosen = [a.partition("=")[2] for a in arguments if a.startswith("experiment=")]
     found = []
     for name in sorted(

@@ -30,6 +30,8 @@ def device_of(asked: str) -> torch.device:
         device = torch.device(asked)
     except RuntimeError:
         raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {asked!r}") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device must be auto, cpu, cuda or cuda:N, got {asked!r}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device={asked}: this machine has {torch.cuda.device_count()} CUDA devices; use auto or cpu"

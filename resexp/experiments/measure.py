@@ -10,8 +10,12 @@ import torch
 from resexp.data.augment import normalizer
 from resexp.data.dataset import hold_out
 from resexp.experiments import build
-from resexp.experiments.checks import check_name_and_seed, refuse_sizes_below_one, refuse_zero_or_less
-from resexp.experiments.compose import ConfigError
+from resexp.experiments.checks import (
+    check_name_and_seed,
+    refuse_sizes_below_one,
+    refuse_zero_or_less,
+    refused_in_a_sentence,
+)
 from resexp.experiments.identity import folder_of, trained_runs
 from resexp.experiments.inputs import load_dataset
 from resexp.experiments.machine import device_of, threads_of
@@ -27,7 +31,7 @@ def check(config: dict) -> None:
     Raises:
         ConfigError: says what is wrong and what is allowed.
     """
-    try:
+    with refused_in_a_sentence():
         device_of(config["device"])
         check_name_and_seed(config)
         refuse_zero_or_less({"threads": config["threads"]})
@@ -37,8 +41,6 @@ def check(config: dict) -> None:
             if not trained_runs(config):
                 raise ValueError(f"run={config['run']} names no finished run; see `resexp status`")
             _of_trained(function)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
 
 
 def run(config: dict) -> str:

@@ -38,8 +38,12 @@ def collected(
             f"{folder} holds training runs and measurements, which make no common table: delete the"
             " folders of one kind, and give what you do next a name of its own (name=...)"
         )
+    if not kinds:
+        raise ValueError(f"there is no experiment {experiment!r} and no run in {folder}; see `resexp status`")
     if kinds == {"measure"}:
-        said = write_measured(folder, tables)
+        if by or only:
+            raise ValueError(f"{experiment} holds measurements: --by and --only are for training runs")
+        said = write_measured(folder, tables, replace=replace)
     else:
         said = write_table(folder, tables, by=[*swept, *by], only=only, plan=plan, replace=replace)
     absent = sum(folder_of(config).status()["status"] not in FINISHED for config in plan)

@@ -29,7 +29,8 @@ def recorded(
         device: what is computed on.
         steps: of the whole work.
         work: returns a status and the step reached; may raise StoppedAtError. Any other exception
-            makes the run failed, with its traceback kept, but KeyboardInterrupt, which goes on.
+            makes the run failed, with its traceback kept, but KeyboardInterrupt and BrokenPipeError,
+            which go on.
     Returns:
         The status.
     """
@@ -47,7 +48,7 @@ def recorded(
         status, step = work()
     except StoppedAtError as stopped:
         status, step, error = stopped.status, stopped.step, str(stopped)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):  # or nobody reads what is printed
         folder.write_status("interrupted", step=step, steps=steps)
         raise
     except Exception as failure:

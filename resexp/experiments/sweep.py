@@ -20,7 +20,7 @@ from resexp.experiments.compose import ConfigError, explained, resolved
 from resexp.experiments.identity import folder_of
 from resexp.experiments.plan import Composer, jobs
 from resexp.records.run import FINISHED, BusyError
-from resexp.refusal import refuse, refuse_unusable
+from resexp.refusal import nobody_reads, refuse, refuse_unusable
 
 
 class CheckedSweep(Callback):
@@ -38,6 +38,8 @@ class CheckedSweep(Callback):
         """
         try:
             self._start(config)
+        except BrokenPipeError:
+            nobody_reads()
         except OSError as error:
             refuse_unusable(error)
         except Exception:  # Hydra would warn of it and launch the sweep

@@ -37,7 +37,7 @@ def make(node: Any, key: str = "") -> Any:
 
 
 def _locate(path: str, key: str) -> Any:
-    if not path.startswith(ALLOWED_TARGETS):
+    if not str(path).startswith(ALLOWED_TARGETS):
         raise ValueError(f"{key}._target_ must begin with {', '.join(ALLOWED_TARGETS)}, got {path}")
     module, _, name = path.rpartition(".")
     try:

@@ -36,9 +36,12 @@ def _carried_out(config: DictConfig) -> str:
     single = HydraConfig.get().mode == RunMode.RUN
     try:
         settings = resolved(config)
+        folder = folder_of(settings)
+        if (status := folder.status()["status"]) in FINISHED:
+            print(f"{folder.name}: {status} already", flush=True)
+            return status
         command = import_module(f"resexp.experiments.{settings['command']}")
-        # the runs of a sweep have been checked all together
-        if single and folder_of(settings).status()["status"] not in FINISHED:
+        if single:  # the runs of a sweep have been checked all together
             command.check(settings)
         status = command.run(settings)
     except (ConfigError, BusyError) as error:

@@ -10,7 +10,7 @@ def group(channels: int, *, groups: int) -> nn.GroupNorm:
     Raises:
         ValueError: groups does not divide channels.
     """
-    if channels % groups:
+    if groups < 1 or channels % groups:
         raise ValueError(f"norm.groups must divide the {channels} channels, got {groups}")
     return nn.GroupNorm(groups, channels)
 

@@ -9,6 +9,7 @@ import pandas as pd
 from resexp.files import atomic
 from resexp.records import table
 from resexp.records.protocol import (
+    PYTHON,
     differing,
     of_another_protocol,
     protocol_of,
@@ -53,7 +54,11 @@ def write_table(
     """
     if not runs.is_dir():
         raise ValueError(f"there is no folder {runs}; train first: resexp train -m experiment={runs.name}")
+    only = list(only)
     found = [run for run in folders(runs) if _matches(run, only)]
+    if only and not found:
+        wanted = ", ".join("=".join(pair) for pair in only)
+        raise ValueError(f"no run in {runs} has {wanted}; write values as config.json there shows them")
     statuses = {run.name: run.status()["status"] for run in found}
     plan, swept = list(plan), dict.fromkeys(by)
     for name in of_another_protocol({run.name: run.config() for run in found}, plan, list(swept)):
@@ -82,7 +87,7 @@ def write_table(
     return f"{path}: {len(taken)} runs, {said}{others}{older}"
 
 
-def write_measured(runs: Path, tables: Path) -> str:
+def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
     """Gather the tables of an experiment's measurements into `<tables>/<experiment>_<table>.csv`.
 
     Tables of one name are put below each other; rows keep their order, floats five digits.
@@ -90,10 +95,12 @@ def write_measured(runs: Path, tables: Path) -> str:
     Args:
         runs: the experiment's folder of run folders.
         tables: where the files go, with one .json of provenance beside them.
+        replace: write a table even if the one that is there has more rows.
     Returns:
         A line on each table that was written, and how it differs from the one that was there.
     Raises:
-        ValueError: no finished measurement, or two of one kind, whose rows would mix.
+        ValueError: no finished measurement; two of one kind, whose rows would mix; a table that is there
+            and has more rows.
     """
     taken = [run for run in folders(runs) if run.recorded_status()["status"] == "done"]
     if not taken:
@@ -113,10 +120,11 @@ def write_measured(runs: Path, tables: Path) -> str:
     for run in taken:
         for name, frame in run.tables().items():
             frames.setdefault(name, []).append(frame)
-    said = []
-    for name, parts in frames.items():
-        path = tables / f"{runs.name}_{name}.csv"
-        said.append(f"{path}: {table.write(pd.concat(parts), path, digits=5)}")
+    whole = {tables / f"{runs.name}_{name}.csv": pd.concat(parts) for name, parts in frames.items()}
+    if not replace:
+        for path, frame in whole.items():
+            _refuse_to_lose_rows(path, len(frame))
+    said = [f"{path}: {table.write(frame, path, digits=5)}" for path, frame in whole.items()]
     content = [{"run": r.name, "config": r.config(), "sessions": r.provenance()["sessions"]} for r in taken]
     with atomic(tables / f"{runs.name}.json") as temporary:
         temporary.write_text(json.dumps({"runs": content}, indent=1) + "\n")
@@ -147,6 +155,10 @@ def _refuse_indistinct(configs: dict[str, dict], by: list[str]) -> None:
         key = (*config["labels"].values(), *(value_of(config, k) for k in by))
         other = seen.setdefault(key, name)
         if other != name:
+            if all(setting.endswith(PYTHON) for setting in differing(configs[other], config)):
+                raise ValueError(
+                    f"{other} and {name} are the same run, of two versions of the program: delete one folder"
+                )
             raise ValueError(
                 f"the columns do not tell {other} from {name}: they differ in"
                 f" {', '.join(differing(configs[other], config))};"
@@ -158,7 +170,7 @@ def _frame(run: RunFolder, config: dict, by: list[str]) -> pd.DataFrame:
     rows, state = run.rows(), run.status()
     if state["status"] == "diverged":
         rows.append({"step": state["step"]})
-    frame = pd.DataFrame(rows).apply(pd.to_numeric)
+    frame = pd.DataFrame(rows).replace("nan", None).apply(pd.to_numeric)
     keys = config["labels"] | {key: value_of(config, key) for key in by}
     for position, (key, value) in enumerate(keys.items()):
         frame.insert(position, key, value)

@@ -23,6 +23,8 @@ def value_of(config: dict, key: str):
         if not isinstance(node, dict) or part not in node:
             raise ValueError(f"the runs have no setting {key}")
         node = node[part]
+    if isinstance(node, list):  # in a column, and told apart, as text
+        return str(node)
     return node["name"] if isinstance(node, dict) else node
 
 

@@ -20,6 +20,14 @@ from resexp.experiments.compose import ConfigError, composed, resolved
         (["+dataset.foo=1"], "no key dataset.foo"),
         (["model=resnett20", "dataset.root=x"], "no model=resnett20"),
         (["seed=???"], "seed"),
+        (["norm=null"], "there is no norm=null; there are batch"),
+        (["model=56"], "there is no model=56; there are densenet"),
+        (["norm=[batch,group]"], r"there is no norm=\[batch,group\]; there are batch"),
+        (
+            ["model=resnet20,plain20"],
+            "model=resnet20,plain20 gives several values: add -m to sweep over them$",
+        ),
+        (["schedule.divide_at=0.5,0.6"], r"add -m to sweep over them, or write \[a,b\] for a list"),
     ],
 )
 def test_mistyped_overrides_are_explained(overrides, message):

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -191,8 +192,12 @@ def test_measurements_are_put_together_by_table(tmp_path):
         write_measured(runs, tables)
     measured(runs, "one", "0")
     measured(runs, "two", "0")
-    said = write_measured(runs, tables)
-    assert "x_one.csv: 2 rows" in said
+    (tables / "x_one.csv").parent.mkdir()
+    (tables / "x_one.csv").write_text("setup,value\na,1\nb,2\nc,3\n")
+    with pytest.raises(ValueError, match=r"x_one\.csv has 3 rows and would get 2"):
+        write_measured(runs, tables)
+    said = write_measured(runs, tables, replace=True)
+    assert "x_one.csv: 2 rows, where there were 3" in said
     assert (tables / "x_two.csv").read_text() == "setup,value\na,0.33333\nb,\n"
     assert len(json.loads((tables / "x.json").read_text())["runs"]) == 2
 
@@ -204,3 +209,39 @@ def test_two_measurements_of_one_kind_are_not_mixed(tmp_path):
     with pytest.raises(ValueError, match=r"measure the same and differ in measure\.networks; delete one"):
         write_measured(runs, tmp_path / "tables")
     assert not (tmp_path / "tables").exists()
+
+
+def test_rows_without_a_number_are_kept(runs, tmp_path):
+    run = make_run(runs, status="diverged")
+    run.write_rows(
+        [{"step": 50, "test_error_percent": 12.5}, {"step": 100, "test_error_percent": float("nan")}]
+    )
+    _, table = collect(runs, tmp_path)
+    assert table["test_error_percent"].dropna().tolist() == [12.5]
+
+
+def test_a_run_of_two_versions_of_the_program_is_said_to_be_one(runs, tmp_path):
+    for version in ("a", "b"):
+        run = make_run(runs, seed=0)
+        config = run.config() | {"parts": {"_target_": f"resexp.models.{version}.Parts"}}
+        other = RunFolder(runs / f"of_{version}")
+        other.write_config(config)
+        other.write_rows([{"step": 50, "test_error_percent": 3}])
+        other.write_status("done", step=50, steps=50)
+        shutil.rmtree(run.path)
+    with pytest.raises(ValueError, match="of_a and of_b are the same run, of two versions of the program"):
+        collect(runs, tmp_path)
+
+
+def test_lists_keep_runs_apart(runs, tmp_path):
+    for seed, fractions in enumerate(([0.5], [0.5, 0.75])):
+        run = make_run(runs, seed=seed)
+        run.write_config(run.config() | {"divide_at": fractions})
+    _, table = collect(runs, tmp_path, by=["divide_at"])
+    assert set(table["divide_at"]) == {"[0.5]", "[0.5, 0.75]"}
+
+
+def test_a_choice_that_no_run_meets_is_said(runs, tmp_path):
+    make_run(runs)
+    with pytest.raises(ValueError, match=r"no run in .* has precision=half; write values as config\.json"):
+        collect(runs, tmp_path, only=[("precision", "half")])
