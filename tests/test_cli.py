@@ -249,15 +249,32 @@ def test_one_run_of_an_experiment_is_said_to_be_one(resexp):
     assert "training runs and measurements" in collected.stderr
 
 
-def test_nobody_reading_on_is_no_crash(resexp):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["status", "depth_sweep"],
+        [
+            "train",
+            "-m",
+            "model=resnet",
+            "model.depth=8",
+            "seed=0,1",
+            *TINY,
+            "schedule.steps=20",
+            "interval=1",
+        ],
+    ],
+)
+def test_nobody_reading_on_is_no_crash(tmp_path, arguments):
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "resexp", "list"]
-    done = subprocess.run(
-        command, stdout=write, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
-    )
+    command, env = [sys.executable, "-m", "resexp", *arguments], os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=env)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
+    kept = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("status.json")]
+    assert kept == ["interrupted"] * ("train" in arguments), "the first run, and no second launch"
 
 
 def test_bench_times_every_way_and_writes_its_tables(resexp, tmp_path):

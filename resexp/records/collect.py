@@ -133,7 +133,8 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
 
 def _matches(run: RunFolder, only: Iterable[tuple[str, str]]) -> bool:
     config = run.config()
-    return all(str(value_of(config, key)) == value for key, value in only)
+    found = [(value_of(config, key), value) for key, value in only]
+    return all(value in (str(there), json.dumps(there)) for there, value in found)
 
 
 def _is_label(key: str, config: dict) -> bool:

@@ -7,13 +7,13 @@ from resexp.experiments.recorded import recorded
 from resexp.records.run import RunFolder
 
 
-def interrupted():
-    raise KeyboardInterrupt
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, BrokenPipeError])
+def test_an_interrupted_measurement_is_said_to_be_interrupted(tmp_path, ending):
+    def interrupted():
+        raise ending
 
-
-def test_an_interrupted_measurement_is_said_to_be_interrupted(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ending):
         recorded(folder, {"name": "x"}, torch.device("cpu"), 1, interrupted)
     state = folder.recorded_status()
     assert (state["status"], state["step"], state["error"]) == ("interrupted", 0, "")

@@ -241,6 +241,15 @@ def test_lists_keep_runs_apart(runs, tmp_path):
     assert set(table["divide_at"]) == {"[0.5]", "[0.5, 0.75]"}
 
 
+@pytest.mark.parametrize("value", ["false", "False"])
+def test_a_choice_is_written_as_in_the_configs(runs, tmp_path, value):
+    for seed, nesterov in enumerate((False, True)):
+        run = make_run(runs, seed=seed)
+        run.write_config(run.config() | {"nesterov": nesterov})
+    _, table = collect(runs, tmp_path, only=[("nesterov", value)])
+    assert set(table["seed"]) == {0}
+
+
 def test_a_choice_that_no_run_meets_is_said(runs, tmp_path):
     make_run(runs)
     with pytest.raises(ValueError, match=r"no run in .* has precision=half; write values as config\.json"):
