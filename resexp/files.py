@@ -4,6 +4,7 @@ The one leaf that every room may import: it knows nothing of what it writes.
 """
 
 import fcntl
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -26,6 +27,12 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a file of JSON, whole."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
 class LockedError(Exception):

@@ -18,7 +18,7 @@ import torch
 from resexp import cli
 from resexp.experiments import stop
 from resexp.experiments.compose import composed, resolved
-from resexp.experiments.identity import folder_of
+from resexp.experiments.runs import folder_of
 
 ROOT = Path(__file__).parents[1]
 TINY = ["model.width=4", "batch_size=64", "train.threads=1"]

@@ -7,9 +7,9 @@ from resexp.experiments import build
 from resexp.experiments import measure as measuring
 from resexp.experiments.checks import check
 from resexp.experiments.compose import composed, resolved
-from resexp.experiments.identity import folder_of
 from resexp.experiments.listing import CONF, groups, options
 from resexp.experiments.plan import planned
+from resexp.experiments.runs import folder_of
 from resexp.experiments.targets import make
 
 CPU = torch.device("cpu")
@@ -114,7 +114,9 @@ def test_the_published_protocol_is_the_default_on_cifar():
     assert config["schedule"]["steps"] == 64_000
     assert config["batch_size"] == 128
     assert config["schedule"]["divide_at"] == [32_000 / 64_000, 48_000 / 64_000]
-    assert config["schedule"]["warm_up_from_depth"] == 110
+    assert config["schedule"]["warm_up"] is True
+    shallower = resolved(composed("train", ["dataset=cifar10", "model=resnet56"]))
+    assert shallower["schedule"]["warm_up"] is False
     assert (config["optimizer"]["momentum"], config["optimizer"]["weight_decay"]) == (0.9, 1e-4)
     assert (config["dataset"]["crop_padding"], config["dataset"]["flip"]) == (4, True)
     assert config["dataset"]["val_size"] == 0
@@ -126,7 +128,7 @@ def test_the_protocol_of_2016_starts_with_400_steps_at_a_tenth(name):
     """He et al. 2016, section 3: whatever the error is, and at every depth."""
     config = resolved(composed("train", [f"experiment={name}"]))
     schedule = make(config["schedule"], "schedule")
-    assert schedule.warms_up
+    assert schedule.warm_up
     assert schedule.at(0, warming_up=True) == 0.01
     assert schedule.warm_up_window == 400
     assert schedule.warm_up_ends(100.0)
@@ -137,7 +139,7 @@ def test_the_protocol_of_2016_starts_with_400_steps_at_a_tenth(name):
 def test_networks_for_imagenet_do_not_warm_up(name):
     """He et al. 2016, section 5."""
     config = resolved(composed("train", [f"model={name}", "dataset=fake"]))
-    assert not make(config["schedule"], "schedule").warms_up
+    assert not make(config["schedule"], "schedule").warm_up
     chosen = resolved(composed("train", [f"model={name}", "dataset=fake", "schedule=he"]))
     assert chosen["schedule"]["name"] == "he", "what is typed comes first"
 

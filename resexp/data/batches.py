@@ -1,9 +1,12 @@
 """Shuffled batches without end, drawn from an explicit generator."""
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 import torch
 from torch import Tensor
+
+from resexp.data.dataset import checksum
 
 
 class Batches:
@@ -61,10 +64,21 @@ class Batches:
             "order": self.order,
             "position": self.position,
             "generator": self.generator.get_state(),
+            "data": self.checksum,
         }
 
+    @cached_property
+    def checksum(self) -> str:
+        """Of the examples in their order."""
+        return checksum(self.inputs, self.targets)
+
     def load_state_dict(self, state: dict) -> None:
-        """Go on from where `state` was taken."""
+        """Go on from where `state` was taken.
+
+        Raises:
+            ValueError: it was taken on other data, or on the same examples in another order.
+        """
+        refuse_other_data(state, self.checksum)
         self.order, self.position = state["order"].to(self.targets.device), state["position"]
         self.generator.set_state(state["generator"].cpu())
 
@@ -89,6 +103,15 @@ class Split:
         size = self.batch_size
         for x, y in zip(self.inputs.split(size), self.targets.split(size), strict=True):
             yield self.prepare(x), y
+
+
+def refuse_other_data(state: dict, data: str) -> None:
+    """Raises ValueError if a sampler's state was taken on data of another checksum."""
+    if state.get("data", data) != data:  # states of earlier versions say nothing of their data
+        raise ValueError(
+            "this run was begun on other data, or on the same in another order: set dataset.root to the data"
+            " that it began with, or delete its folder to start again"
+        )
 
 
 def check_batch_size(batch_size: int, examples: int) -> None:

@@ -1,6 +1,7 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky 2009), in each of the forms that people hold them in."""
 
 import hashlib
+import os
 import pickle
 import tarfile
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from torch import Tensor
 
 from resexp.data import folders
 from resexp.data.cache import cached
-from resexp.data.dataset import Dataset, check_classes, existing
+from resexp.data.dataset import Dataset, check_classes, contents_checksum, existing
 from resexp.data.fetch import fetch
+from resexp.data.folders import files_fingerprint
 
 TRAIN, TEST = 50_000, 10_000
 # The files of the official archives with their md5 sums (cs.toronto.edu/~kriz/cifar.html).
@@ -37,6 +39,13 @@ BATCHES = {
     },
 }
 UNPACKED = {10: "cifar-10-batches-py", 100: "cifar-100-python"}
+# What the official archive holds, whatever the order: see contents_checksum.
+CONTENTS = {
+    10: (
+        "cf87a488c1980a3f390ac47069a9149489d94e5ee94407e05976e3fc3f30e51c",
+        "90009e338f5430dc6cfdd36ddbde71969caa8b316f2c0243f322acf8345bd788",
+    ),
+}
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -70,17 +79,51 @@ def load(root: str, *, num_classes: int, download: bool) -> Dataset:
 
     def decode() -> Dataset:
         dataset = read()
-        for what, inputs, targets, count in (
-            ("train", dataset.inputs, dataset.targets, TRAIN),
-            ("test", dataset.test_inputs, dataset.test_targets, TEST),
-        ):
-            where = f"{files[0].parent}: the {what} split of CIFAR-{num_classes}"
-            if len(inputs) != len(targets):
-                raise ValueError(f"{where} has {len(inputs):,} images and {len(targets):,} labels")
-            check_classes(where, targets, [count // num_classes] * num_classes)
+        _check(dataset, files[0].parent, num_classes)
         return dataset
 
     return cached(base if base.is_dir() else base.parent, name, files, decode)
+
+
+def fingerprint(root: str, *, num_classes: int) -> str | None:
+    """Of data that cannot be verified: class folders or an .npz file of CIFAR-100.
+
+    Returns:
+        None for what is checked against the official archive when it is read, and where there is no data.
+    Raises:
+        ValueError: as load.
+    """
+    base = existing(root)
+    found = _find(base, num_classes)
+    if num_classes in CONTENTS or found is None:
+        return None
+    files = found[0]
+    if files[0].suffix == ".npz":
+        with files[0].open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    if len(files) > len(BATCHES[num_classes]):
+        return files_fingerprint(Path(os.path.commonpath(files)), files)
+    return None
+
+
+def _check(dataset: Dataset, where: Path, num_classes: int) -> None:
+    """Raises ValueError for another number of examples, or other examples than the official ones."""
+    for place, (what, inputs, targets, count) in enumerate(
+        (
+            ("train", dataset.inputs, dataset.targets, TRAIN),
+            ("test", dataset.test_inputs, dataset.test_targets, TEST),
+        )
+    ):
+        split = f"{where}: the {what} split of CIFAR-{num_classes}"
+        if len(inputs) != len(targets):
+            raise ValueError(f"{split} has {len(inputs):,} images and {len(targets):,} labels")
+        check_classes(split, targets, [count // num_classes] * num_classes)
+        official = CONTENTS.get(num_classes)
+        if official and contents_checksum(inputs, targets) != official[place]:
+            raise ValueError(
+                f"{split} does not hold the official images: some were altered, as by lossy compression, or"
+                " carry other labels; take the official archive, or dataset=imagefolder for data of your own"
+            )
 
 
 Found = tuple[list[Path], Callable[[], Dataset]]

@@ -1,5 +1,6 @@
 """What every dataset is, and what is checked of it."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,6 +56,27 @@ def check_classes(what: str, targets: Tensor, expected: Sequence[int]) -> None:
     for label, (count, right) in enumerate(zip(counts, expected, strict=False)):
         if count != right:
             raise ValueError(f"{what}: class {label} has {count:,} examples instead of {right:,}")
+
+
+def checksum(*tensors: Tensor) -> str:
+    """Of numbers, their order and their shapes; 32 hexadecimal digits."""
+    found = hashlib.blake2b(digest_size=16)
+    for tensor in tensors:
+        found.update(str(tuple(tensor.shape)).encode())
+        found.update(tensor.cpu().contiguous().numpy())
+    return found.hexdigest()
+
+
+def contents_checksum(inputs: Tensor, targets: Tensor) -> str:
+    """Of a split's examples, whatever their order.
+
+    Args:
+        inputs: uint8.
+        targets: class numbers below 256.
+    """
+    examples = zip(inputs.numpy(), targets.tolist(), strict=True)
+    own = sorted(hashlib.blake2b(x.tobytes() + bytes([y]), digest_size=16).digest() for x, y in examples)
+    return hashlib.sha256(b"".join(own)).hexdigest()
 
 
 def hold_out(dataset: Dataset, size: int) -> tuple[Dataset, Tensor, Tensor]:

@@ -1,16 +1,18 @@
 """Large images in folders, read while training: ImageNet, or anything laid out like it."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from resexp.data.batches import check_batch_size
-from resexp.data.folders import class_folders
+from resexp.data.batches import check_batch_size, refuse_other_data
+from resexp.data.folders import class_folders, files_fingerprint
 
 # Of ImageNet's training images, as torchvision has them.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -33,6 +35,12 @@ class ImageFolders:
     resize: int
     workers: int
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of both splits' files; see files_fingerprint."""
+        files = [file for file, _ in (*self.train, *self.test)]
+        return files_fingerprint(Path(os.path.commonpath(files)), files)
+
 
 def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -> ImageFolders:
     """Find `train/<class>/*` and `val/<class>/*` (or `test`); classes in alphabetical order.
@@ -42,14 +50,8 @@ def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -
             images, or classes that only one split has.
     """
     base = Path(root).expanduser()
-    second = "val" if (base / "val").is_dir() else "test"
-    for split in ("train", second):
-        if not (base / split).is_dir():
-            raise ValueError(
-                f"dataset=imagefolder needs train/<class>/* and val/<class>/* below dataset.root={root};"
-                f" there is no {split}"
-            )
-    splits = {split: class_folders(base / split) for split in ("train", second)}
+    splits = _splits(base)
+    second = list(splits)[1]
     if len(splits["train"]) != num_classes:
         found = len(splits["train"])
         raise ValueError(f"{base / 'train'} has {found} classes; set dataset.num_classes={found}")
@@ -64,6 +66,29 @@ def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -
         for classes in splits.values()
     )
     return ImageFolders(train, test, size, resize, workers)
+
+
+def fingerprint(root: str) -> str:
+    """Of the image files: what they are called below `root`, and their sizes. See files_fingerprint.
+
+    Raises:
+        ValueError: as load.
+    """
+    base = Path(root).expanduser()
+    classes = [files for split in _splits(base).values() for files in split.values()]
+    return files_fingerprint(base, (file for files in classes for file in files))
+
+
+def _splits(base: Path) -> dict[str, dict[str, list[Path]]]:
+    """Split -> class -> image files: the training split and the one to test on."""
+    second = "val" if (base / "val").is_dir() else "test"
+    for split in ("train", second):
+        if not (base / split).is_dir():
+            raise ValueError(
+                f"dataset=imagefolder needs train/<class>/* and val/<class>/* below dataset.root={base};"
+                f" {split} is missing"
+            )
+    return {split: class_folders(base / split) for split in ("train", second)}
 
 
 class StreamedBatches:
@@ -115,10 +140,11 @@ class StreamedBatches:
 
     def state_dict(self) -> dict:
         """Where the row stands; with it the same batches follow again."""
-        return {"position": self.position}
+        return {"position": self.position, "data": self.images.fingerprint}
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from where `state` was taken."""
+        refuse_other_data(state, self.images.fingerprint)
         self.position, self.rows = state["position"], None
 
 

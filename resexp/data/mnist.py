@@ -1,6 +1,7 @@
 """MNIST (LeCun et al. 1998) and Fashion-MNIST (Xiao et al. 2017)."""
 
 import gzip
+import hashlib
 import zlib
 from pathlib import Path
 
@@ -18,6 +19,23 @@ COUNTS = {
         [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
     ),
     "FashionMNIST": ([6000] * 10, [1000] * 10),
+}
+# md5 sums of the official files: of MNIST unpacked, of Fashion-MNIST packed.
+UNPACKED = {
+    "MNIST": {
+        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    },
+}
+PACKED = {
+    "FashionMNIST": {
+        "train-images-idx3-ubyte": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "train-labels-idx1-ubyte": "25c81989df183df01b3e8a0aad5dffbe",
+        "t10k-images-idx3-ubyte": "bef4ecab320f06d8554ea6380940ec79",
+        "t10k-labels-idx1-ubyte": "bb300cfdad3c16e7a12a480ee83cd310",
+    },
 }
 SPLITS = ("train", "t10k")
 
@@ -52,7 +70,37 @@ def load(root: str, *, variant: str, download: bool) -> Dataset:
         if len(images) != len(targets):
             raise ValueError(f"{folder}: {split} has {len(images)} images, {len(targets)} labels")
         tensors += [images, targets]
+    for name, right in UNPACKED.get(variant, {}).items():
+        if (found := hashlib.md5(_unpacked(folder, name)).hexdigest()) != right:
+            raise ValueError(
+                f"{folder / name} is not the official {variant}: its md5, unpacked, is {found} instead of"
+                f" {right}; fetch it again, or choose the dataset that it is of"
+            )
     return Dataset(*tensors)
+
+
+def fingerprint(root: str, *, variant: str) -> str | None:
+    """Of files that cannot be verified: Fashion-MNIST, unless packed as published.
+
+    Returns:
+        None for what is checked when it is read, and where there is no data.
+    Raises:
+        ValueError: as load.
+    """
+    folder = _find(existing(root), variant)
+    if folder is None or variant in UNPACKED:
+        return None
+    official = PACKED.get(variant, {})
+    packed = [(folder / f"{name}.gz", right) for name, right in official.items()]
+    if official and all(
+        path.is_file() and hashlib.md5(path.read_bytes()).hexdigest() == right for path, right in packed
+    ):
+        return None
+    found = hashlib.blake2b(digest_size=16)
+    for split in SPLITS:
+        for name in (f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"):
+            found.update(_unpacked(folder, name))
+    return found.hexdigest()
 
 
 def _find(root: Path, variant: str) -> Path | None:
@@ -64,17 +112,21 @@ def _find(root: Path, variant: str) -> Path | None:
 
 def _read(folder: Path, name: str, dims: int) -> Tensor:
     """An idx file: two zero bytes, type 8 (uint8), the number of dimensions, sizes, values."""
-    path, packed = folder / name, folder / f"{name}.gz"
-    try:
-        raw = path.read_bytes() if path.is_file() else gzip.decompress(packed.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"cannot read {folder / name}: {error}") from error
+    raw = _unpacked(folder, name)
     header = 4 + 4 * dims
     sizes = np.frombuffer(raw[4:header].ljust(4 * dims, b"\0"), dtype=">u4").astype(int)
     if raw[:4] != bytes([0, 0, 8, dims]) or len(raw) - header != sizes.prod():
         raise ValueError(f"{folder / name} is truncated or no idx file of {dims} dimensions")
     array = np.frombuffer(raw, dtype=np.uint8, offset=header).reshape(sizes)
     return torch.from_numpy(array.copy())
+
+
+def _unpacked(folder: Path, name: str) -> bytes:
+    path, packed = folder / name, folder / f"{name}.gz"
+    try:
+        return path.read_bytes() if path.is_file() else gzip.decompress(packed.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"cannot read {folder / name}: {error}") from error
 
 
 def _download(root: Path, variant: str) -> None:

@@ -1,6 +1,5 @@
 """`resexp bench`: what training steps cost, every way in turns with the usual one."""
 
-import json
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +14,8 @@ from resexp.experiments.contender import Contender
 from resexp.experiments.inputs import load_dataset
 from resexp.experiments.machine import cores, device_of
 from resexp.experiments.recorded import PACKAGES, in_words
-from resexp.files import atomic
 from resexp.measure.ceilings import copy_bandwidth, matrix_rate, numbers_moved, operations
-from resexp.records import provenance
+from resexp.records import provenance, table
 
 NUMBER_BYTES = {"float32": 4, "tf32": 4, "bfloat16": 2}
 PROFILED, PROFILE_ROWS = ("usual", "ours"), 12
@@ -40,19 +38,23 @@ def main(overrides: list[str]) -> None:
     name = config["name"] or f"bench_{_short_name(device)}"
     tables, record = Path(config["tables"]), {"config": config, "ceilings": ceilings, "session": session}
     rows, profiles = [], []
+
+    def write(suffix: str, rows: pd.DataFrame) -> None:
+        table.write(rows, tables / f"{name}{suffix}.csv", digits=4)
+        record["session"]["end"] = provenance.now()
+        table.write_record(tables / f"{name}.csv", record)
+
     for case in config["cases"]:
         found, profile = _case(case, config, device, ceilings)
         rows += found
         profiles += profile
         print("\n".join(map(_line, found)), flush=True)
         # after each case: what stops a long measurement leaves those before it
-        _write(tables / f"{name}.csv", pd.DataFrame(rows))
-        _write(tables / f"{name}_profile.csv", pd.DataFrame(profiles))
-        _write_record(tables / f"{name}.json", record)
+        write("", pd.DataFrame(rows))
+        write("_profile", pd.DataFrame(profiles))
     if config["fixed_costs"]:
         costs = pd.DataFrame(fixed_costs.measure(config["repetitions"]))
-        _write(tables / f"{name}_fixed.csv", costs)
-        _write_record(tables / f"{name}.json", record)
+        write("_fixed", costs)
         print(costs.to_string(index=False), flush=True)
 
 
@@ -207,14 +209,3 @@ def _line(row: dict) -> str:
         f" {100 * row['share_of_bound']:.0f} % of the bound, {row['peak_memory_mib']:.0f} MiB,"
         f" set-up {row['setup_seconds']:.1f} s"
     )
-
-
-def _write_record(path: Path, record: dict) -> None:
-    record["session"]["end"] = provenance.now()
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
-
-
-def _write(path: Path, table: pd.DataFrame) -> None:
-    with atomic(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")

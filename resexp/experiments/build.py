@@ -11,7 +11,7 @@ from resexp.experiments.compose import composed, resolved
 from resexp.experiments.inputs import batches
 from resexp.experiments.seeds import generator, seed_for
 from resexp.experiments.targets import make
-from resexp.models.random_layers import RandomLayer
+from resexp.models.stochastic import RandomLayer
 from resexp.training.loop import Trainer
 from resexp.training.precision import autocast
 

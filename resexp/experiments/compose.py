@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import resexp.experiments.schema  # noqa: F401  registers the schema
-from resexp.experiments.listing import CONF, command_of, groups, options, swept_by
+from resexp.experiments.listing import CONF, command_of, groups, options, swept_by, typed_targets
 
 DERIVED = ("labels", "parts", "protocol")  # sections that nobody sets
 
@@ -38,16 +38,18 @@ def composed(command: str, overrides: list[str]) -> DictConfig:
 
 
 def resolved(config: DictConfig) -> dict:
-    """The config as plain values.
+    """The config as plain values, and under `typed` the Python paths that a person typed, if any.
 
     Raises:
         ConfigError: a key that the schema does not have (added with +), or a value missing.
     """
     _refuse_added_keys(config)
     try:
-        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(_first_sentence(error)) from error
+    typed = typed_targets(values)
+    return values | ({"typed": typed} if typed else {})
 
 
 def explained(error: Exception, command: str, overrides: list[str]) -> str:
@@ -146,7 +148,7 @@ def _elsewhere(leaf: str, config: DictConfig) -> list[str]:
         for key, value in node.items_ex(resolve=False):
             if key == leaf:
                 found[OmegaConf.is_interpolation(node, key)].append(f"{prefix}{key}")
-            elif isinstance(value, DictConfig) and not value._is_interpolation() and key not in DERIVED:
+            elif key not in DERIVED and _is_section(value):
                 look(value, f"{prefix}{key}.")
 
     look(config, "")
@@ -174,5 +176,10 @@ def _refuse_added_keys(node: DictConfig, path: str = "") -> None:
                 near = _near(str(key), allowed, path)
                 raise ConfigError(f"there is no key {path}{key}{near}; allowed: {', '.join(allowed)}")
     for key, value in node.items_ex(resolve=False):
-        if isinstance(value, DictConfig) and not value._is_interpolation():
+        if _is_section(value):
             _refuse_added_keys(value, f"{path}{key}.")
+
+
+def _is_section(value: object) -> bool:
+    """Whether a config's value is a section of its own, and not another one repeated."""
+    return isinstance(value, DictConfig) and not value._is_none() and not value._is_interpolation()

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from resexp.experiments.compose import composed, resolved
-from resexp.experiments.identity import folder_of
 from resexp.experiments.listing import PACKAGE
+from resexp.experiments.runs import folder_of
 
 FINISHED_RUNS = 100
 

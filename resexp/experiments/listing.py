@@ -1,5 +1,8 @@
 """What there is to choose from in conf/: read from the files, without Hydra."""
 
+import re
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -34,6 +37,47 @@ def command_of(experiment: str) -> str:
 def swept_by(experiment: str) -> list[str]:
     """The keys that an experiment sweeps over."""
     return list(OmegaConf.select(_experiment(experiment), "hydra.sweeper.params", default={}))
+
+
+def typed_targets(config: dict) -> dict[str, str]:
+    """The Python paths of a resolved config that a person typed: their dotted keys, and the paths.
+
+    A part whose `_target_` is the one that its option's file names is known by its name alone.
+    """
+    found = {}
+    for section in sorted({*groups(), "parts"} & config.keys()):
+        known = _targets(section, str((config[section] or {}).get("name")))
+        for key, target in _paths(config[section], section, config):
+            if target not in known:
+                found[key] = target
+    return found
+
+
+def _paths(node: object, key: str, config: dict) -> Iterator[tuple[str, str]]:
+    """Keys and values of `_target_`, apart from sections that repeat one of the top level."""
+    for name, value in node.items() if isinstance(node, dict) else ():
+        if name == "_target_":
+            yield f"{key}.{name}", str(value)
+        elif value != config.get(name):
+            yield from _paths(value, f"{key}.{name}", config)
+
+
+@lru_cache
+def _targets(group: str, name: str) -> frozenset[str]:
+    """What the file of an option, and those that it is built on, name as `_target_`."""
+    path = CONF / group / f"{name}.yaml"
+    if group == "parts":
+        path = CONF / "train.yaml"
+    if not path.is_file():
+        return frozenset()
+    found = set(re.findall(r"_target_: *([\w.]+)", path.read_text()))
+    for base in OmegaConf.load(path).get("defaults", []) if group != "parts" else ():
+        if isinstance(base, str) and base != "_self_":
+            found |= _targets(group, base)
+        elif isinstance(base, DictConfig):  # such as /setup@setups.residual: residual
+            for other, option in base.items():
+                found |= _targets(str(other).strip("/").partition("@")[0], str(option))
+    return frozenset(found)
 
 
 def _experiment(name: str) -> DictConfig:

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 
@@ -16,12 +15,12 @@ from resexp.experiments.checks import (
     refuse_zero_or_less,
     refused_in_a_sentence,
 )
-from resexp.experiments.identity import folder_of, trained_runs
 from resexp.experiments.inputs import load_dataset
 from resexp.experiments.machine import device_of, threads_of
 from resexp.experiments.recorded import recorded
+from resexp.experiments.runs import folder_of, trained_runs
 from resexp.experiments.targets import make
-from resexp.records.run import FINISHED, RunFolder
+from resexp.records.run import RunFolder
 from resexp.training import checkpoint
 
 
@@ -52,13 +51,10 @@ def run(config: dict) -> str:
         BusyError: another process is at it.
     """
     folder = folder_of(config)
-    if folder.status()["status"] in FINISHED:
-        print(f"{folder.name}: done already", flush=True)
-        return "done"
     device = device_of(config["device"])
     torch.set_num_threads(threads_of(config["threads"]))
     with folder.held():
-        if folder.recorded_status()["status"] in FINISHED:  # somebody has ended it since
+        if folder.is_finished:  # by another process
             return "done"
         return recorded(folder, config, device, 1, partial(_work, config, folder, device))
 
@@ -79,9 +75,9 @@ def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, i
     wanted = inspect.signature(function).parameters
     options = {key: value for key, value in measure.keywords.items() if key in wanted}
     found: dict[str, list] = {}
-    for path in trained_runs(config):
-        settings = RunFolder(path).config()
-        networks = before_and_after(path, device)
+    for run in trained_runs(config):
+        settings = run.config()
+        networks = before_and_after(run, device)
         # with the statistics of what it was trained on
         data = hold_out(load_dataset(settings), settings["dataset"]["val_size"])[0].to(device)
         prepared = normalizer(data.inputs)(data.test_inputs)
@@ -89,17 +85,17 @@ def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, i
             for position, (key, value) in enumerate(settings["labels"].items()):
                 table.insert(position, key, value)
             found.setdefault(name, []).append(table)
-        print(f"{folder.name}: {path.name}", flush=True)
+        print(f"{folder.name}: {run.name}", flush=True)
     for name, tables in found.items():
         folder.write_table(name, *tables)
     return "done", 1
 
 
-def before_and_after(run: Path, device: torch.device) -> dict[str, torch.nn.Module]:
+def before_and_after(run: RunFolder, device: torch.device) -> dict[str, torch.nn.Module]:
     """The networks of a run as it was initialized and as it was trained."""
-    settings = RunFolder(run).config()
+    settings = run.config()
     networks = {stage: build.build_model(settings, device) for stage in ("initial", "trained")}
-    networks["trained"].load_state_dict(checkpoint.load(run, device)["model"])
+    networks["trained"].load_state_dict(checkpoint.load(run.path, device)["model"])
     return networks
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from resexp.experiments.identity import folder_of
 from resexp.experiments.plan import planned
-from resexp.records.run import FINISHED, RunFolder, folders
+from resexp.experiments.runs import folder_of, settled
+from resexp.records.run import RunFolder, folders
 
 
 def collected(
@@ -30,7 +30,7 @@ def collected(
     """
     from resexp.records.collect import write_measured, write_table  # with pandas, which statuses do without
 
-    plan, swept = planned(experiment, runs)
+    plan, swept = _planned(experiment, runs)
     folder = runs / experiment
     kinds = {run.config()["command"] for run in folders(folder)} or {config["command"] for config in plan}
     if len(kinds) > 1:
@@ -46,7 +46,7 @@ def collected(
         said = write_measured(folder, tables, replace=replace)
     else:
         said = write_table(folder, tables, by=[*swept, *by], only=only, plan=plan, replace=replace)
-    absent = sum(folder_of(config).status()["status"] not in FINISHED for config in plan)
+    absent = sum(not folder_of(config).is_finished for config in plan)
     return [said] + (
         [f"{absent} of the {len(plan)} runs of experiment={experiment} are not there"] if absent else []
     )
@@ -59,7 +59,7 @@ def statuses(experiment: str, runs: Path) -> Iterator[str]:
         ValueError: neither a file in conf/experiment nor a folder has this name.
     """
     found = {run.name: run for run in folders(runs / experiment)}
-    found |= {run.name: run for run in map(folder_of, planned(experiment, runs)[0])}
+    found |= {run.name: run for run in map(folder_of, _planned(experiment, runs)[0])}
     if not found:
         raise ValueError(f"there is no experiment {experiment!r} and no folder {runs / experiment}")
     yield experiment
@@ -72,7 +72,12 @@ def begun(runs: Path) -> list[str]:
     return sorted({path.parents[1].name for path in runs.glob("*/*/config.json")})
 
 
+def _planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
+    plan, swept = planned(experiment, runs)
+    return [settled(config) for config in plan], swept
+
+
 def _line(run: RunFolder) -> str:
-    state = run.status()
+    state = run.state()
     progress = f"{state['step']}/{state['steps']}" if state["steps"] else ""
     return f"  {state['status']:<12} {progress:>12}  {run.name}  {state['error']}".rstrip()

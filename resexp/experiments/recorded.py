@@ -39,7 +39,7 @@ def recorded(
     session = provenance.session(PACKAGES, in_words(device))
     record["sessions"].append(session)
     folder.write_provenance(record)
-    step, error = folder.recorded_status()["step"], ""
+    step, error = folder.recorded()["step"], ""
     folder.write_status("running", step=step, steps=steps)
     alone = config.get("train", {}).get("workers", 1) == 1  # threads share the GPU's memory
     if device.type == "cuda" and alone:

@@ -17,8 +17,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from resexp.experiments import stop, workers
 from resexp.experiments.compose import ConfigError, explained, resolved
-from resexp.experiments.identity import folder_of
 from resexp.experiments.plan import Composer, jobs
+from resexp.experiments.runs import folder_of, settled
 from resexp.records.run import FINISHED, BusyError
 from resexp.refusal import nobody_reads, refuse, refuse_unusable
 
@@ -58,16 +58,16 @@ class CheckedSweep(Callback):
         self.folders = [folder_of(run) for run in runs]
         if not _is(config.hydra.launcher, BasicLauncher) or not _is(config.hydra.sweeper, BasicSweeper):
             return
-        if not all(folder.status()["status"] in FINISHED for folder in self.folders):
+        if not all(folder.is_finished for folder in self.folders):
             self._carry_out(runs)
         sys.exit(self._sum_up())
 
     def _carry_out(self, runs: list[dict]) -> None:
-        failed_before = {f.name for f in self.folders if f.status()["status"] == "failed"}
+        failed_before = {f.name for f in self.folders if f.recorded()["status"] == "failed"}
 
         def one(run: dict) -> None:
             folder = folder_of(run)
-            before = folder.recorded_status()["status"]
+            before = folder.recorded()["status"]
             if before == "failed" and folder.name not in failed_before:
                 return  # another worker has just tried
             with contextlib.suppress(BusyError):  # another worker's
@@ -87,7 +87,7 @@ class CheckedSweep(Callback):
             raise
 
     def _say_how_far(self) -> None:
-        finished = sum(folder.recorded_status()["status"] in FINISHED for folder in self.folders)
+        finished = sum(folder.is_finished for folder in self.folders)
         print(f"{finished} of {len(self.folders)} runs finished", flush=True)
 
     @property
@@ -100,9 +100,10 @@ class CheckedSweep(Callback):
         compose_one, runs = Composer(config), []
         try:
             for job in jobs(params, overrides):
-                runs.append(resolved(compose_one(job)))
-                finished = folder_of(runs[-1]).status()["status"] in FINISHED
-                if not finished and not workers.worker_index():  # the first has checked for the others
+                runs.append(settled(resolved(compose_one(job))))
+                if (
+                    not workers.worker_index() and not folder_of(runs[-1]).is_finished
+                ):  # the first has checked for the others
                     self.command.check(runs[-1])
         except ConfigError as error:
             refuse(error)
@@ -112,7 +113,7 @@ class CheckedSweep(Callback):
 
     def _sum_up(self) -> int:
         """Print how the runs have ended, once; the exit code of the sweep."""
-        statuses = [folder.status()["status"] for folder in self.folders]
+        statuses = [folder.state()["status"] for folder in self.folders]
         if not workers.worker_index():
             counts = (f"{statuses.count(status)} {status}" for status in sorted(set(statuses)))
             print(", ".join(counts), flush=True)

@@ -13,9 +13,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from resexp.experiments.compose import ConfigError, resolved
-from resexp.experiments.identity import folder_of
 from resexp.experiments.listing import CONF
-from resexp.records.run import FINISHED, BusyError
+from resexp.experiments.runs import folder_of, settled
+from resexp.records.run import BusyError
 from resexp.refusal import refuse, refuse_unusable
 
 
@@ -35,9 +35,10 @@ def _carried_out(config: DictConfig) -> str:
     """Exits with 2 and a sentence for what cannot be carried out, with 1 for a single run that failed."""
     single = HydraConfig.get().mode == RunMode.RUN
     try:
-        settings = resolved(config)
+        settings = settled(resolved(config))
         folder = folder_of(settings)
-        if (status := folder.status()["status"]) in FINISHED:
+        if folder.is_finished:
+            status = folder.recorded()["status"]
             print(f"{folder.name}: {status} already", flush=True)
             return status
         command = import_module(f"resexp.experiments.{settings['command']}")

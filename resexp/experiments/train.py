@@ -12,10 +12,10 @@ from tqdm import tqdm
 from resexp.experiments import build, stop, workers
 from resexp.experiments.checks import check  # noqa: F401  of the command, as run and share are
 from resexp.experiments.compose import ConfigError
-from resexp.experiments.identity import folder_of
 from resexp.experiments.machine import device_of, threads_of
 from resexp.experiments.recorded import StoppedAtError, recorded
-from resexp.records.run import FINISHED, RunFolder
+from resexp.experiments.runs import folder_of
+from resexp.records.run import RunFolder
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.memory import keep_freed
@@ -33,18 +33,18 @@ def run(config: dict) -> str:
         SystemExit: after SIGINT (130) or SIGTERM (143), with a checkpoint.
     """
     folder = folder_of(config)
-    status = folder.status()["status"]
-    if status in FINISHED:
+    if folder.is_finished:
+        status = folder.recorded()["status"]
         if not workers.worker_index():  # the others need not say it again
             print(f"{folder.name}: {status} already", flush=True)
         return status
     if stop.time_is_up(config["train"]["max_minutes"]):
         print(f"{folder.name}: not begun, the time is up", flush=True)
-        return status
+        return folder.state()["status"]
     signals = stop.Signals()
     with folder.held(), signals.noted():
-        status = folder.recorded_status()["status"]
-        if status not in FINISHED:  # another worker may have ended it since
+        status = folder.recorded()["status"]
+        if not folder.is_finished:  # by another worker
             device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
             work = partial(_work, config, folder, device, signals)
             status = recorded(folder, config, device, steps, work)

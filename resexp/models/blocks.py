@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from resexp.models.layers import Layer
 from resexp.models.parts import Parts
-from resexp.models.random_layers import Dropout
+from resexp.models.stochastic import Dropout
 
 
 class ResidualBlock(nn.Module):

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from resexp.models.layers import Layer
 from resexp.models.parts import Parts, as_images
-from resexp.models.random_layers import Dropout
 from resexp.models.resnet import imagenet_stem, pooled, small_stem
+from resexp.models.stochastic import Dropout
 
 # Layers of each dense block for images of 224x224 (Huang et al. 2017, table 1).
 IMAGENET_BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 161: (6, 12, 36, 24)}

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from resexp.models.parts import Parts, as_images, pool_if_it_fits
-from resexp.models.random_layers import Dropout, RandomLayer
 from resexp.models.resnet import pooled
+from resexp.models.stochastic import Dropout, RandomLayer
 
 
 class Column(RandomLayer):

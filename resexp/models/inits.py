@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from resexp.models.activations import CReLU
 from resexp.models.blocks import ResidualBlock, Sum
 from resexp.models.inception import Inception
-from resexp.models.random_layers import Dropout
 from resexp.models.ror import RoR
 from resexp.models.shortcuts import Gated
+from resexp.models.stochastic import Dropout
 
 WEIGHTS = nn.Conv1d | nn.Conv2d | nn.Linear
 NORMALIZATIONS = nn.modules.batchnorm._NormBase | nn.GroupNorm

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from resexp.models.activations import channel_factor
 from resexp.models.layers import Layer
-from resexp.models.random_layers import undisturbed
 from resexp.models.shortcuts import NoShortcut
+from resexp.models.stochastic import always
 
 
 def conv(
@@ -63,7 +63,7 @@ class Parts:
     norm: Callable[[int], nn.Module]
     activation: Callable[[], nn.Module]
     shortcut: Callable[..., nn.Module]
-    branch: Callable[[float], nn.Module] = undisturbed
+    branch: Callable[[float], nn.Module] = always
     kernel_size: int = 3
     bias: bool = False
 
@@ -112,5 +112,5 @@ class Parts:
             raise ValueError(
                 f"model={network} has no shortcuts: leave out shortcut=..., or take model=resnet"
             )
-        if getattr(self.branch, "func", self.branch) is not undisturbed:
+        if getattr(self.branch, "func", self.branch) is not always:
             raise ValueError(f"model={network} has no residual branches: leave out branch=...")

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from resexp.models.blocks import Block
 from resexp.models.parts import Parts, as_images
-from resexp.models.random_layers import StochasticDepth
+from resexp.models.stochastic import StochasticDepth
 
 STAGES = 3
 # Blocks per stage of the networks for ImageNet (He et al. 2015, table 1; 200: He et al. 2016).

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resexp.models.random_layers import Dropout
+from resexp.models.stochastic import Dropout
 
 
 class NoShortcut(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from resexp.models.parts import Parts, as_images, pool_if_it_fits
-from resexp.models.random_layers import Dropout
+from resexp.models.stochastic import Dropout
 
 # Convolutions of each stage (Simonyan and Zisserman 2015, table 1, columns A, B, D and E).
 STAGE_LAYERS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}

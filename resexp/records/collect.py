@@ -6,18 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from resexp.files import atomic
 from resexp.records import table
+from resexp.records.identity import protocol
 from resexp.records.protocol import (
-    PYTHON,
     differing,
     of_another_protocol,
-    protocol_of,
     refuse_mixed_protocols,
     settings_that_vary,
     value_of,
 )
-from resexp.records.run import FINISHED, RunFolder, folders
+from resexp.records.run import RunFolder, folders
+from resexp.records.snapshot import Snapshot, snapshots
 
 
 def write_table(
@@ -54,37 +53,46 @@ def write_table(
     """
     if not runs.is_dir():
         raise ValueError(f"there is no folder {runs}; train first: resexp train -m experiment={runs.name}")
-    only = list(only)
-    found = [run for run in folders(runs) if _matches(run, only)]
-    if only and not found:
+    plan, swept = list(plan), list(dict.fromkeys(by))
+    taken, left_out = _selected(snapshots(runs), runs, list(only), plan, swept)
+    lacked = refuse_mixed_protocols({run.name: run.config for run in taken}, swept, settings_that_vary(plan))
+    columns = [key for key in swept if not _is_label(key, taken[0].config)]
+    _refuse_indistinct(taken, columns)
+    path = tables / f"{runs.name}.csv"
+    said = _write(taken, columns, path, replace=replace)
+    table.write_record(path, _provenance(taken, left_out))
+    others = f"; left out: {', '.join(f'{n} ({s})' for n, s in left_out.items())}" if left_out else ""
+    older = f"; not compared, as some runs lack them: {', '.join(lacked)}" if lacked else ""
+    return f"{path}: {len(taken)} runs, {said}{others}{older}"
+
+
+def _selected(
+    found: list[Snapshot], runs: Path, only: list[tuple[str, str]], plan: list[dict], swept: list[str]
+) -> tuple[list[Snapshot], dict[str, str]]:
+    """The finished runs of the wanted settings and of the plan's protocol; the others, each with a reason."""
+    matching = [run for run in found if _matches(run.config, only)]
+    if only and not matching:
         wanted = ", ".join("=".join(pair) for pair in only)
         raise ValueError(f"no run in {runs} has {wanted}; write values as config.json there shows them")
-    statuses = {run.name: run.status()["status"] for run in found}
-    plan, swept = list(plan), dict.fromkeys(by)
-    for name in of_another_protocol({run.name: run.config() for run in found}, plan, list(swept)):
-        statuses[name] = "another protocol"
-    taken = [run for run in found if statuses[run.name] in FINISHED]
-    left_out = {run.name: statuses[run.name] for run in found if run not in taken}
+    strays = of_another_protocol({run.name: run.config for run in matching}, plan, swept)
+    taken = [run for run in matching if run.is_finished and run.name not in strays]
     if not taken:
         raise ValueError(
-            f"no finished run in {runs} ({len(left_out)} others); see `resexp status {runs.name}`"
+            f"no finished run in {runs} ({len(matching)} others); see `resexp status {runs.name}`"
         )
-    configs = {run.name: run.config() for run in taken}
-    lacked = refuse_mixed_protocols(configs, list(swept), settings_that_vary(plan))
-    by = [key for key in swept if not _is_label(key, configs[taken[0].name])]
-    _refuse_indistinct(configs, by)
-    whole = pd.concat(_frame(run, configs[run.name], by) for run in taken)
-    keys = [*configs[taken[0].name]["labels"], *by, "step"]
-    path = tables / f"{runs.name}.csv"
+    return taken, {
+        run.name: "another protocol" if run.name in strays else run.status
+        for run in matching
+        if run not in taken
+    }
+
+
+def _write(taken: list[Snapshot], columns: list[str], path: Path, *, replace: bool) -> str:
+    whole = pd.concat(_frame(run, columns) for run in taken)
     if not replace:
         _refuse_to_lose_rows(path, len(whole))
-    said = table.write(whole.sort_values(keys, kind="stable"), path, digits=6)
-    with atomic(path.with_suffix(".json")) as temporary:
-        content = _provenance(taken, configs, statuses, left_out)
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
-    others = f"; left out: {', '.join(f'{n} ({s})' for n, s in left_out.items())}" if left_out else ""
-    older = f"; not compared, for some runs lack them: {', '.join(lacked)}" if lacked else ""
-    return f"{path}: {len(taken)} runs, {said}{others}{older}"
+    keys = [*taken[0].config["labels"], *columns, "step"]
+    return table.write(whole.sort_values(keys, kind="stable"), path, digits=6)
 
 
 def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
@@ -102,7 +110,7 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
         ValueError: no finished measurement; two of one kind, whose rows would mix; a table that is there
             and has more rows.
     """
-    taken = [run for run in folders(runs) if run.recorded_status()["status"] == "done"]
+    taken = [run for run in folders(runs) if run.recorded()["status"] == "done"]
     if not taken:
         raise ValueError(
             f"no finished measurement in {runs}; measure first: resexp measure -m experiment={runs.name}"
@@ -126,13 +134,11 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
             _refuse_to_lose_rows(path, len(frame))
     said = [f"{path}: {table.write(frame, path, digits=5)}" for path, frame in whole.items()]
     content = [{"run": r.name, "config": r.config(), "sessions": r.provenance()["sessions"]} for r in taken]
-    with atomic(tables / f"{runs.name}.json") as temporary:
-        temporary.write_text(json.dumps({"runs": content}, indent=1) + "\n")
+    table.write_record(tables / f"{runs.name}.csv", {"runs": content})
     return "\n".join(said)
 
 
-def _matches(run: RunFolder, only: Iterable[tuple[str, str]]) -> bool:
-    config = run.config()
+def _matches(config: dict, only: list[tuple[str, str]]) -> bool:
     found = [(value_of(config, key), value) for key, value in only]
     return all(value in (str(there), json.dumps(there)) for there, value in found)
 
@@ -143,53 +149,49 @@ def _is_label(key: str, config: dict) -> bool:
 
 
 def _refuse_to_lose_rows(path: Path, rows: int) -> None:
-    if rows < (there := table.rows(path)):
+    if rows < (existing := table.rows(path)):
         raise ValueError(
-            f"{path} has {there} rows and would get {rows}: finish the runs, write elsewhere with --tables,"
+            f"{path} has {existing} rows and would get {rows}: finish the runs, write elsewhere with --tables,"
             " or let it go with --replace"
         )
 
 
-def _refuse_indistinct(configs: dict[str, dict], by: list[str]) -> None:
-    seen: dict[tuple, str] = {}
-    for name, config in configs.items():
-        key = (*config["labels"].values(), *(value_of(config, k) for k in by))
-        other = seen.setdefault(key, name)
-        if other != name:
-            if all(setting.endswith(PYTHON) for setting in differing(configs[other], config)):
-                raise ValueError(
-                    f"{other} and {name} are the same run, of two versions of the program: delete one folder"
-                )
-            raise ValueError(
-                f"the columns do not tell {other} from {name}: they differ in"
-                f" {', '.join(differing(configs[other], config))};"
-                " keep them apart with --by, or choose with --only"
-            )
+def _refuse_indistinct(taken: list[Snapshot], columns: list[str]) -> None:
+    seen: dict[tuple, Snapshot] = {}
+    for run in taken:
+        key = (*run.config["labels"].values(), *(value_of(run.config, k) for k in columns))
+        other = seen.setdefault(key, run)
+        if other is run:
+            continue
+        keys = differing(other.config, run.config)
+        if not keys:
+            raise ValueError(f"{other.path} and {run.path} are the same run: delete one of the folders")
+        raise ValueError(
+            f"the columns do not tell {other.name} from {run.name}: they differ in {', '.join(keys)};"
+            " keep them apart with --by, or choose with --only"
+        )
 
 
-def _frame(run: RunFolder, config: dict, by: list[str]) -> pd.DataFrame:
-    rows, state = run.rows(), run.status()
-    if state["status"] == "diverged":
-        rows.append({"step": state["step"]})
-    frame = pd.DataFrame(rows).replace("nan", None).apply(pd.to_numeric)
-    keys = config["labels"] | {key: value_of(config, key) for key in by}
+def _frame(run: Snapshot, columns: list[str]) -> pd.DataFrame:
+    ending = [{"step": run.state["step"]}] if run.status == "diverged" else []
+    frame = pd.DataFrame([*run.rows, *ending]).replace("nan", None).apply(pd.to_numeric)
+    keys = run.config["labels"] | {key: value_of(run.config, key) for key in columns}
     for position, (key, value) in enumerate(keys.items()):
         frame.insert(position, key, value)
     return frame
 
 
-def _provenance(taken: list[RunFolder], configs: dict[str, dict], statuses: dict, left_out: dict) -> dict:
-    protocols = [protocol_of(config) for config in configs.values()]
-    common = {k: v for k, v in protocols[0].items() if all(p.get(k) == v for p in protocols)}
+def _provenance(taken: list[Snapshot], left_out: dict[str, str]) -> dict:
+    protocols = [protocol(run.config) for run in taken]
     return {
-        "protocol": common,
+        "protocol": {k: v for k, v in protocols[0].items() if all(p.get(k) == v for p in protocols)},
         "runs": [
             {
                 "run": run.name,
-                "labels": configs[run.name]["labels"],
-                "status": statuses[run.name],
-                "step": run.status()["step"],
-                "sessions": run.provenance()["sessions"],
+                "labels": run.config["labels"],
+                "status": run.status,
+                "step": run.state["step"],
+                "sessions": run.sessions,
             }
             for run in taken
         ],

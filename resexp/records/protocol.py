@@ -3,13 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 
-# Settings that make a protocol; schedule.depth follows the model, root and download the machine.
-PROTOCOL = (
-    "dataset.", "optimizer.", "schedule.", "init.", "batch_size", "interval", "precision", "model.width",
-)  # fmt: skip
-ABSENT = "not there"
-PYTHON = ("_target_", "_partial_")  # which function a named option is, not what was asked for
-NOT_PROTOCOL = ("schedule.depth", "dataset.root", "dataset.download", "dataset.load.")
+from resexp.records.identity import identity, protocol
+
+ABSENT = "missing"
 
 
 def value_of(config: dict, key: str):
@@ -29,23 +25,14 @@ def value_of(config: dict, key: str):
 
 
 def differing(one: dict, other: dict) -> list[str]:
-    """Dotted keys of the settings in which two configs differ."""
-    a, b = _flat(one), _flat(other)
+    """Dotted keys of the settings in which the identities of two configs differ."""
+    a, b = identity(one), identity(other)
     return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
-
-
-def protocol_of(config: dict) -> dict:
-    """The settings of the protocol, and nothing that says only where or what is trained."""
-    return {
-        key: value
-        for key, value in _flat(config).items()
-        if key.startswith(PROTOCOL) and not key.startswith(NOT_PROTOCOL) and not key.endswith(PYTHON)
-    }
 
 
 def of_another_protocol(configs: dict[str, dict], plan: list[dict], by: list[str]) -> list[str]:
     """Names of the runs that differ from the plan in a setting that it holds fixed; none if all do."""
-    planned, following = [protocol_of(config) for config in plan], settings_that_vary(plan)
+    planned, following = [protocol(config) for config in plan], settings_that_vary(plan)
     fixed = {
         key: value
         for key, value in (planned[0] if planned else {}).items()
@@ -53,8 +40,8 @@ def of_another_protocol(configs: dict[str, dict], plan: list[dict], by: list[str
     }
 
     def departs(config: dict) -> bool:
-        protocol = protocol_of(config)
-        return any(protocol.get(key, value) != value for key, value in fixed.items())
+        own = protocol(config)
+        return any(own.get(key, value) != value for key, value in fixed.items())
 
     strays = [name for name, config in configs.items() if departs(config)]
     return strays if len(strays) < len(configs) else []
@@ -62,9 +49,9 @@ def of_another_protocol(configs: dict[str, dict], plan: list[dict], by: list[str
 
 def settings_that_vary(plan: Iterable[dict]) -> set[str]:
     """Settings of the protocol that are not the same in all of these configs."""
-    protocols = [protocol_of(config) for config in plan]
+    protocols = [protocol(config) for config in plan]
     keys = set().union(*protocols)
-    return {key for key in keys if len({str(protocol.get(key)) for protocol in protocols}) > 1}
+    return {key for key in keys if len({str(p.get(key)) for p in protocols}) > 1}
 
 
 def refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: set[str]) -> list[str]:
@@ -81,7 +68,7 @@ def refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: s
     Raises:
         ValueError: they do not agree; says in what, and how to choose.
     """
-    protocols = {name: protocol_of(config) for name, config in configs.items()}
+    protocols = {name: protocol(config) for name, config in configs.items()}
     lacked = []
     for key in sorted(set().union(*protocols.values())):
         if key in by or key.split(".")[0] in by:
@@ -102,14 +89,3 @@ def refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: s
                     f" --only {key}={value}, or keep them apart with --by {key}"
                 )
     return list(dict.fromkeys(lacked))
-
-
-def _flat(config: dict, prefix: str = "") -> dict:
-    """Nested settings as one level with dotted keys."""
-    result = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            result |= _flat(value, f"{prefix}{key}.")
-        else:
-            result[f"{prefix}{key}"] = value
-    return result

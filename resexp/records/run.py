@@ -1,16 +1,18 @@
 """A run's folder: what was asked, what was measured, how it ended."""
 
 import csv
-import hashlib
 import io
 import json
 import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
-from resexp.files import LockedError, atomic, exclusive, is_held
+from resexp.files import LockedError, atomic, exclusive, is_held, write_json
+from resexp.records.identity import digest, identity
+from resexp.records.older import translated
 
 FINISHED = ("done", "diverged")
 PATIENCE = 0.1  # seconds; somebody may just be looking whether a run is held
@@ -18,12 +20,6 @@ PATIENCE = 0.1  # seconds; somebody may just be looking whether a run is held
 
 class BusyError(Exception):
     """Another process works on this run."""
-
-
-def digest(settings: dict) -> str:
-    """Ten hexadecimal digits that name these settings."""
-    canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
 class RunFolder:
@@ -56,28 +52,38 @@ class RunFolder:
             ) from None
 
     def write_config(self, config: dict) -> None:
-        self._write_json("config.json", config)
+        write_json(self.path / "config.json", config)
 
     def config(self) -> dict:
-        return self._read_json("config.json") or {}
+        """What the run is of, in the words of this version."""
+        return translated(self._read_json("config.json") or {})
 
     def write_status(self, status: str, *, step: int, steps: int, error: str = "") -> None:
         """Record how far the run is; `error` is one line."""
         state = {"status": status, "step": step, "steps": steps, "error": error}
         if status != "failed":
             (self.path / "error.txt").unlink(missing_ok=True)
-        self._write_json("status.json", state)
+        write_json(self.path / "status.json", state)
 
-    def recorded_status(self) -> dict:
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to do: the run is done or has diverged.
+
+        The one question before a run, and again once it is held, since another process may have
+        finished it meanwhile.
+        """
+        return self.recorded()["status"] in FINISHED
+
+    def recorded(self) -> dict:
         """What was last written: status, step, steps, error; `missing` if nothing was."""
         nothing = {"status": "missing", "step": 0, "steps": 0, "error": ""}
         return self._read_json("status.json") or nothing
 
-    def status(self) -> dict:
-        """How the run is now: one recorded as running that no process holds is interrupted."""
-        state = self.recorded_status()
+    def state(self) -> dict:
+        """How the run is now: as recorded, but a running one that no process holds is interrupted."""
+        state = self.recorded()
         if state["status"] == "running" and not is_held(self.path / "lock"):
-            state = self.recorded_status()  # its holder may have ended it just now
+            state = self.recorded()  # its holder may have finished it just now
             if state["status"] == "running":
                 state |= {"status": "interrupted", "error": "the process ended unexpectedly"}
         if state["status"] in ("running", "interrupted"):
@@ -135,17 +141,34 @@ class RunFolder:
         return self._read_json("provenance.json") or {"sessions": []}
 
     def write_provenance(self, provenance: dict) -> None:
-        self._write_json("provenance.json", provenance)
-
-    def _write_json(self, name: str, content: dict) -> None:
-        with atomic(self.path / name) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n")
+        write_json(self.path / "provenance.json", provenance)
 
     def _read_json(self, name: str) -> dict | None:
         try:
             return json.loads((self.path / name).read_text())
         except FileNotFoundError:
             return None
+
+
+def find(root: Path, label: str, config: dict) -> RunFolder:
+    """The folder of what a config describes: `<root>/<label>-<digest>`.
+
+    Earlier versions named their folders by other digests. Where one holds a run of the same identity, it
+    is that one.
+    """
+    path = root / f"{label}-{digest(config)}"
+    if not path.exists() and root.is_dir():
+        wanted = identity(config)
+        for name in _names(root, root.stat().st_mtime_ns):
+            if name.rpartition("-")[0] == label and identity(RunFolder(root / name).config()) == wanted:
+                return RunFolder(root / name)
+    return RunFolder(path)
+
+
+@lru_cache(maxsize=8)
+def _names(root: Path, changed: int) -> list[str]:
+    """What a folder holds; `changed` is the time of its last change, so that the answer is never old."""
+    return sorted(os.listdir(root))
 
 
 def folders(root: Path) -> list[RunFolder]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from resexp.files import atomic
+from resexp.files import atomic, write_json
 
 # These differ from machine to machine, and from run to run.
 TIMES = {"seconds", "examples_per_second", "milliseconds_per_network", "ratio_to_one_by_one"}
@@ -20,6 +20,11 @@ def write(table: pd.DataFrame, path: Path, *, digits: int) -> str:
         table.to_csv(temporary, index=False, float_format=f"%.{digits}g", lineterminator="\n")
         changes = f", {_changes(path, temporary)}" if path.exists() else ""
     return f"{len(table)} rows{changes}"
+
+
+def write_record(path: Path, content: dict) -> None:
+    """Write what belongs to a table, its provenance, beside it: `<name>.json`."""
+    write_json(path.with_suffix(".json"), content)
 
 
 def rows(path: Path) -> int:

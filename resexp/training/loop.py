@@ -63,7 +63,7 @@ class Trainer:
         self.rate_on_device = torch.zeros((), device=device) if captured else None
         self.step, self.rows, self.learning_rate = 0, [], None
         self.interval, self.window = Meter(device), Meter(device)
-        self.warming_up = schedule.warms_up
+        self.warming_up = schedule.warm_up
         # Steps taken, and the first whose loss was not finite; 0 as long as there was none.
         self.taken, self.first_bad = (torch.zeros((), dtype=torch.int64, device=device) for _ in range(2))
         self.seconds = 0.0  # of the whole run, evaluation included
@@ -90,7 +90,7 @@ class Trainer:
         self.optimizer.step()
         loss, wrong = loss.detach(), (logits.detach().argmax(1) != y).sum()
         self.interval.add(loss, wrong, len(y))
-        if self.schedule.warms_up:
+        if self.schedule.warm_up:
             self.window.add(loss, wrong, len(y))
         self.taken += 1
         self.first_bad += (~torch.isfinite(loss) & (self.first_bad == 0)) * self.taken

@@ -9,22 +9,22 @@ from itertools import pairwise
 class StepDecay:
     """A learning rate that is divided at given fractions of the run.
 
-    Very deep networks start lower until the training error shows that they learn.
+    With a warm-up it starts lower, until the training error shows that the network learns.
 
     Args:
         steps: of the whole run.
         learning_rate: at the start.
         divisor: of the rate at each fraction.
         divide_at: fractions of `steps`, ascending, each in (0, 1).
-        depth: weight layers of the network.
-        warm_up_from_depth: networks of at least this depth warm up; None: no network does.
-        warm_up_learning_rate: while they do.
+        warm_up: whether the run starts with a warm-up.
+        warm_up_learning_rate: during the warm-up.
         warm_up_error_percent: training error below which the warm-up is over.
         warm_up_window: steps over which that error is averaged, and after which it is looked at.
     Raises:
         ValueError: an argument out of its range.
     Source: He et al. 2015, section 4.2: 0.1, divided by 10 at 32k and 48k of 64k iterations;
-    110 layers: 0.01 until the training error is below 80 % (about 400 iterations), then 0.1.
+    110 layers: 0.01 until the training error is below 80 % (about 400 iterations), then 0.1. From which
+    depth on a network warms up is a matter of the config.
     Departure: the paper does not say over what the error is averaged; here over 100 steps.
     """
 
@@ -32,8 +32,7 @@ class StepDecay:
     learning_rate: float
     divisor: float
     divide_at: Sequence[float]
-    depth: int
-    warm_up_from_depth: int | None
+    warm_up: bool
     warm_up_learning_rate: float
     warm_up_error_percent: float
     warm_up_window: int
@@ -54,11 +53,6 @@ class StepDecay:
                 "schedule.divide_at must hold ascending fractions between 0 and 1, got"
                 f" {list(self.divide_at)}"
             )
-
-    @property
-    def warms_up(self) -> bool:
-        """Whether the run starts with a warm-up."""
-        return self.warm_up_from_depth is not None and self.depth >= self.warm_up_from_depth
 
     def warm_up_ends(self, error_percent: float) -> bool:
         """Whether this training error, averaged over the window, ends the warm-up."""

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from resexp.data import cache, cifar
-from resexp.data.dataset import check_classes, existing
+from resexp.data.dataset import check_classes, contents_checksum, existing
 
 
 @pytest.fixture
@@ -20,12 +20,18 @@ def arrays(monkeypatch):
     monkeypatch.setattr(cifar, "TRAIN", 100)
     monkeypatch.setattr(cifar, "TEST", 10)
     random = np.random.default_rng(0)
-    return {
+    made = {
         "x_train": random.integers(0, 256, (100, 3, 32, 32), dtype=np.uint8),
         "y_train": np.tile(np.arange(10), 10),
         "x_test": random.integers(0, 256, (10, 3, 32, 32), dtype=np.uint8),
         "y_test": np.arange(10),
     }
+    official = [
+        contents_checksum(torch.from_numpy(made[f"x_{split}"]), torch.from_numpy(made[f"y_{split}"]))
+        for split in ("train", "test")
+    ]
+    monkeypatch.setitem(cifar.CONTENTS, 10, tuple(official))
+    return made
 
 
 def load(root, **changes):
@@ -220,14 +226,10 @@ def test_check_classes_refuses_labels_out_of_range():
 def test_decoded_once_and_again_when_the_source_changes(tmp_path, arrays, monkeypatch):
     np.savez(tmp_path / "cifar10.npz", **arrays)
     load(tmp_path)
-    calls = []
-    monkeypatch.setattr(cifar, "_read_npz", lambda path: calls.append(path))
-    assert_holds(load(tmp_path), arrays)
-    assert not calls
-    monkeypatch.undo()
-    monkeypatch.setattr(cifar, "TRAIN", 100)
-    monkeypatch.setattr(cifar, "TEST", 10)
-    changed = arrays | {"x_train": 255 - arrays["x_train"]}
+    with monkeypatch.context() as unread:
+        unread.setattr(cifar, "_read_npz", lambda path: pytest.fail("read again"))
+        assert_holds(load(tmp_path), arrays)
+    changed = {key: array[::-1] for key, array in arrays.items()}  # the same images in another order
     np.savez(tmp_path / "cifar10.npz", **changed)
     assert_holds(load(tmp_path), changed)
 
@@ -292,3 +294,32 @@ def test_images_without_labels_are_refused(tmp_path, arrays):
 def test_negative_labels_are_refused():
     with pytest.raises(ValueError, match=r"has the label -1; labels begin at 0"):
         check_classes("x", torch.tensor([-1, 0]), [1, 1])
+
+
+def test_altered_pixels_are_refused_whatever_the_form(tmp_path, arrays):
+    arrays["x_train"][17, 0, 3, 3] ^= 1
+    np.savez(tmp_path / "cifar10.npz", **arrays)
+    with pytest.raises(ValueError, match="does not hold the official images"):
+        load(tmp_path)
+
+
+def test_another_order_of_the_same_images_is_accepted(tmp_path, arrays):
+    order = np.random.default_rng(1).permutation(100)
+    arrays |= {"x_train": arrays["x_train"][order], "y_train": arrays["y_train"][order]}
+    np.savez(tmp_path / "cifar10.npz", **arrays)
+    assert_holds(load(tmp_path), arrays)
+
+
+def test_what_cannot_be_verified_has_a_fingerprint(tmp_path, arrays):
+    """CIFAR-100 in other forms than the archive's: no checksum of its images is published."""
+    assert cifar.fingerprint(str(tmp_path), num_classes=100) is None, "nothing there"
+    found = []
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        if name == "c":
+            arrays["x_test"][0, 0, 0, 0] ^= 1
+        np.savez(tmp_path / name / "cifar100.npz", **arrays)
+        found.append(cifar.fingerprint(str(tmp_path / name), num_classes=100))
+    assert found[0] == found[1] != found[2]
+    (tmp_path / "a" / "cifar100.npz").rename(tmp_path / "a" / "cifar10.npz")
+    assert cifar.fingerprint(str(tmp_path / "a"), num_classes=10) is None, "verified as it is read"

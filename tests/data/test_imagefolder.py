@@ -107,9 +107,9 @@ def test_what_is_not_laid_out_so_is_refused(root, tmp_path):
         taken(batches(root), 3)
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(ValueError, match="there is no train"):
+    with pytest.raises(ValueError, match="train is missing"):
         images(empty)
-    with pytest.raises(ValueError, match=r"needs train/<class>.*there is no train"):  # and is never fetched
+    with pytest.raises(ValueError, match=r"needs train/<class>.*train is missing"):  # and is never fetched
         images(tmp_path / "nowhere")
 
 

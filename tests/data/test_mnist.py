@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ def files(tmp_path, monkeypatch):
         (folder / f"{split}-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3]) + sizes + images.tobytes())
         raw = bytes([0, 0, 8, 1]) + sizes[:4] + (np.arange(count) % 10).astype(np.uint8).tobytes()
         (folder / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(raw))
+    sums = {name: hashlib.md5(mnist._unpacked(folder, name)).hexdigest() for name in mnist.UNPACKED["MNIST"]}
+    monkeypatch.setitem(mnist.UNPACKED, "MNIST", sums)
     return folder
 
 
@@ -77,3 +80,25 @@ def test_offline_with_no_data_says_the_ways_out(tmp_path):
 def test_unknown_variant_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"must be one of MNIST, FashionMNIST, got KMNIST"):
         load(tmp_path, variant="KMNIST")
+
+
+def test_altered_pixels_and_other_datasets_are_refused(files):
+    path = files / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
+    with pytest.raises(ValueError, match="is not the official MNIST"):
+        load(files)
+
+
+def test_fashion_mnist_that_is_not_packed_as_published_has_a_fingerprint(files, monkeypatch):
+    """The files of KMNIST have the same names and counts."""
+    found = mnist.fingerprint(str(files), variant="FashionMNIST")
+    path = files / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
+    assert len(found) == 32
+    assert mnist.fingerprint(str(files), variant="FashionMNIST") != found
+    assert mnist.fingerprint(str(files), variant="MNIST") is None, "verified as it is read"
+    for name in mnist.PACKED["FashionMNIST"]:
+        raw = gzip.compress(mnist._unpacked(files, name))
+        (files / f"{name}.gz").write_bytes(raw)
+        monkeypatch.setitem(mnist.PACKED["FashionMNIST"], name, hashlib.md5(raw).hexdigest())
+    assert mnist.fingerprint(str(files), variant="FashionMNIST") is None, "the published files"

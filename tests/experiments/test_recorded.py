@@ -15,5 +15,5 @@ def test_an_interrupted_measurement_is_said_to_be_interrupted(tmp_path, ending):
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(ending):
         recorded(folder, {"name": "x"}, torch.device("cpu"), 1, interrupted)
-    state = folder.recorded_status()
+    state = folder.recorded()
     assert (state["status"], state["step"], state["error"]) == ("interrupted", 0, "")

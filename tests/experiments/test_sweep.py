@@ -14,7 +14,7 @@ def test_the_exit_code_says_whether_something_is_left(monkeypatch, statuses, cod
         def __init__(self, status):
             self.now = status
 
-        def status(self):
+        def state(self):
             return {"status": self.now}
 
     checked = sweep.CheckedSweep()

@@ -5,7 +5,7 @@ import torch
 
 from resexp.experiments import train, workers
 from resexp.experiments.compose import ConfigError, composed, resolved
-from resexp.experiments.identity import folder_of
+from resexp.experiments.runs import folder_of
 
 TIMES = ("seconds", "examples_per_second")
 
@@ -44,8 +44,8 @@ def test_a_thread_leaves_a_run_that_another_holds(tmp_path):
     with folder_of(first).held():
         for thread in workers.start_threads(2, train.run, shared):
             thread.join()
-    assert folder_of(first).recorded_status()["status"] == "missing"
-    assert folder_of(last).recorded_status()["status"] == "done"
+    assert folder_of(first).recorded()["status"] == "missing"
+    assert folder_of(last).recorded()["status"] == "done"
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -15,8 +15,8 @@ from resexp.models.fractalnet import Column, FractalNet, Join
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
 from resexp.models.parts import Parts
-from resexp.models.random_layers import Dropout
 from resexp.models.shortcuts import NoShortcut
+from resexp.models.stochastic import Dropout
 from resexp.models.vgg import as_convolutions
 from resexp.models.weights import load_by_position
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from resexp.models.parts import Parts, as_images, conv, pool_if_it_fits
-from resexp.models.random_layers import StochasticDepth
 from resexp.models.shortcuts import NoShortcut, ZeroPad
+from resexp.models.stochastic import StochasticDepth
 
 
 def parts(dims=2, **more):

@@ -6,8 +6,8 @@ from torch import nn
 
 from resexp.models.norms import BatchNorm
 from resexp.models.parts import conv
-from resexp.models.random_layers import Dropout, StochasticDepth
 from resexp.models.shortcuts import DropoutShortcut, Gated, NoShortcut, Projection, Scaled, ZeroPad
+from resexp.models.stochastic import Dropout, StochasticDepth
 
 MAKE = {"conv": partial(conv, 2, bias=False), "norm": BatchNorm}
 CHANGE = (4, 6, 2)

@@ -12,7 +12,7 @@ def make_run(root, depth=20, seed=0, status="done", steps=100, rows=2, width=16,
     config = {
         "labels": {"dataset": "mnist1d", "model": "plain", "depth": depth, "norm": "batch", "seed": seed},
         "model": {"name": "plain", "depth": depth, "width": width},
-        "schedule": {"name": "he", "steps": steps, "depth": depth},
+        "schedule": {"name": "he", "steps": steps, "warm_up": depth >= 110},
         "dataset": {"name": "mnist1d", "root": f"/somewhere/{seed}"},
         "precision": "float32",
         "train": {"device": "cpu"},
@@ -129,7 +129,7 @@ def test_a_setting_that_older_runs_lack_is_named_and_not_compared(runs, tmp_path
     make_run(runs, 20)
     make_run(runs, 56, optimizer={"name": "sgd", "nesterov": False})
     said, table = collect(runs, tmp_path)
-    assert said.endswith("; not compared, for some runs lack them: optimizer.name, optimizer.nesterov")
+    assert said.endswith("; not compared, as some runs lack them: optimizer.name, optimizer.nesterov")
     assert len(table) == 4
     make_run(runs, 32, optimizer={"name": "sgd", "nesterov": True})
     with pytest.raises(ValueError, match=r"optimizer.nesterov \(False: 1 runs, True: 1 runs\)"):
@@ -223,13 +223,13 @@ def test_rows_without_a_number_are_kept(runs, tmp_path):
 def test_a_run_of_two_versions_of_the_program_is_said_to_be_one(runs, tmp_path):
     for version in ("a", "b"):
         run = make_run(runs, seed=0)
-        config = run.config() | {"parts": {"_target_": f"resexp.models.{version}.Parts"}}
+        config = run.config() | {"parts": {"_target_": f"resexp.models.{version}.Parts"}, "name": version}
         other = RunFolder(runs / f"of_{version}")
         other.write_config(config)
         other.write_rows([{"step": 50, "test_error_percent": 3}])
         other.write_status("done", step=50, steps=50)
         shutil.rmtree(run.path)
-    with pytest.raises(ValueError, match="of_a and of_b are the same run, of two versions of the program"):
+    with pytest.raises(ValueError, match=r"of_a and .*of_b are the same run: delete one"):
         collect(runs, tmp_path)
 
 

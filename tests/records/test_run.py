@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resexp.files import LockedError, exclusive, is_held
-from resexp.records.run import BusyError, RunFolder, digest, folders
+from resexp.records.run import BusyError, RunFolder, find, folders
 
 
 @pytest.fixture
@@ -17,12 +17,6 @@ def run(tmp_path):
     folder = RunFolder(tmp_path / "name-0123456789")
     folder.write_config({"seed": 1})
     return folder
-
-
-def test_a_digest_depends_on_values_and_not_on_order():
-    assert digest({"a": 1, "b": {"c": 2.0}}) == digest({"b": {"c": 2.0}, "a": 1})
-    assert digest({"a": 1}) != digest({"a": 2})
-    assert digest({}) == "44136fa355", "as sha256sum prints for {}"
 
 
 def test_rows_come_back_as_they_were_written(run):
@@ -44,14 +38,15 @@ def test_a_row_cut_short_is_passed_over(run):
 
 
 def test_statuses(run):
-    assert run.status()["status"] == "missing"
+    assert run.state()["status"] == "missing"
     run.write_status("running", step=0, steps=9)
     run.append_row({"step": 4})
     with run.held():
-        assert run.status() | {"error": ""} == {"status": "running", "step": 4, "steps": 9, "error": ""}
-    assert run.status()["status"] == "interrupted", "nobody holds it"
+        assert run.state() | {"error": ""} == {"status": "running", "step": 4, "steps": 9, "error": ""}
+    assert run.state()["status"] == "interrupted", "nobody holds it"
+    assert not run.is_finished
     run.write_status("failed", step=5, steps=9, error="x")
-    assert run.status() == {"status": "failed", "step": 5, "steps": 9, "error": "x"}
+    assert run.state() == {"status": "failed", "step": 5, "steps": 9, "error": "x"}
 
 
 def test_a_second_process_is_refused(run):
@@ -137,3 +132,17 @@ def test_folders_are_those_with_a_config(run, tmp_path):
     assert [folder.name for folder in folders(tmp_path)] == [run.name]
     run.write_provenance({"sessions": [1]})
     assert run.provenance() == json.loads((run.path / "provenance.json").read_text())
+
+
+def test_a_run_in_a_folder_with_an_earlier_digest_is_found_there(tmp_path):
+    config = {"seed": 1, "model": {"name": "resnet", "_target_": "resexp.models.resnet.resnet"}}
+    now = find(tmp_path, "resnet20-seed1", config)
+    assert now.path.parent == tmp_path
+    older = RunFolder(tmp_path / "resnet20-seed1-0123456789")
+    older.write_config(config | {"model": {"name": "resnet", "_target_": "resexp.elsewhere.resnet"}})
+    other = RunFolder(tmp_path / "resnet20-seed1-9876543210")
+    other.write_config(config | {"seed": 2})
+    assert find(tmp_path, "resnet20-seed1", config).path == older.path
+    assert find(tmp_path, "resnet20-seed1", config | {"seed": 3}).path not in (older.path, other.path)
+    now.write_config(config)
+    assert find(tmp_path, "resnet20-seed1", config).path == now.path, "today's digest comes first"

@@ -8,8 +8,8 @@ import torch
 
 from resexp.experiments import build, train, workers
 from resexp.experiments.compose import composed, resolved
-from resexp.experiments.identity import folder_of
 from resexp.experiments.listing import options
+from resexp.experiments.runs import folder_of
 from resexp.experiments.targets import make
 from resexp.training import checkpoint
 from resexp.training.precision import set_tf32

@@ -24,8 +24,8 @@ CPU = torch.device("cpu")
 def schedule(steps=30, **changes):
     return StepDecay(
         **{
-            "steps": steps, "learning_rate": 0.1, "divisor": 10.0, "divide_at": [0.5, 0.75], "depth": 8,
-            "warm_up_from_depth": 110, "warm_up_learning_rate": 0.01, "warm_up_error_percent": 80.0,
+            "steps": steps, "learning_rate": 0.1, "divisor": 10.0, "divide_at": [0.5, 0.75], "warm_up": False,
+            "warm_up_learning_rate": 0.01, "warm_up_error_percent": 80.0,
             "warm_up_window": 5,
         } | changes
     )  # fmt: skip
@@ -121,7 +121,7 @@ def test_going_on_from_a_checkpoint_gives_the_same_numbers(tmp_path, stop_at):
 
 def test_warm_up_ends_when_the_error_has_fallen_and_is_restored(tmp_path):
     def warming_up(**changes):
-        return make_trainer(depth=110, steps=400, warm_up_error_percent=45.0, **changes)
+        return make_trainer(warm_up=True, steps=400, warm_up_error_percent=45.0, **changes)
 
     def rates(trainer, steps):
         result = []

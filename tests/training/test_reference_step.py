@@ -10,7 +10,7 @@ from resexp.experiments.inputs import load_dataset
 from resexp.experiments.listing import options
 from resexp.experiments.seeds import generator
 from resexp.experiments.targets import make
-from resexp.models.random_layers import RandomLayer
+from resexp.models.stochastic import RandomLayer
 
 STEPS, BATCH, SIDE = 20, 32, 16
 GROUPS = ("block", "norm", "shortcut", "activation", "branch")

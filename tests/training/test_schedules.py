@@ -5,8 +5,8 @@ from resexp.training.schedules import StepDecay
 
 def schedule(**changes):
     published = {
-        "steps": 64_000, "learning_rate": 0.1, "divisor": 10.0, "divide_at": [0.5, 0.75], "depth": 56,
-        "warm_up_from_depth": 110, "warm_up_learning_rate": 0.01, "warm_up_error_percent": 80.0,
+        "steps": 64_000, "learning_rate": 0.1, "divisor": 10.0, "divide_at": [0.5, 0.75],
+        "warm_up": False, "warm_up_learning_rate": 0.01, "warm_up_error_percent": 80.0,
         "warm_up_window": 100,
     }  # fmt: skip
     return StepDecay(**published | changes)
@@ -25,10 +25,8 @@ def test_one_number_scales_it():
     assert rates == pytest.approx([0.1] * 4000 + [0.01] * 2000 + [0.001] * 2000, rel=1e-12)
 
 
-def test_warm_up_from_110_layers_until_the_error_is_below_80():
-    assert not schedule(depth=56).warms_up
-    deep = schedule(depth=110)
-    assert deep.warms_up
+def test_a_warm_up_lasts_until_the_error_is_below_80():
+    deep = schedule(warm_up=True)
     assert deep.at(0, warming_up=True) == 0.01
     assert not deep.warm_up_ends(80.0)
     assert deep.warm_up_ends(79.9)

@@ -58,6 +58,6 @@ class StochasticDepth(RandomLayer):
         return x * alive.bernoulli_(self.survival, generator=self.generator)
 
 
-def undisturbed(position: float) -> nn.Module:
-    """The branch as it is."""
+def always(position: float) -> nn.Module:
+    """The branch is in every step."""
     return nn.Identity()
