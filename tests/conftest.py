@@ -36,3 +36,26 @@ def resexp(tmp_path):
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def background(tmp_path):
+    """Start the command without waiting for it; whatever is left is killed."""
+    started = []
+
+    def start(*arguments):
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "resexp", *arguments],
+                cwd=tmp_path,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()

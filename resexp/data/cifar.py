@@ -12,11 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resexp.data import folders
 from resexp.data.cache import cached
+from resexp.data.class_folders import files_fingerprint, find
 from resexp.data.dataset import Dataset, check_classes, contents_checksum, existing
 from resexp.data.fetch import fetch
-from resexp.data.folders import files_fingerprint
 
 TRAIN, TEST = 50_000, 10_000
 # The files of the official archives with their md5 sums (cs.toronto.edu/~kriz/cifar.html).
@@ -141,7 +140,7 @@ def _find(root: Path, num_classes: int) -> Found | None:
         if archive.is_file():
             return [archive], partial(_read_archive, archive, num_classes)
         if (folder / "train").is_dir() and (folder / "test").is_dir():
-            return folders.find(folder, num_classes, (32, 32))
+            return find(folder, num_classes, (32, 32))
         arrays = folder / f"cifar{num_classes}.npz"
         if arrays.is_file():
             return [arrays], partial(_read_npz, arrays)

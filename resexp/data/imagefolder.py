@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from resexp.data.batches import check_batch_size, refuse_other_data
-from resexp.data.folders import class_folders, files_fingerprint
+from resexp.data.class_folders import class_folders, files_fingerprint
 
 # Of ImageNet's training images, as torchvision has them.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

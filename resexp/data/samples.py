@@ -7,7 +7,7 @@ from torch import Tensor
 
 from resexp.data import cifar
 from resexp.data import mnist1d as generated
-from resexp.data.augment import normalizer
+from resexp.data.preprocess import normalizer
 
 
 def gaussian(shape: Sequence[int], *, seed: int) -> Tensor:

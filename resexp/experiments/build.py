@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from resexp.config.compose import composed, resolved
+from resexp.config.instantiate import make
 from resexp.experiments.checks import refuse_sizes_below_one, refuse_unused_block
-from resexp.experiments.compose import composed, resolved
-from resexp.experiments.inputs import batches
+from resexp.experiments.data import batches
 from resexp.experiments.seeds import generator, seed_for
-from resexp.experiments.targets import make
 from resexp.models.stochastic import RandomLayer
 from resexp.training.loop import Trainer
 from resexp.training.precision import autocast

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from resexp.config.compose import ConfigError, composed, resolved
+from resexp.config.instantiate import make
 from resexp.data.batches import check_batch_size
-from resexp.experiments.compose import ConfigError, composed, resolved
-from resexp.experiments.inputs import training_examples
-from resexp.experiments.machine import device_of
-from resexp.experiments.targets import make
+from resexp.experiments.data import training_examples
+from resexp.experiments.devices import device_of
 from resexp.training.precision import autocast
 
 MAY_BE_ZERO = {"hidden"}  # of a model's sizes

@@ -6,8 +6,9 @@ from functools import partial
 
 import torch
 
-from resexp.data.augment import normalizer
+from resexp.config.instantiate import make
 from resexp.data.dataset import hold_out
+from resexp.data.preprocess import normalizer
 from resexp.experiments import build
 from resexp.experiments.checks import (
     check_name_and_seed,
@@ -15,11 +16,10 @@ from resexp.experiments.checks import (
     refuse_zero_or_less,
     refused_in_a_sentence,
 )
-from resexp.experiments.inputs import load_dataset
-from resexp.experiments.machine import device_of, threads_of
+from resexp.experiments.data import load_dataset
+from resexp.experiments.devices import device_of, threads_of
 from resexp.experiments.recorded import recorded
 from resexp.experiments.runs import folder_of, trained_runs
-from resexp.experiments.targets import make
 from resexp.records.run import RunFolder
 from resexp.training import checkpoint
 

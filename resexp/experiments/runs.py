@@ -3,8 +3,9 @@
 import glob
 from pathlib import Path
 
-from resexp.experiments.compose import ConfigError
-from resexp.experiments.targets import make
+from resexp.config.compose import ConfigError
+from resexp.config.instantiate import make
+from resexp.config.sweep import planned
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder, find
 
@@ -35,6 +36,15 @@ def folder_of(settings: dict) -> RunFolder:
         return find(Path(settings["runs"]) / settings["name"], settings["measure"]["name"], settings)
     label = "{model}{depth}-{dataset}-{norm}-seed{seed}".format(**settings["labels"])
     return find(Path(settings["train"]["runs"]) / settings["name"], label, settings)
+
+
+def plan_of(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
+    """The settled settings of the runs that an experiment's file describes, and the keys that it sweeps.
+
+    Both are empty for a name that has no file. See resexp.config.sweep.planned.
+    """
+    plan, swept = planned(experiment, runs)
+    return [settled(settings) for settings in plan], swept
 
 
 def trained_runs(settings: dict) -> list[RunFolder]:

@@ -15,12 +15,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from resexp.config.compose import ConfigError, explained, resolved
+from resexp.config.sweep import Composer, jobs
+from resexp.exits import nobody_reads, refuse, refuse_unusable
 from resexp.experiments import stop, workers
-from resexp.experiments.compose import ConfigError, explained, resolved
-from resexp.experiments.plan import Composer, jobs
 from resexp.experiments.runs import folder_of, settled
 from resexp.records.run import FINISHED, BusyError
-from resexp.refusal import nobody_reads, refuse, refuse_unusable
 
 
 class CheckedSweep(Callback):

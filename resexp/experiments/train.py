@@ -9,10 +9,10 @@ from functools import partial
 import torch
 from tqdm import tqdm
 
+from resexp.config.compose import ConfigError
 from resexp.experiments import build, stop, workers
 from resexp.experiments.checks import check  # noqa: F401  of the command, as run and share are
-from resexp.experiments.compose import ConfigError
-from resexp.experiments.machine import device_of, threads_of
+from resexp.experiments.devices import device_of, threads_of
 from resexp.experiments.recorded import StoppedAtError, recorded
 from resexp.experiments.runs import folder_of
 from resexp.records.run import RunFolder

@@ -151,8 +151,8 @@ def _is_label(key: str, config: dict) -> bool:
 def _refuse_to_lose_rows(path: Path, rows: int) -> None:
     if rows < (existing := table.rows(path)):
         raise ValueError(
-            f"{path} has {existing} rows and would get {rows}: finish the runs, write elsewhere with --tables,"
-            " or let it go with --replace"
+            f"{path} has {existing} rows and would get {rows}: finish the runs, write elsewhere with"
+            " --tables, or let it go with --replace"
         )
 
 

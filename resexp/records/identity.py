@@ -22,7 +22,8 @@ NEUTRAL = {"task.name": "classification"}
 
 # Settings that all runs of one table share, unless they are swept; and what follows the model instead.
 PROTOCOL = (
-    "dataset.", "optimizer.", "schedule.", "init.", "task.", "batch_size", "interval", "precision", "model.width",
+    "dataset.", "optimizer.", "schedule.", "init.", "task.", "model.width", "batch_size", "interval",
+    "precision",
 )  # fmt: skip
 NOT_PROTOCOL = {"schedule.warm_up"}
 

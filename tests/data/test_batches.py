@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from resexp.data.augment import channel_statistics, crop_and_flip, normalizer
 from resexp.data.batches import Batches
 from resexp.data.dataset import Dataset, hold_out
+from resexp.data.preprocess import channel_statistics, crop_and_flip, normalizer
 
 
 def rows(count=10, batch_size=4, seed=0):

@@ -3,10 +3,11 @@ import pytest
 import torch
 from PIL import Image
 
+from resexp.bench import run as bench
+from resexp.config.compose import ConfigError, composed, resolved
 from resexp.data.imagefolder import MEAN, STD, StreamedBatches, TestImages, load
-from resexp.experiments import bench, build
+from resexp.experiments import build
 from resexp.experiments.checks import check
-from resexp.experiments.compose import ConfigError, composed, resolved
 
 CPU = torch.device("cpu")
 

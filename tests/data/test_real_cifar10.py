@@ -5,10 +5,10 @@ import os
 import pytest
 import torch
 
+from resexp.config.compose import composed, resolved
 from resexp.data import cifar
-from resexp.data.augment import channel_statistics
+from resexp.data.preprocess import channel_statistics
 from resexp.experiments import build
-from resexp.experiments.compose import composed, resolved
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("RESEXP_DATA"), reason="RESEXP_DATA names no folder with the real CIFAR-10"

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 import resexp
+from resexp.config.compose import composed, resolved
 from resexp.experiments import build
-from resexp.experiments.compose import composed, resolved
 
 
 def config(*overrides):

@@ -1,7 +1,7 @@
 import pytest
 
+from resexp.config.compose import ConfigError, composed, resolved
 from resexp.experiments.checks import check
-from resexp.experiments.compose import ConfigError, composed, resolved
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import pytest
 import torch
 from omegaconf import OmegaConf, open_dict
 
+from resexp.config.catalog import options
+from resexp.config.compose import ConfigError, composed, resolved
+from resexp.config.instantiate import make
 from resexp.experiments import build
 from resexp.experiments.checks import check
-from resexp.experiments.compose import ConfigError, composed, resolved
-from resexp.experiments.listing import options
-from resexp.experiments.targets import make
 
 GROUPS = ("shortcut", "block", "norm", "activation", "init", "branch")
 SMALL = ["model=resnet", "model.width=8", "batch_size=4", "dataset=mnist1d"]

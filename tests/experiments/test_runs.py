@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resexp.experiments.compose import composed, resolved
+from resexp.config.compose import composed, resolved
 from resexp.experiments.runs import folder_of, settled
 from resexp.records.identity import EXECUTION, digest, flat
 from resexp.records.run import RunFolder

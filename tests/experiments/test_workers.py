@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from resexp.config.compose import ConfigError, composed, resolved
 from resexp.experiments import train, workers
-from resexp.experiments.compose import ConfigError, composed, resolved
 from resexp.experiments.runs import folder_of
 
 TIMES = ("seconds", "examples_per_second")

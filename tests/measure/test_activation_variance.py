@@ -10,8 +10,8 @@ from torch import nn
 
 from resexp.data import samples
 from resexp.measure.activation_variance import Case, first_overflow, measure, trained, variances
+from resexp.measure.residual_stream import ResidualStream
 from resexp.models.norms import BatchNorm, group, layer
-from resexp.models.stream import ResidualStream
 
 CPU = torch.device("cpu")
 PLAIN = {

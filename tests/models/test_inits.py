@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from resexp.config.compose import composed, resolved
 from resexp.experiments import build
-from resexp.experiments.compose import composed, resolved
 from resexp.models import inits
 from resexp.models.activations import CReLU
 from resexp.models.blocks import Block, full_preactivation, post_activation, relu_before_addition

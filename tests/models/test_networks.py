@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from resexp.config.compose import composed, resolved
+from resexp.config.instantiate import make
 from resexp.experiments import build
-from resexp.experiments.compose import composed, resolved
-from resexp.experiments.targets import make
 from resexp.models.blocks import Block, full_preactivation
 from resexp.models.fractalnet import Column, FractalNet, Join
 from resexp.models.layers import Basic

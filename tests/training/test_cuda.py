@@ -6,11 +6,11 @@ import sys
 import pytest
 import torch
 
+from resexp.config.catalog import options
+from resexp.config.compose import composed, resolved
+from resexp.config.instantiate import make
 from resexp.experiments import build, train, workers
-from resexp.experiments.compose import composed, resolved
-from resexp.experiments.listing import options
 from resexp.experiments.runs import folder_of
-from resexp.experiments.targets import make
 from resexp.training import checkpoint
 from resexp.training.precision import set_tf32
 from resexp.training.step import own_stream

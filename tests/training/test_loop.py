@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from resexp.config.compose import composed, resolved
 from resexp.data.batches import Batches, Split
 from resexp.experiments import build
-from resexp.experiments.compose import composed, resolved
 from resexp.training import checkpoint
 from resexp.training.evaluate import evaluate
 from resexp.training.loop import DivergedError, Trainer, fit

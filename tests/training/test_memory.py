@@ -24,7 +24,7 @@ COUNT_GROWTH = """
 import torch
 from pathlib import Path
 from resexp.experiments import build
-from resexp.experiments.compose import composed, resolved
+from resexp.config.compose import composed, resolved
 from resexp.training.loop import fit
 from resexp.training.memory import keep_freed
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from resexp.config.catalog import options
+from resexp.config.compose import composed, resolved
+from resexp.config.instantiate import make
 from resexp.experiments import build
-from resexp.experiments.compose import composed, resolved
-from resexp.experiments.inputs import load_dataset
-from resexp.experiments.listing import options
+from resexp.experiments.data import load_dataset
 from resexp.experiments.seeds import generator
-from resexp.experiments.targets import make
 from resexp.models.stochastic import RandomLayer
 
 STEPS, BATCH, SIDE = 20, 32, 16

@@ -14,15 +14,15 @@ import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity
 
+from resexp.bench.baseline import UsualTrainer
+from resexp.bench.ceilings import synchronize
 from resexp.experiments import build
-from resexp.experiments.inputs import load_dataset
-from resexp.experiments.machine import cores, device_of
-from resexp.measure.ceilings import synchronize
+from resexp.experiments.data import load_dataset
+from resexp.experiments.devices import cores, device_of
 from resexp.records.provenance import peak_memory_mib
 from resexp.training.memory import keep_freed
 from resexp.training.precision import set_tf32
 from resexp.training.step import own_stream
-from resexp.training.usual import UsualTrainer
 
 WARM_STEPS = 5  # with these the caches are warm and a captured step is captured
 PROFILED_STEPS = 5

@@ -1,4 +1,4 @@
-from resexp.experiments.machine import cores, threads_of
+from resexp.experiments.devices import cores, threads_of
 
 
 def test_threads_are_as_asked_else_as_the_environment_says_else_a_share_of_the_cores(monkeypatch):

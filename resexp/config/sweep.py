@@ -13,8 +13,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from resexp.experiments.compose import ConfigError, explained, resolved
-from resexp.experiments.listing import CONF, command_of, groups, options
+from resexp.config.catalog import CONF, command_of, groups, options
+from resexp.config.compose import ConfigError, explained, resolved
 
 
 class Composer:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from resexp.experiments import parameters
-from resexp.experiments.listing import options
+from resexp.commands import list as parameters
+from resexp.config.catalog import options
 
 ROWS = parameters.published()
 
@@ -38,7 +38,7 @@ def test_fractalnet_is_as_large_as_in_another_library(dataset, expected):
 
 
 @pytest.mark.parametrize("dataset", ["mnist1d", "cifar10"])
-@pytest.mark.parametrize("case", [case for case in options("case") if case.startswith("relative_")])
+@pytest.mark.parametrize("case", [case for case in options("case") if case.startswith("relatives/")])
 def test_relatives_are_compared_at_about_equal_parameters(case, dataset):
     of_dataset = parameters.of_dataset(dataset)
     expected = parameters.count(["model=resnet20", *of_dataset])

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from resexp.measure.ceilings import copy_bandwidth, matrix_rate, numbers_moved, operations
+from resexp.bench.ceilings import copy_bandwidth, matrix_rate, numbers_moved, operations
 
 CPU = torch.device("cpu")
 

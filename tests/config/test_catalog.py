@@ -1,7 +1,7 @@
 import pytest
 
-from resexp.experiments.listing import command_of, options, swept_by
-from resexp.experiments.plan import planned
+from resexp.config.catalog import command_of, options, swept_by
+from resexp.config.sweep import planned
 
 
 def test_options_are_listed_with_a_line_each():

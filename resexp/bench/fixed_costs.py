@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from resexp.experiments.compose import composed, resolved
-from resexp.experiments.listing import PACKAGE
+from resexp.config.catalog import PACKAGE
+from resexp.config.compose import composed, resolved
 from resexp.experiments.runs import folder_of
 
 FINISHED_RUNS = 100

@@ -7,14 +7,15 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from resexp.experiments import build, fixed_costs
+from resexp.bench import fixed_costs
+from resexp.bench.ceilings import copy_bandwidth, matrix_rate, numbers_moved, operations
+from resexp.bench.contender import Contender
+from resexp.config.compose import ConfigError, composed, resolved
+from resexp.experiments import build
 from resexp.experiments.checks import check, refuse_zero_or_less
-from resexp.experiments.compose import ConfigError, composed, resolved
-from resexp.experiments.contender import Contender
-from resexp.experiments.inputs import load_dataset
-from resexp.experiments.machine import cores, device_of
+from resexp.experiments.data import load_dataset
+from resexp.experiments.devices import cores, device_of
 from resexp.experiments.recorded import PACKAGES, in_words
-from resexp.measure.ceilings import copy_bandwidth, matrix_rate, numbers_moved, operations
 from resexp.records import provenance, table
 
 NUMBER_BYTES = {"float32": 4, "tf32": 4, "bfloat16": 2}

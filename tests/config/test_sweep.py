@@ -5,8 +5,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf, open_dict
 
-from resexp.experiments.listing import CONF, command_of, options
-from resexp.experiments.plan import Composer, jobs, planned
+from resexp.config.catalog import CONF, command_of, options
+from resexp.config.sweep import Composer, jobs, planned
 from resexp.experiments.runs import folder_of
 
 TRAINING = [name for name in options("experiment") if command_of(name) == "train"]

@@ -26,7 +26,9 @@ def options(group: str) -> dict[str, str]:
     names = {name: name for name in groups()} | {f"{name}s": name for name in groups()}
     if group not in names:
         raise ValueError(f"there is no list of {group!r}; there are {', '.join(groups())}")
-    return {path.stem: _first_line(path) for path in sorted((CONF / names[group]).glob("*.yaml"))}
+    folder = CONF / names[group]
+    paths = sorted(folder.rglob("*.yaml"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): _first_line(path) for path in paths}
 
 
 def command_of(experiment: str) -> str:

@@ -12,8 +12,8 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-import resexp.experiments.schema  # noqa: F401  registers the schema
-from resexp.experiments.listing import CONF, command_of, groups, options, swept_by, typed_targets
+import resexp.config.schema  # noqa: F401  registers the schema
+from resexp.config.catalog import CONF, groups, options, typed_targets
 
 DERIVED = ("labels", "parts", "protocol")  # sections that nobody sets
 
@@ -90,29 +90,6 @@ def refuse_no_names(overrides: list[str]) -> None:
         if not all(isinstance(name, str | QuotedString) for name in names):
             there = ", ".join(options(override.key_or_group))
             raise ConfigError(f"there is no {line}; there are {there}")
-
-
-def remarks(command: str, arguments: list[str]) -> list[str]:
-    """What to say of the words typed behind a command before Hydra takes them in another sense.
-
-    Raises:
-        ConfigError: an option where a setting is meant, or an experiment of another command.
-    """
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key.startswith("--") and key[2:].partition(".")[0] in groups():
-            raise ConfigError(f"settings have no dashes: write {key[2:]}={value or '...'}")
-    refuse_no_names(arguments)
-    chosen = [a.partition("=")[2] for a in arguments if a.startswith("experiment=")]
-    found = []
-    for name in sorted(
-        {name for names in chosen for name in names.split(",")} & options("experiment").keys()
-    ):
-        if (of := command_of(name)) != command:
-            raise ConfigError(f"experiment={name} is one of `resexp {of}`: resexp {of} -m experiment={name}")
-        if swept_by(name) and not any(a.startswith(("-", "hydra.mode")) for a in arguments):
-            found.append(f"one run: with -m, experiment={name} sweeps over {', '.join(swept_by(name))}")
-    return found
 
 
 def _unknown_option(error: MissingConfigException) -> str:

@@ -6,12 +6,12 @@ import json
 import torch
 from torch import Tensor
 
-from resexp.data.augment import crop_and_flip, normalizer
+from resexp.config.instantiate import make
 from resexp.data.batches import Batches, Split
 from resexp.data.dataset import Dataset, hold_out
 from resexp.data.imagefolder import ImageFolders, StreamedBatches, TestImages
+from resexp.data.preprocess import crop_and_flip, normalizer
 from resexp.experiments.seeds import generator, seed_for
-from resexp.experiments.targets import make
 
 EVALUATION_BATCH = 1000
 

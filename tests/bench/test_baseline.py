@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from resexp.training.usual import UsualTrainer
+from resexp.bench.baseline import UsualTrainer
 
 
 def test_steps_are_those_of_sgd():

@@ -1,16 +1,46 @@
-"""How many parameters networks have, beside the published numbers."""
+"""List what there is to choose from: models, datasets, experiments, ..."""
 
+import argparse
 import csv
 from collections.abc import Iterator
 
-import torch
-
-from resexp.experiments.compose import composed, resolved
-from resexp.experiments.listing import CONF, options
-from resexp.experiments.targets import make
+from resexp.config.catalog import CONF, groups, options
+from resexp.exits import refuse
 
 PUBLISHED = CONF.parent / "results" / "reference" / "parameters.csv"
 IMAGENET = ["dataset=fake", "dataset.num_classes=1000"]  # its shapes, without its images
+
+
+def main(arguments: list[str]) -> None:
+    """`resexp list [GROUP]`."""
+    parser = argparse.ArgumentParser("resexp list", description=__doc__)
+    parser.add_argument("group", nargs="?", help="models, datasets, experiments, ...; default: all")
+    parser.add_argument(
+        "--params", action="store_true", help="of models: count parameters, beside published numbers"
+    )
+    typed = parser.parse_args(arguments)
+    if typed.params:
+        if typed.group not in (None, "model", "models"):
+            refuse(f"--params counts the parameters of models, not of {typed.group}")
+        for line in parameter_lines():
+            print(line, flush=True)
+        return
+    if typed.group is None:
+        return print_groups()
+    try:
+        found = options(typed.group)
+    except ValueError as error:
+        refuse(error)
+    for name, line in found.items():
+        print(f"{name:<28} {line}")
+
+
+def print_groups(*names: str) -> None:
+    """Print groups with their options and a line on each; all of them by default."""
+    for group in names or groups():
+        print(f"{group}=")
+        for name, line in options(group).items():
+            print(f"  {name:<28} {line}")
 
 
 def count(overrides: list[str]) -> int:
@@ -32,7 +62,7 @@ def of_dataset(name: str) -> list[str]:
     return IMAGENET if name == "imagenet" else [f"dataset={name}"]
 
 
-def lines() -> Iterator[str]:
+def parameter_lines() -> Iterator[str]:
     """Every model with its parameters, then every published number with ours before it."""
     for name, number in of_models():
         yield f"{name:<28} {number:>13,}"
@@ -61,7 +91,12 @@ def published() -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def _network(overrides: list[str]) -> torch.nn.Module:
+def _network(overrides: list[str]) -> "torch.nn.Module":  # noqa: F821  imported where it is needed
+    import torch
+
+    from resexp.config.compose import composed, resolved
+    from resexp.config.instantiate import make
+
     config = resolved(composed("train", overrides))
     with torch.device("meta"):  # shapes alone
         return make(config["model"], "model")

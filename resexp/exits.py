@@ -1,8 +1,10 @@
-"""How the command says no: one sentence, exit code 2, no traceback. A leaf like files.py."""
+"""How the program ends early: one sentence and exit code 2, never a traceback. A leaf like files.py."""
 
 import os
 import sys
 from typing import NoReturn
+
+COMPLETION = ("-sc", "--shell_completion")  # Hydra's flags: a shell asks what may follow
 
 
 def refuse(message: object) -> NoReturn:

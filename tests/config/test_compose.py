@@ -1,6 +1,6 @@
 import pytest
 
-from resexp.experiments.compose import ConfigError, composed, resolved
+from resexp.config.compose import ConfigError, composed, resolved
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,55 @@
+"""Show how far an experiment's runs are."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from resexp.exits import refuse
+
+
+def main(arguments: list[str]) -> None:
+    """`resexp status [EXPERIMENT]`."""
+    parser = argparse.ArgumentParser("resexp status", description=__doc__)
+    parser.add_argument("experiment", nargs="?", help="name of the experiment; default: all")
+    parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
+    options = parser.parse_args(arguments)
+    names = [options.experiment] if options.experiment else begun(options.runs)
+    if not names:
+        print(f"no runs in {options.runs}")
+    try:
+        lines = [line for name in names for line in statuses(name, options.runs)]
+    except ValueError as error:
+        refuse(error)
+    except OSError as error:
+        refuse(f"cannot read {error.filename}: {error.strerror}")
+    if lines:
+        print("\n".join(lines))
+
+
+def statuses(experiment: str, runs: Path) -> Iterator[str]:
+    """A line for each run that an experiment has or is to have, with its status and its steps.
+
+    Raises:
+        ValueError: neither a file in conf/experiment nor a folder has this name.
+    """
+    from resexp.experiments.runs import folder_of, plan_of
+    from resexp.records.run import folders
+
+    found = {run.name: run for run in folders(runs / experiment)}
+    found |= {run.name: run for run in map(folder_of, plan_of(experiment, runs)[0])}
+    if not found:
+        raise ValueError(f"there is no experiment {experiment!r} and no folder {runs / experiment}")
+    yield experiment
+    for _, run in sorted(found.items()):
+        yield _line(run)
+
+
+def begun(runs: Path) -> list[str]:
+    """Names of the experiments that have runs."""
+    return sorted({path.parents[1].name for path in runs.glob("*/*/config.json")})
+
+
+def _line(run) -> str:
+    state = run.state()
+    progress = f"{state['step']}/{state['steps']}" if state["steps"] else ""
+    return f"  {state['status']:<12} {progress:>12}  {run.name}  {state['error']}".rstrip()

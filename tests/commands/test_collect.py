@@ -1,0 +1,53 @@
+"""From a sweep to its table and its figure."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+from helpers import ROOT, SMALL_MEASUREMENT, TINY
+
+
+def test_sweep_collect_figures_end_to_end(resexp, tmp_path):
+    sweep = ["train", "-m", "experiment=depth_sweep", *TINY, "schedule.steps=4", "interval=2"]
+    small = ["model.depth=8,14", "seed=0,1"]
+    done = resexp(*sweep, *small)
+    assert done.returncode == 0, done.stderr
+    assert "8 done" in done.stdout
+    counts = set(re.findall(r"^(\d) of 8 runs finished$", done.stdout, re.MULTILINE))
+    assert {"8"} < counts <= set("12345678"), "after each run; two workers may end one at the same time"
+    assert "plain8-mnist1d-batch-seed1" in done.stdout
+    again = resexp(*sweep, *small)
+    assert again.stdout == "8 done\n", "nothing is begun"
+    said = resexp("status", "depth_sweep").stdout
+    assert said.count(" 4/4 ") == 8
+    assert said.count("missing") == 24, "the experiment's own runs are wider and longer"
+    collected = resexp("collect", "depth_sweep")
+    assert "8 runs, 16 rows" in collected.stdout
+    assert "24 of the 24 runs of experiment=depth_sweep are not there" in collected.stdout
+    table = (tmp_path / "results/tables/depth_sweep.csv").read_bytes()
+    resexp("collect", "depth_sweep")
+    assert (tmp_path / "results/tables/depth_sweep.csv").read_bytes() == table
+    drawn = []
+    for _ in range(2):
+        subprocess.run(
+            [sys.executable, ROOT / "scripts/plot_depth_curves.py", f"--reference={ROOT}/results/reference"],
+            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True,
+        )  # fmt: skip
+        drawn.append([p.read_bytes() for p in sorted((tmp_path / "results/figures").iterdir())])
+    assert drawn[0] == drawn[1], "redrawn to the same bytes"
+    facts = json.loads((tmp_path / "results/figures/depth_curves.json").read_text())
+    assert facts["rows"][0]["seeds"] == [0, 1]
+    assert facts["rows"][0]["training_steps"] == 4
+
+
+def test_one_run_of_an_experiment_is_said_to_be_one(resexp):
+    tiny = ["schedule.steps=1", "model.depth=8", "train.threads=1"]
+    done = resexp("train", "experiment=depth_sweep", *tiny)
+    assert done.stdout.startswith("one run: with -m, experiment=depth_sweep sweeps over model.depth")
+    done = resexp("measure", *SMALL_MEASUREMENT, "name=depth_sweep")
+    assert done.returncode == 0, done.stderr
+    collected = resexp("collect", "depth_sweep")
+    assert (collected.returncode, collected.stdout) == (2, "")
+    assert "training runs and measurements" in collected.stderr

@@ -1,0 +1,115 @@
+"""One run and sweeps as a person meets them: train, stop, resume, fail."""
+
+import json
+import random
+import signal
+import time
+
+import pytest
+import torch
+from helpers import LONG, TINY, numbers, only_run, status, wait_for_rows
+
+
+def test_killed_at_a_random_step_it_goes_on_to_the_same_numbers(resexp, background, tmp_path):
+    assert resexp("train", "name=whole", *LONG).returncode == 0
+    whole = only_run(tmp_path, "whole")
+    process = background("train", *LONG, "train.checkpoint_minutes=0")
+    for _ in range(600):
+        if list((tmp_path / "results/runs/single").glob("*/checkpoint-*")):
+            break
+        time.sleep(0.05)
+    time.sleep(random.random())
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    run = only_run(tmp_path)
+    assert "interrupted" in resexp("status", "single").stdout
+    done = resexp("train", *LONG)
+    assert "goes on from step" in done.stdout
+    assert numbers(run) == numbers(whole)
+    states = [torch.load(next(p.glob("*.pt")), weights_only=True)["model"] for p in (run, whole)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[1])
+    sessions = json.loads((run / "provenance.json").read_text())["sessions"]
+    assert [session.get("status") for session in sessions] == [None, "done"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_checkpoint(background, tmp_path, number, code):
+    process = background("train", *LONG, "schedule.steps=100000")
+    run = wait_for_rows(tmp_path, 1)
+    process.send_signal(number)
+    assert process.wait() == code
+    assert status(run)["status"] == "interrupted"
+    (saved,) = run.glob("checkpoint-*.pt")
+    assert int(saved.stem.split("-")[1]) == status(run)["step"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_sweep_and_its_workers_with_checkpoints(background, tmp_path, number, code):
+    sweep = ["train", "-m", *LONG, "schedule.steps=100000", "seed=0,1,2", "train.workers=2"]
+    process = background(*sweep)
+    for _ in range(600):
+        files = list((tmp_path / "results/runs").glob("*/*/rows.csv"))
+        if len(files) == 2 and all(len(file.read_text().splitlines()) > 1 for file in files):
+            break
+        time.sleep(0.1)
+    process.send_signal(number)
+    assert process.wait() == code
+    assert len(files) == 2
+    for file in files:
+        assert status(file.parent)["status"] == "interrupted"
+        assert list(file.parent.glob("checkpoint-*.pt"))
+    assert len(list((tmp_path / "results/runs").glob("*/*/config.json"))) == 2, "the third is not begun"
+
+
+def test_time_that_is_up_is_no_failure_and_the_same_command_goes_on(resexp, tmp_path):
+    sweep = ["train", "-m", *LONG, "schedule.steps=100000", "seed=0,1", "train.max_minutes=0.1"]
+    first = resexp(*sweep)
+    assert first.returncode == 0, first.stderr
+    assert "1 interrupted, 1 missing" in first.stdout
+    second = resexp(*sweep)
+    assert "goes on from step" in second.stdout
+
+
+def test_a_second_process_on_the_same_run_is_refused(resexp, background, tmp_path):
+    background("train", *LONG, "schedule.steps=100000")
+    wait_for_rows(tmp_path, 1)
+    assert "running" in resexp("status").stdout
+    done = resexp("train", *LONG, "schedule.steps=100000")
+    assert done.returncode == 2
+    assert "another process works on" in done.stderr
+
+
+def test_a_run_that_diverges_ends_and_the_sweep_goes_on(resexp, tmp_path):
+    sweep = [
+        "train",
+        "-m",
+        *LONG,
+        "name=wild",
+        "norm=none",
+        "schedule.learning_rate=1e8,1e-4",
+        "schedule.steps=20",
+    ]
+    done = resexp(*sweep)
+    assert done.returncode == 0, done.stderr
+    assert "1 diverged, 1 done" in done.stdout
+    said = resexp("status", "wild").stdout
+    assert "the loss was not finite at step" in said
+    assert resexp(*sweep).stdout == "1 diverged, 1 done\n", "neither is begun again"
+
+
+def test_a_run_that_fails_says_where_and_the_sweep_goes_on(resexp, tmp_path):
+    short = [*TINY, "model.depth=8", "schedule.steps=6", "interval=3"]
+    assert resexp("train", *short).returncode == 0
+    run = only_run(tmp_path)
+    (run / "status.json").unlink()
+    next(run.glob("checkpoint-*")).write_bytes(b"damaged")
+    alone = resexp("train", *short)
+    assert alone.returncode == 1
+    assert "failed at step" in alone.stdout
+    assert "error.txt" in alone.stdout
+    assert "Traceback" not in alone.stderr
+    assert "no checkpoint in" in (run / "error.txt").read_text()
+    assert status(run)["step"] == 6, "as far as its rows reach"
+    swept = resexp("train", "-m", *short, "seed=0,1")
+    assert swept.returncode == 1
+    assert "1 done, 1 failed" in swept.stdout

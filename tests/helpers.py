@@ -1,0 +1,37 @@
+"""Shared by the tests of commands: small settings, a run's folder and its rows."""
+
+import csv
+import json
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TINY = ["model.width=4", "batch_size=64", "train.threads=1"]
+SMALL_MEASUREMENT = ["threads=1", "measure.networks=20", "measure.width=8", "measure.inputs=32"]
+LONG = [*TINY, "model=resnet", "model.depth=8", "schedule.steps=150", "interval=15"]
+TIMES = {"examples_per_second", "seconds"}
+
+
+def only_run(folder: Path, name="single") -> Path:
+    (path,) = (p for p in (folder / "results" / "runs" / name).iterdir() if p.is_dir())
+    return path
+
+
+def numbers(run: Path) -> list[dict]:
+    """The rows without what depends on the clock."""
+    with (run / "rows.csv").open() as file:
+        return [{k: v for k, v in row.items() if k not in TIMES} for row in csv.DictReader(file)]
+
+
+def status(run: Path) -> dict:
+    return json.loads((run / "status.json").read_text())
+
+
+def wait_for_rows(folder: Path, count: int) -> Path:
+    """The only run's folder, once it has so many rows."""
+    for _ in range(600):
+        files = list((folder / "results" / "runs").glob("*/*/rows.csv"))
+        if files and len(files[0].read_text().splitlines()) > count:
+            return files[0].parent
+        time.sleep(0.1)
+    raise AssertionError("no rows in a minute")
