@@ -35,3 +35,16 @@ def wait_for_rows(folder: Path, count: int) -> Path:
             return files[0].parent
         time.sleep(0.1)
     raise AssertionError("no rows in a minute")
+
+
+class Fixed:
+    """A run (resexp.measure.run) of one given network, which training has left as it was."""
+
+    def __init__(self, model, x, y):
+        self.model, self.x, self.y = model, x, y
+
+    def network(self, stage="trained"):
+        return self.model
+
+    def examples(self, split, count):
+        return self.x[:count], self.y[:count]

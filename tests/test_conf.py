@@ -47,7 +47,7 @@ def test_every_part_builds_and_takes_a_step(group, name):
     trainer = build.trainer(config, CPU)
     before = [p.clone() for p in trainer.model.parameters()]
     trainer.train_step()
-    assert trainer.observed()["train_loss"] > 0
+    assert trainer.read_interval()["train_loss"] > 0
     assert any(not torch.equal(p, q) for p, q in zip(before, trainer.model.parameters(), strict=True))
 
 
@@ -58,7 +58,7 @@ def test_every_case_names_itself_and_takes_a_step(name):
     check(config)
     trainer = build.trainer(config, CPU)
     trainer.train_step()
-    assert trainer.observed()["train_loss"] > 0
+    assert trainer.read_interval()["train_loss"] > 0
 
 
 @pytest.mark.parametrize("name", options("dataset"))
@@ -86,7 +86,7 @@ def test_every_measurement_composes_and_gives_tables(name):
         small["networks"] = [2, 3]
     for case in small.get("cases", {}).values():
         case |= {"depth": 3, "width": 16}
-    tables = make(small, "measure")(seed=0, device=CPU)
+    tables = measuring.function_of(config | {"measure": small})(seed=0, device=CPU)
     assert tables
     for table in tables.values():
         assert len(table)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = {"config", "models", "data", "training", "measure", "records"}
+ROOMS = {"config", "models", "tasks", "data", "training", "measure", "records"}
 LEAVES = {"files", "exits"}  # they know nothing of the rooms
 # room -> rooms of resexp that it may import, apart from itself and the leaves
 ALLOWED = {

@@ -71,7 +71,7 @@ def _checked(config: dict) -> torch.device:
             for precision in _precisions(config, device):
                 settings = _settings(case, device, f"precision={precision}")
                 check(settings)
-            if settings["dataset"]["name"] == "imagefolder":
+            if not load_dataset(settings).in_memory:
                 raise ValueError(f"cases: {case!r} streams its data; take a dataset that is held in memory")
         Path(config["tables"]).mkdir(parents=True, exist_ok=True)  # before minutes are spent
     except ValueError as error:  # a ConfigError, too

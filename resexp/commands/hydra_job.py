@@ -20,6 +20,7 @@ from resexp.config.catalog import CONF, command_of, groups, options, swept_by
 from resexp.config.compose import ConfigError, explained, refuse_no_names, resolved
 from resexp.exits import COMPLETION, refuse, refuse_unusable
 from resexp.experiments.runs import folder_of, settled
+from resexp.experiments.stop import Signals
 from resexp.records.run import BusyError
 
 
@@ -70,7 +71,7 @@ def _carried_out(config: DictConfig) -> str:
         command = import_module(f"resexp.experiments.{settings['command']}")
         if single:  # the runs of a sweep have been checked all together
             command.check(settings)
-        status = command.run(settings)
+        status = command.run(settings, Signals())
     except (ConfigError, BusyError) as error:
         if single or isinstance(error, ConfigError):
             refuse(error)

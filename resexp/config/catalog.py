@@ -48,7 +48,9 @@ def typed_targets(config: dict) -> dict[str, str]:
     """
     found = {}
     for section in sorted({*groups(), "parts"} & config.keys()):
-        known = _targets(section, str((config[section] or {}).get("name")))
+        if not isinstance(config[section], dict):  # the name of a case
+            continue
+        known = _targets(section, str(config[section].get("name")))
         for key, target in _paths(config[section], section, config):
             if target not in known:
                 found[key] = target

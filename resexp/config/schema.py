@@ -72,6 +72,8 @@ class Train:
     interval: int = MISSING
     labels: dict[str, Any] = field(default_factory=dict)
     train: Execution = field(default_factory=Execution)
+    task: dict[str, Any] = field(default_factory=dict)
+    tracker: dict[str, Any] = field(default_factory=dict)
     dataset: Dataset = field(default_factory=Dataset)
     norm: dict[str, Any] = field(default_factory=dict)
     block: dict[str, Any] = field(default_factory=dict)

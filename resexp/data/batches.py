@@ -6,11 +6,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from resexp.data.dataset import checksum
+from resexp.data.checksums import checksum
 
 
 class Batches:
-    """An endless row of shuffled epochs, cut into batches of one size.
+    """An endless sequence of shuffled epochs, cut into batches of one size.
 
     A batch may end one epoch and begin the next, so every example is seen equally often.
 
@@ -34,7 +34,8 @@ class Batches:
     ):
         check_batch_size(batch_size, len(targets))
         self.inputs, self.targets, self.batch_size = inputs, targets, batch_size
-        self.prepare, self.generator = prepare, generator
+        self.prepare, self.generator, self.generators = prepare, generator, (generator,)
+        self.examples = len(targets)
         self.order, self.position = self._shuffle(), 0
         self.index = torch.empty(batch_size, dtype=torch.int64, device=targets.device)
 
@@ -44,7 +45,7 @@ class Batches:
         return self.batch()
 
     def advance(self) -> None:
-        """Go to the next batch: write down which examples it holds."""
+        """Go to the next batch: note which examples it holds."""
         end = self.position + self.batch_size
         index = self.order[self.position : end]
         if end > len(self.order):
@@ -55,11 +56,11 @@ class Batches:
         self.index.copy_(index)
 
     def batch(self) -> tuple[Tensor, Tensor]:
-        """The batch that was gone to; the same operations on the same tensors every time."""
+        """The current batch; the same operations on the same tensors every time."""
         return self.prepare(self.inputs[self.index], self.generator), self.targets[self.index]
 
     def state_dict(self) -> dict:
-        """Where the row stands; with it the same batches follow again."""
+        """Sampler state; restoring it continues the same sequence of batches."""
         return {
             "order": self.order,
             "position": self.position,
@@ -73,7 +74,7 @@ class Batches:
         return checksum(self.inputs, self.targets)
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from where `state` was taken.
+        """Continue from where `state` was taken.
 
         Raises:
             ValueError: it was taken on other data, or on the same examples in another order.
@@ -88,7 +89,7 @@ class Batches:
 
 
 class Split:
-    """A whole split in its own order, in large batches; can be gone through again.
+    """A whole split in its own order, in large batches; may be iterated repeatedly.
 
     Args:
         inputs, targets: as for Batches.

@@ -13,7 +13,7 @@ import torch
 from resexp.data.dataset import Dataset
 from resexp.files import atomic, exclusive
 
-FIELDS = tuple(Dataset.__dataclass_fields__)
+FIELDS = ("inputs", "targets", "test_inputs", "test_targets")
 
 
 def cached(root: Path, name: str, files: Iterable[Path], decode: Callable[[], Dataset]) -> Dataset:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from resexp.data.cache import cached
+from resexp.data.checksums import contents_checksum
 from resexp.data.class_folders import files_fingerprint, find
-from resexp.data.dataset import Dataset, check_classes, contents_checksum, existing
+from resexp.data.dataset import Dataset, check_classes, existing
 from resexp.data.fetch import fetch
 
 TRAIN, TEST = 50_000, 10_000

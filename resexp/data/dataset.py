@@ -1,30 +1,93 @@
 """What every dataset is, and what is checked of it."""
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from resexp.data.batches import Batches, Split
+from resexp.data.preprocess import crop_and_flip, normalizer
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """Inputs and targets of two splits, in memory.
+    """Inputs and targets of two splits, in memory; see resexp.data.source.Source.
 
     inputs: (examples, c_in, height, width) uint8 images or (examples, c_in, length) float32
-    sequences; targets: (examples,) int64 class numbers. Likewise the test split.
+    sequences; targets: (examples,) int64 class numbers. Likewise the test split, and what is held out.
     """
 
     inputs: Tensor
     targets: Tensor
     test_inputs: Tensor
     test_targets: Tensor
+    val_inputs: Tensor | None = None
+    val_targets: Tensor | None = None
+
+    in_memory = True
+
+    @property
+    def examples(self) -> int:
+        return len(self.targets)
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        return ("test",) if self.val_targets is None else ("test", "val")
+
+    @cached_property
+    def normalize(self) -> Callable[[Tensor], Tensor]:
+        """What inputs go through, measured over the training examples; see normalizer."""
+        return normalizer(self.inputs)
 
     def to(self, device: torch.device) -> "Dataset":
         """The same on another device."""
-        return Dataset(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        tensors = (getattr(self, field.name) for field in fields(self))
+        return Dataset(*(None if tensor is None else tensor.to(device) for tensor in tensors))
+
+    def holding_out(self, size: int) -> "Dataset":
+        """Take a fixed validation split out of the training examples.
+
+        Args:
+            size: examples to hold out, the same ones whatever the run's seed.
+        Raises:
+            ValueError: size leaves no training example.
+        Source: He et al. 2015, section 4.2, hold out 5,000; which ones, the paper does not say.
+        """
+        if not 0 <= size < self.examples:
+            raise ValueError(f"dataset.val_size must lie in 0..{self.examples - 1}, got {size}")
+        if size == 0:
+            return self
+        order = torch.randperm(self.examples, generator=torch.Generator().manual_seed(0))
+        order = order.to(self.inputs.device)
+        held, kept = order[:size], order[size:].sort().values
+        return replace(
+            self,
+            inputs=self.inputs[kept],
+            targets=self.targets[kept],
+            val_inputs=self.inputs[held],
+            val_targets=self.targets[held],
+        )
+
+    def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> Batches:
+        """Shuffled batches, normalized, then cropped and mirrored; the seed is of a generator's own."""
+
+        def prepare(x: Tensor, generator: torch.Generator) -> Tensor:
+            x = self.normalize(x)
+            if not crop_padding and not flip:
+                return x
+            return crop_and_flip(x, padding=crop_padding, flip=flip, generator=generator)
+
+        generator = torch.Generator(self.inputs.device).manual_seed(seed)
+        return Batches(self.inputs, self.targets, batch_size, prepare, generator)
+
+    def split(self, name: str, batch_size: int) -> Split:
+        """A split, normalized by the training examples."""
+        prefix = "" if name == "train" else f"{name}_"
+        inputs, targets = getattr(self, f"{prefix}inputs"), getattr(self, f"{prefix}targets")
+        return Split(inputs, targets, self.normalize, batch_size)
 
 
 def existing(root: str, default: str = "data") -> Path:
@@ -56,47 +119,3 @@ def check_classes(what: str, targets: Tensor, expected: Sequence[int]) -> None:
     for label, (count, right) in enumerate(zip(counts, expected, strict=False)):
         if count != right:
             raise ValueError(f"{what}: class {label} has {count:,} examples instead of {right:,}")
-
-
-def checksum(*tensors: Tensor) -> str:
-    """Of numbers, their order and their shapes; 32 hexadecimal digits."""
-    found = hashlib.blake2b(digest_size=16)
-    for tensor in tensors:
-        found.update(str(tuple(tensor.shape)).encode())
-        found.update(tensor.cpu().contiguous().numpy())
-    return found.hexdigest()
-
-
-def contents_checksum(inputs: Tensor, targets: Tensor) -> str:
-    """Of a split's examples, whatever their order.
-
-    Args:
-        inputs: uint8.
-        targets: class numbers below 256.
-    """
-    examples = zip(inputs.numpy(), targets.tolist(), strict=True)
-    own = sorted(hashlib.blake2b(x.tobytes() + bytes([y]), digest_size=16).digest() for x, y in examples)
-    return hashlib.sha256(b"".join(own)).hexdigest()
-
-
-def hold_out(dataset: Dataset, size: int) -> tuple[Dataset, Tensor, Tensor]:
-    """Take a fixed validation split out of the training examples.
-
-    Args:
-        size: examples to hold out, the same ones whatever the run's seed.
-    Returns:
-        The dataset without them, their inputs and their targets.
-    Raises:
-        ValueError: size leaves no training example.
-    Source: He et al. 2015, section 4.2, hold out 5,000; which ones, the paper does not say.
-    """
-    count = len(dataset.targets)
-    if not 0 <= size < count:
-        raise ValueError(f"dataset.val_size must lie in 0..{count - 1}, got {size}")
-    if size == 0:
-        return dataset, dataset.inputs[:0], dataset.targets[:0]
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
-    order = order.to(dataset.inputs.device)
-    held, kept = order[:size], order[size:].sort().values
-    rest = replace(dataset, inputs=dataset.inputs[kept], targets=dataset.targets[kept])
-    return rest, dataset.inputs[held], dataset.targets[held]

@@ -1,32 +1,28 @@
 """Large images in folders, read while training: ImageNet, or anything laid out like it."""
 
-import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from resexp.data.batches import check_batch_size, refuse_other_data
 from resexp.data.class_folders import class_folders, files_fingerprint
+from resexp.data.streaming import StreamedBatches, StreamedSplit
 
-# Of ImageNet's training images, as torchvision has them.
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class ImageFolders:
-    """Image files of two splits.
+    """Image files of two splits; see resexp.data.source.Source.
 
     Args:
         train, test: (file, class number) pairs.
         size: side of the square that the network receives, pixels.
         resize: shorter side that test images are scaled to before their centre is cut out.
         workers: processes that read.
+        device: where batches go.
     """
 
     train: tuple[tuple[Path, int], ...]
@@ -34,12 +30,42 @@ class ImageFolders:
     size: int
     resize: int
     workers: int
+    device: torch.device = CPU
+
+    in_memory = False
+    split_names = ("test",)
+
+    @property
+    def examples(self) -> int:
+        return len(self.train)
 
     @cached_property
     def fingerprint(self) -> str:
         """Of both splits' files; see files_fingerprint."""
         files = [file for file, _ in (*self.train, *self.test)]
         return files_fingerprint(Path(os.path.commonpath(files)), files)
+
+    def to(self, device: torch.device) -> "ImageFolders":
+        """The same with its batches on another device."""
+        return replace(self, device=device)
+
+    def holding_out(self, size: int) -> "ImageFolders":
+        """The same: nothing can be held out.
+
+        Raises:
+            ValueError: size is not 0.
+        """
+        if size:
+            raise ValueError("dataset=imagefolder holds nothing out: leave dataset.val_size at 0")
+        return self
+
+    def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> StreamedBatches:
+        """Batches with the standard crops, which are made while reading."""
+        return StreamedBatches(self, batch_size=batch_size, seed=seed)
+
+    def split(self, name: str, batch_size: int) -> StreamedSplit:
+        """A split with its images scaled and their centres cut out."""
+        return StreamedSplit(self, {"train": self.train, "test": self.test}[name], batch_size)
 
 
 def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -> ImageFolders:
@@ -89,140 +115,3 @@ def _splits(base: Path) -> dict[str, dict[str, list[Path]]]:
                 f" {split} is missing"
             )
     return {split: class_folders(base / split) for split in ("train", second)}
-
-
-class StreamedBatches:
-    """Shuffled batches without end, read and augmented by worker processes.
-
-    Standard augmentation: a random part of the image (8 to 100 % of its area, sides 3:4 to 4:3)
-    scaled to the size, mirrored with probability 1/2. What is drawn depends on the seed and on the
-    place in the row alone, so a run goes on with the same batches whatever the workers.
-
-    Args:
-        images: the training split is read.
-        batch_size: examples per batch.
-        seed: of the order and of the augmentation.
-        device: where batches go.
-    Raises:
-        ValueError: batch_size is not in 1..examples.
-    Source: the crops are those of Szegedy et al. 2015, as in fb.resnet.torch and torchvision.
-    Departure from He et al. 2015: they scale the shorter side to 256..480 and add colour.
-    """
-
-    def __init__(self, images: ImageFolders, *, batch_size: int, seed: int, device: torch.device):
-        check_batch_size(batch_size, len(images.train))
-        self.images, self.batch_size, self.seed, self.device = images, batch_size, seed, device
-        self.targets = torch.tensor([label for _, label in images.train])
-        self.generator = torch.Generator(device)  # draws nothing; a captured step asks for one
-        self.position, self.rows = 0, None
-        self.x = torch.zeros(batch_size, 3, images.size, images.size, device=device)
-        self.y = torch.zeros(batch_size, dtype=torch.int64, device=device)
-
-    def advance(self) -> None:
-        """Go to the next batch: copy it to the device."""
-        if self.rows is None:
-            self.rows = iter(
-                DataLoader(
-                    _Augmented(self.images),
-                    batch_sampler=_Order(len(self.images.train), self.batch_size, self.seed, self.position),
-                    num_workers=self.images.workers,
-                    pin_memory=self.device.type == "cuda",
-                )
-            )
-        x, y = next(self.rows)
-        self.x.copy_(x, non_blocking=True)
-        self.y.copy_(y, non_blocking=True)
-        self.position += 1
-
-    def batch(self) -> tuple[Tensor, Tensor]:
-        """The batch that was gone to."""
-        return self.x, self.y
-
-    def state_dict(self) -> dict:
-        """Where the row stands; with it the same batches follow again."""
-        return {"position": self.position, "data": self.images.fingerprint}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Go on from where `state` was taken."""
-        refuse_other_data(state, self.images.fingerprint)
-        self.position, self.rows = state["position"], None
-
-
-class TestImages:
-    """The test split in batches: shorter side scaled, centre cut out. Can be gone through again."""
-
-    __test__ = False  # pytest: this is no test
-
-    def __init__(self, images: ImageFolders, *, batch_size: int, device: torch.device):
-        self.images, self.batch_size, self.device = images, batch_size, device
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        loader = DataLoader(_Centered(self.images), self.batch_size, num_workers=self.images.workers)
-        for x, y in loader:
-            yield x.to(self.device), y.to(self.device)
-
-
-class _Order:
-    """Batches of (example, seed of its augmentation), epoch after epoch, from a given batch on."""
-
-    def __init__(self, count: int, batch_size: int, seed: int, start: int):
-        self.count, self.batch_size, self.seed, self.start = count, batch_size, seed, start
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        place, epoch = self.start * self.batch_size, None
-        while True:
-            batch = []
-            for _ in range(self.batch_size):
-                if place // self.count != epoch:
-                    epoch = place // self.count
-                    generator = torch.Generator().manual_seed(_hash(self.seed, "order", epoch))
-                    order = torch.randperm(self.count, generator=generator).tolist()
-                batch.append((order[place % self.count], _hash(self.seed, "crop", place)))
-                place += 1
-            yield batch
-
-
-class _Augmented(Dataset):
-    def __init__(self, images: ImageFolders):
-        from torchvision import transforms  # takes seconds; nothing else needs it
-
-        self.files = images.train
-        steps = [transforms.RandomResizedCrop(images.size), transforms.RandomHorizontalFlip()]
-        self.transform = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
-
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
-        index, seed = key
-        file, label = self.files[index]
-        with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
-            torch.manual_seed(seed)
-            return self.transform(_opened(file)), label
-
-
-class _Centered(Dataset):
-    def __init__(self, images: ImageFolders):
-        from torchvision import transforms
-
-        self.files = images.test
-        steps = [transforms.Resize(images.resize), transforms.CenterCrop(images.size)]
-        self.transform = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        file, label = self.files[index]
-        return self.transform(_opened(file)), label
-
-
-def _opened(file: Path):
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError) as error:  # SyntaxError: what Pillow raises for a broken PNG
-        raise ValueError(f"{file} is damaged: {error}") from error
-
-
-def _hash(*key: object) -> int:
-    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:7])

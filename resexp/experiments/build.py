@@ -9,7 +9,7 @@ from torch import nn
 from resexp.config.compose import composed, resolved
 from resexp.config.instantiate import make
 from resexp.experiments.checks import refuse_sizes_below_one, refuse_unused_block
-from resexp.experiments.data import batches
+from resexp.experiments.data import batches, splits
 from resexp.experiments.seeds import generator, seed_for
 from resexp.models.stochastic import RandomLayer
 from resexp.training.loop import Trainer
@@ -52,7 +52,6 @@ def trainer(config: dict, device: torch.device) -> Trainer:
 
 def _trainer(config: dict, device: torch.device) -> Trainer:
     execution = config["train"]
-    training, splits = batches(config, device)
     model = build_model(config, device)
     layer_draws = generator(config["seed"], "layers", device)
     for module in model.modules():
@@ -62,10 +61,11 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         model = model.to(memory_format=torch.channels_last)
     return Trainer(
         model,
-        training,
+        make(config["task"], "task"),
+        batches(config, device),
         make(config["optimizer"], "optimizer")(model.parameters()),
         make(config["schedule"], "schedule"),
-        splits=splits,
+        splits=splits(config, device),
         autocast=autocast(config["precision"], device),
         draws=layer_draws,
         channels_last=execution["channels_last"],

@@ -3,25 +3,27 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
+import pandas as pd
 import torch
 
+from resexp.config.compose import composed, resolved
 from resexp.config.instantiate import make
-from resexp.data.dataset import hold_out
-from resexp.data.preprocess import normalizer
-from resexp.experiments import build
+from resexp.experiments import stop
 from resexp.experiments.checks import (
     check_name_and_seed,
     refuse_sizes_below_one,
     refuse_zero_or_less,
     refused_in_a_sentence,
 )
-from resexp.experiments.data import load_dataset
 from resexp.experiments.devices import device_of, threads_of
 from resexp.experiments.recorded import recorded
 from resexp.experiments.runs import folder_of, trained_runs
+from resexp.experiments.trained_run import TrainedRun
 from resexp.records.run import RunFolder
-from resexp.training import checkpoint
+
+KINDS = {"random": "random networks", "trained": "trained runs"}  # that a measurement may be made on
 
 
 def check(config: dict) -> None:
@@ -35,15 +37,13 @@ def check(config: dict) -> None:
         check_name_and_seed(config)
         refuse_zero_or_less({"threads": config["threads"]})
         refuse_sizes_below_one("measure", config["measure"])
-        function = make(config["measure"], "measure").func
-        if config["run"] is not None:
-            if not trained_runs(config):
-                raise ValueError(f"run={config['run']} names no finished run; see `resexp status`")
-            _of_trained(function)
+        if config["run"] is not None and not trained_runs(config):
+            raise ValueError(f"run={config['run']} names no finished run; see `resexp status`")
+        function_of(config)
 
 
-def run(config: dict) -> str:
-    """Carry out the measurement of a resolved and checked config, unless it is done.
+def run(config: dict, signals: stop.Signals) -> str:
+    """Carry out the measurement of a settled and checked config, unless it is done.
 
     Returns:
         Its status: done or failed.
@@ -59,49 +59,60 @@ def run(config: dict) -> str:
         return recorded(folder, config, device, 1, partial(_work, config, folder, device))
 
 
-def share(runs: list[dict], one: Callable[[dict], None]) -> Callable[[], None]:
+def start_workers(
+    runs: list[dict], one: Callable[[dict], None], signals: stop.Signals
+) -> Callable[[], object]:
     """A sweep of measurements has one worker: there is nothing to start or to wait for."""
     return lambda: None
 
 
+def function_of(config: dict) -> Callable[..., dict[str, pd.DataFrame]]:
+    """The measurement that a config describes, with its options.
+
+    A measurement's file names a function for what it can be made on: `random`, called with (seed=, device=),
+    and `trained`, called with a resexp.measure.run.Run.
+
+    Raises:
+        ValueError: it has none for what was asked for, or an option was set that this one does not take.
+    """
+    node = dict(config["measure"])
+    name, functions = node.pop("name"), {kind: node.pop(kind, None) for kind in KINDS}
+    kind = "random" if config["run"] is None else "trained"
+    if functions[kind] is None:
+        there = " and ".join(words for key, words in KINDS.items() if functions[key])
+        way = "name them with run=..." if kind == "random" else "leave out run=..."
+        raise ValueError(f"measure={name} is made on {there} only: {way}")
+    taken = inspect.signature(make(functions[kind], "measure").func).parameters
+    options = {key: value for key, value in node.items() if key in taken}
+    if unused := node.keys() - options.keys():
+        _refuse_changed(name, unused, node, KINDS[kind], options)
+    return make(functions[kind] | options, "measure")
+
+
+def _refuse_changed(name: str, unused: set[str], node: dict, what: str, options: dict[str, Any]) -> None:
+    """Options that a measurement does not take may stand in its file, but nobody may set them."""
+    defaults = resolved(composed("measure", [f"measure={name}"]))["measure"]
+    if changed := sorted(key for key in unused if node[key] != defaults.get(key)):
+        raise ValueError(
+            f"measure={name} on {what} does not take {', '.join(f'measure.{key}' for key in changed)};"
+            f" it takes {', '.join(options) or 'no options'}"
+        )
+
+
 def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, int]:
-    measure = make(config["measure"], "measure")
+    measure = function_of(config)
     if config["run"] is None:
-        tables = measure(seed=config["seed"], device=device)
-        for name, table in tables.items():
+        for name, table in measure(seed=config["seed"], device=device).items():
             folder.write_table(name, table)
         return "done", 1
-    function = _of_trained(measure.func)
-    wanted = inspect.signature(function).parameters
-    options = {key: value for key, value in measure.keywords.items() if key in wanted}
-    found: dict[str, list] = {}
+    found: dict[str, list[pd.DataFrame]] = {}
     for run in trained_runs(config):
-        settings = run.config()
-        networks = before_and_after(run, device)
-        # with the statistics of what it was trained on
-        data = hold_out(load_dataset(settings), settings["dataset"]["val_size"])[0].to(device)
-        prepared = normalizer(data.inputs)(data.test_inputs)
-        for name, table in function(networks, prepared, data.test_targets, **options).items():
-            for position, (key, value) in enumerate(settings["labels"].items()):
+        trained = TrainedRun(run, device)
+        for name, table in measure(trained).items():
+            for position, (key, value) in enumerate(trained.config["labels"].items()):
                 table.insert(position, key, value)
             found.setdefault(name, []).append(table)
         print(f"{folder.name}: {run.name}", flush=True)
     for name, tables in found.items():
         folder.write_table(name, *tables)
     return "done", 1
-
-
-def before_and_after(run: RunFolder, device: torch.device) -> dict[str, torch.nn.Module]:
-    """The networks of a run as it was initialized and as it was trained."""
-    settings = run.config()
-    networks = {stage: build.build_model(settings, device) for stage in ("initial", "trained")}
-    networks["trained"].load_state_dict(checkpoint.load(run.path, device)["model"])
-    return networks
-
-
-def _of_trained(function):
-    """The measurement's counterpart for given networks: `trained` in the same module."""
-    module = inspect.getmodule(function)
-    if not hasattr(module, "trained"):
-        raise ValueError(f"{module.__name__} measures random networks only; leave out run=...")
-    return module.trained

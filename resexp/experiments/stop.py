@@ -15,19 +15,21 @@ def time_is_up(max_minutes: float | None) -> bool:
 
 
 class Signals:
-    """The first SIGINT or SIGTERM is noted in `received`, for all threads; the second acts as usual."""
+    """The first SIGINT or SIGTERM of a command, for all of its threads; the second acts as usual."""
 
-    received: int | None = None
+    def __init__(self):
+        self.received: int | None = None
 
     @contextmanager
     def noted(self) -> Iterator[None]:
+        """Note a signal in `received` instead of dying of it."""
         if threading.current_thread() is not threading.main_thread():
             yield  # signals reach the main thread only, which notes them for this one, too
             return
         before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
 
         def note(number: int, frame) -> None:
-            Signals.received = number
+            self.received = number
             signal.signal(number, before[number])
 
         try:

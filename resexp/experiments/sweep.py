@@ -5,8 +5,8 @@ import importlib
 import signal
 import sys
 import traceback
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -21,6 +21,21 @@ from resexp.exits import nobody_reads, refuse, refuse_unusable
 from resexp.experiments import stop, workers
 from resexp.experiments.runs import folder_of, settled
 from resexp.records.run import FINISHED, BusyError
+
+
+class Command(Protocol):
+    """What a module of this room offers to be run and swept: train, measure."""
+
+    def check(self, config: dict) -> None:
+        """Raise ConfigError for what would stop a run, before anything is computed."""
+
+    def run(self, config: dict, signals: stop.Signals) -> str:
+        """Carry out one run that was checked; its status. Raises BusyError if another process does."""
+
+    def start_workers(
+        self, runs: list[dict], one: Callable[[dict], None], signals: stop.Signals
+    ) -> Callable[[], object]:
+        """Start what shares a sweep's runs with this process; a function that waits for it."""
 
 
 class CheckedSweep(Callback):
@@ -52,7 +67,7 @@ class CheckedSweep(Callback):
             sys.exit(code)
 
     def _start(self, config: DictConfig) -> None:
-        self.command_name = config.command
+        self.command_name, self.signals = config.command, stop.Signals()
         self.max_minutes = config.train.max_minutes if config.command == "train" else None
         runs = self._checked(config)
         self.folders = [folder_of(run) for run in runs]
@@ -71,11 +86,11 @@ class CheckedSweep(Callback):
             if before == "failed" and folder.name not in failed_before:
                 return  # another worker has just tried
             with contextlib.suppress(BusyError):  # another worker's
-                if self.command.run(run) in FINISHED and before not in FINISHED:
+                if self.command.run(run, self.signals) in FINISHED and before not in FINISHED:
                     self._say_how_far()
 
         try:
-            wait = self.command.share(runs, one)
+            wait = self.command.start_workers(runs, one, self.signals)
         except ConfigError as error:
             refuse(error)
         try:
@@ -83,7 +98,7 @@ class CheckedSweep(Callback):
                 one(run)
             wait()
         except BaseException:  # threads shall stop, too, with a checkpoint
-            stop.Signals.received = stop.Signals.received or signal.SIGINT
+            self.signals.received = self.signals.received or signal.SIGINT
             raise
 
     def _say_how_far(self) -> None:
@@ -91,8 +106,8 @@ class CheckedSweep(Callback):
         print(f"{finished} of {len(self.folders)} runs finished", flush=True)
 
     @property
-    def command(self) -> ModuleType:
-        """The command's module: its check, run and share. Imported for what is not finished."""
+    def command(self) -> Command:
+        """Imported for what is not finished."""
         return importlib.import_module(f"resexp.experiments.{self.command_name}")
 
     def _checked(self, config: DictConfig) -> list[dict]:

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from tqdm import tqdm
 
 from resexp.config.compose import ConfigError
+from resexp.config.instantiate import make
 from resexp.experiments import build, stop, workers
-from resexp.experiments.checks import check  # noqa: F401  of the command, as run and share are
+from resexp.experiments.checks import check  # noqa: F401  with run and start_workers, the command
 from resexp.experiments.devices import device_of, threads_of
 from resexp.experiments.recorded import StoppedAtError, recorded
 from resexp.experiments.runs import folder_of
 from resexp.records.run import RunFolder
+from resexp.records.sinks import Console, Recorded, Sink, send
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.memory import keep_freed
@@ -23,8 +24,12 @@ from resexp.training.precision import set_tf32
 from resexp.training.step import own_stream
 
 
-def run(config: dict) -> str:
+def run(config: dict, signals: stop.Signals) -> str:
     """Carry out the run of a resolved and checked config, from its last checkpoint if it has one.
+
+    Args:
+        config: settled.
+        signals: of the command.
 
     Returns:
         Its status: done, diverged, interrupted or failed; missing if there was no time to begin.
@@ -41,7 +46,6 @@ def run(config: dict) -> str:
     if stop.time_is_up(config["train"]["max_minutes"]):
         print(f"{folder.name}: not begun, the time is up", flush=True)
         return folder.state()["status"]
-    signals = stop.Signals()
     with folder.held(), signals.noted():
         status = folder.recorded()["status"]
         if not folder.is_finished:  # by another worker
@@ -53,12 +57,17 @@ def run(config: dict) -> str:
     return status
 
 
-def share(runs: list[dict], one: Callable[[dict], None]) -> Callable[[], None]:
-    """Start the other workers of a sweep; the result waits for them.
+def start_workers(
+    runs: list[dict], one: Callable[[dict], None], signals: stop.Signals
+) -> Callable[[], object]:
+    """Start the other workers of a sweep.
 
     Args:
-        runs: resolved configs of the whole sweep.
+        runs: settled configs of the whole sweep.
         one: carries out the run of a config, unless another worker does.
+        signals: of the command.
+    Returns:
+        A function that waits for them.
     Raises:
         ConfigError: threads that would need two settings of the process at once.
     """
@@ -66,13 +75,12 @@ def share(runs: list[dict], one: Callable[[dict], None]) -> Callable[[], None]:
     if device_of(execution["device"]).type == "cuda":
         if execution["workers"] > 1 and len({run["precision"] == "tf32" for run in runs}) > 1:
             raise ConfigError("tf32 holds for a whole process: sweep it by itself, or with train.workers=1")
-        return partial(_join, workers.start_threads(execution["workers"], one, runs))
+        return partial(_join, workers.start_threads(execution["workers"], one, runs), signals)
     processes = workers.start_processes(execution["workers"])
     return lambda: [process.wait() for process in processes]
 
 
-def _join(threads: list[threading.Thread]) -> None:
-    signals = stop.Signals()
+def _join(threads: list[threading.Thread], signals: stop.Signals) -> None:
     with signals.noted():
         for thread in threads:
             thread.join()
@@ -109,19 +117,13 @@ def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
 
 def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Signals) -> str:
     execution, steps = config["train"], config["schedule"]["steps"]
-    on_terminal = sys.stderr.isatty()
-    bar = tqdm(
-        total=steps,
-        initial=trainer.step,
-        desc=folder.name,
-        disable=not on_terminal,
-        position=workers.worker_index(),
-    )
+    console = Console(folder.name, steps=steps, initial=trainer.step, position=workers.worker_index())
+    sinks: list[Sink] = [Recorded(folder), console, *_trackers(config, folder, trainer.rows)]
     saved_at = time.monotonic()
 
     def after_step() -> bool:
         nonlocal saved_at
-        bar.update()
+        console.step()
         stopping = signals.received or stop.time_is_up(execution["max_minutes"])
         if stopping or time.monotonic() - saved_at >= 60 * execution["checkpoint_minutes"]:
             trainer.wait()  # the host is ahead of a GPU by many steps
@@ -129,23 +131,24 @@ def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Si
             saved_at = time.monotonic()
         return bool(stopping)
 
-    with bar:
+    status = "failed"  # unless it comes to its end
+    try:
         for row in fit(trainer, steps=steps, interval=config["interval"], after_step=after_step):
-            folder.append_row(row)
-            line = _line(row)
-            bar.set_postfix_str(line)
-            if not on_terminal:
-                print(f"{folder.name}  {row['step']}/{steps}  {line}", flush=True)
-    if trainer.step < steps:
-        return "interrupted"
-    checkpoint.save(folder.path, trainer.step, trainer.state_dict())
-    checkpoint.keep(folder.path, 1)  # the trained network
-    return "done"
+            send(sinks, row)
+        status = "interrupted" if trainer.step < steps else "done"
+    except DivergedError:
+        status = "diverged"
+        raise
+    finally:
+        for sink in sinks:
+            sink.close(status)
+    if status == "done":
+        checkpoint.save(folder.path, trainer.step, trainer.state_dict())
+        checkpoint.keep(folder.path, 1)  # the trained network
+    return status
 
 
-def _line(row: dict) -> str:
-    return (
-        f"train {row['train_loss']:.3f} {row['train_error_percent']:.2f}%"
-        f"  test {row['test_loss']:.3f} {row['test_error_percent']:.2f}%"
-        f"  lr {row['learning_rate']:.3g}  {row['examples_per_second']:.0f} examples/s"
-    )
+def _trackers(config: dict, folder: RunFolder, rows: list[dict]) -> list[Sink]:
+    """The tracker that was chosen, if any."""
+    node = config["tracker"]
+    return [make(node, "tracker")(folder, list(rows))] if "_target_" in node else []

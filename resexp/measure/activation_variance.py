@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resexp.measure.run import Run
+
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 OVERFLOW_BATCH = 4  # examples: half precision is emulated on most CPUs
 
@@ -138,23 +140,19 @@ def measure(
     }
 
 
-def trained(models: Mapping[str, nn.Module], x: Tensor, y: Tensor, *, batch: int = 256) -> dict:
-    """The same of given networks, with the gradient of the cross-entropy on test inputs.
+def trained(run: Run, *, batch: int) -> dict[str, pd.DataFrame]:
+    """The same of a trained run, with the gradient of the cross-entropy on test examples.
 
     Args:
-        models: stage (initial, trained) -> network with `stem` and `blocks`.
-        x, y: test inputs as the network receives them, and their classes; the first are taken.
-        batch: how many.
+        run: its networks have a `stem` and `blocks`.
+        batch: test examples, the first ones.
     Returns:
         `variance`: stage, block, variance, gradient_variance, batch_variance.
     """
-
-    def loss(logits: Tensor) -> Tensor:
-        return F.cross_entropy(logits, y[:batch])
-
+    x, y = run.examples("test", batch)
     frames = []
-    for stage, model in models.items():
-        found = variances(model, x[:batch], loss)
+    for stage in ("initial", "trained"):
+        found = variances(run.network(stage), x, lambda logits: F.cross_entropy(logits, y))
         found.insert(0, "stage", stage)
         frames.append(found)
     return {"variance": pd.concat(frames, ignore_index=True)}

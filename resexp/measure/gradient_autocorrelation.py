@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from resexp.measure.random_networks import Setup, chunks, forward, generator_of, mirrored
+from resexp.measure.run import Run
 
 CHUNK = 20  # networks at a time: what one takes of memory does not grow with their number
+STATISTICS = 512  # test examples that batch normalization of a trained network is set by
 
 
 def gradient_autocorrelation(gradients: Tensor, max_lag: int, *, unbiased: bool = False) -> Tensor:
@@ -187,25 +189,15 @@ def _covariance(gradients: Tensor, x: list[float], keys: dict) -> pd.DataFrame:
     )
 
 
-def trained(
-    models: Mapping[str, nn.Module],
-    x: Tensor,
-    y: Tensor,
-    *,
-    inputs: int,
-    max_lag: int,
-    unbiased: bool,
-    pairs: int = 20,
-) -> dict[str, pd.DataFrame]:
-    """The same of given networks, along straight lines between two test examples.
+def trained(run: Run, *, inputs: int, max_lag: int, unbiased: bool, pairs: int) -> dict[str, pd.DataFrame]:
+    """The same of a trained run, along straight lines between two test examples, before and after training.
 
     The output is the logit of the first example's class, its derivative that with respect to the
-    place s on the line, from 0 to 1. Batch normalization keeps the statistics of a batch of test
+    position s on the line, from 0 to 1. Batch normalization keeps the statistics of a batch of test
     examples, for the initial network, too, which has none of its own yet.
 
     Args:
-        models: stage (initial, trained) -> network; batch normalization is changed.
-        x, y: test inputs as the network receives them, and their classes.
+        run: see Run.
         inputs: points on each line.
         max_lag, unbiased: see gradient_autocorrelation.
         pairs: lines; example 2i to example 2i + 1.
@@ -213,9 +205,11 @@ def trained(
         `autocorrelation`: stage, line, lag, delta_s, autocorrelation.
     """
     frames = []
+    x, y = run.examples("test", max(STATISTICS, 2 * pairs))
     places = torch.arange(inputs, device=x.device) / inputs
-    for stage, model in models.items():
-        _settle(model, x[:512])
+    for stage in ("initial", "trained"):
+        model = run.network(stage)
+        _settle(model, x[:STATISTICS])
         slopes = torch.stack(
             [_along(model, x[2 * i], x[2 * i + 1], int(y[2 * i]), places) for i in range(pairs)]
         )

@@ -1,12 +1,12 @@
-"""Loss and error over a whole split."""
+"""Loss and counts over a whole split."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resexp.training.interfaces import Task
 from resexp.training.precision import channels_last_layout
 
 
@@ -14,29 +14,33 @@ from resexp.training.precision import channels_last_layout
 def evaluate(
     model: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
+    task: Task,
     *,
     autocast: AbstractContextManager,
     channels_last: bool,
-) -> tuple[float, float]:
-    """Mean cross-entropy (nats) and error (percent) in evaluation mode, in one view per example.
+) -> dict[str, float]:
+    """Mean loss and the task's columns in evaluation mode, in one view per example.
 
     Args:
         model: is put back into the mode it came in.
         batches: (inputs as the network receives them, targets) on the model's device; the result
             does not depend on their size.
+        task: what is computed of outputs and targets.
         autocast: entered around each forward pass.
         channels_last: memory layout of the batches.
+    Returns:
+        loss, and see Task.columns.
     """
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     loss = torch.zeros((), dtype=torch.float64, device=device)
-    wrong = torch.zeros((), dtype=torch.int64, device=device)
+    tally = torch.zeros(task.tallies, dtype=torch.int64, device=device)
     examples = 0
     for x, y in batches:
         with autocast:
-            logits = model(channels_last_layout(x) if channels_last else x).float()
-        loss += F.cross_entropy(logits, y, reduction="sum")
-        wrong += (logits.argmax(1) != y).sum()
+            output = model(channels_last_layout(x) if channels_last else x)
+        loss += task.loss(output, y, reduction="sum")
+        tally += task.tally(output, y)
         examples += len(y)
     model.train(was_training)
-    return loss.item() / examples, 100 * wrong.item() / examples
+    return {"loss": loss.item() / examples, **task.columns(tally.tolist(), examples)}

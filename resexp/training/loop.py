@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resexp.training.evaluate import evaluate
+from resexp.training.interfaces import Batches, Schedule, Task
 from resexp.training.precision import channels_last_layout
 from resexp.training.step import Captured, Meter
 
@@ -26,9 +26,10 @@ class Trainer:
 
     Args:
         model: on the training device.
-        batches: `advance()`, then `batch()` -> (inputs, targets); see resexp.data.batches.
+        task: the loss, and what is counted beside it.
+        batches: of the training split.
         optimizer: over the model's parameters.
-        schedule: see resexp.training.schedules.
+        schedule: of the learning rate.
         splits: name -> batches of (inputs, targets) to be evaluated for each row.
         autocast: entered around each forward pass.
         draws: what layers draw from while training, if any do.
@@ -41,9 +42,10 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        batches,
+        task: Task,
+        batches: Batches,
         optimizer: torch.optim.Optimizer,
-        schedule,
+        schedule: Schedule,
         *,
         splits: Mapping[str, Iterable[tuple[Tensor, Tensor]]],
         autocast: AbstractContextManager,
@@ -52,17 +54,17 @@ class Trainer:
         compiled: bool = False,
         captured: bool = False,
     ):
-        self.model, self.batches, self.optimizer = model, batches, optimizer
+        self.model, self.task, self.batches, self.optimizer = model, task, batches, optimizer
         self.schedule, self.splits = schedule, splits
         self.autocast, self.channels_last, self.draws = autocast, channels_last, draws
         device = next(model.parameters()).device
         self.forward = torch.compile(model) if compiled else model
-        generators = [batches.generator, *([draws] if draws else [])]
+        generators = [*batches.generators, *([draws] if draws else [])]
         self.launch = Captured(self._on_device, generators) if captured else self._on_device
         # A captured step reads its rate from this tensor; otherwise the optimizer keeps a number.
         self.rate_on_device = torch.zeros((), device=device) if captured else None
         self.step, self.rows, self.learning_rate = 0, [], None
-        self.interval, self.window = Meter(device), Meter(device)
+        self.interval, self.window = (Meter(task.tallies, device) for _ in range(2))
         self.warming_up = schedule.warm_up
         # Steps taken, and the first whose loss was not finite; 0 as long as there was none.
         self.taken, self.first_bad = (torch.zeros((), dtype=torch.int64, device=device) for _ in range(2))
@@ -76,22 +78,24 @@ class Trainer:
         self.launch()
         self.step += 1
         if self.warming_up and self.step % self.schedule.warm_up_window == 0:
-            self.warming_up = not self.schedule.warm_up_ends(self.window.read()[1])
+            _, tally, examples = self.window.read()
+            error = self.task.columns(tally, examples)["error_percent"]
+            self.warming_up = not self.schedule.warm_up_ends(error)
             self.window.reset()
 
     def _on_device(self) -> None:
         """The step from the batch to what is noted of it: the same kernels on the same tensors."""
         x, y = self.batches.batch()
         with self.autocast:
-            logits = self.forward(channels_last_layout(x) if self.channels_last else x)
-        loss = F.cross_entropy(logits.float(), y)
+            output = self.forward(channels_last_layout(x) if self.channels_last else x)
+        loss = self.task.loss(output, y)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        loss, wrong = loss.detach(), (logits.detach().argmax(1) != y).sum()
-        self.interval.add(loss, wrong, len(y))
+        loss, tally = loss.detach(), self.task.tally(output.detach(), y)
+        self.interval.add(loss, tally, len(y))
         if self.schedule.warm_up:
-            self.window.add(loss, wrong, len(y))
+            self.window.add(loss, tally, len(y))
         self.taken += 1
         self.first_bad += (~torch.isfinite(loss) & (self.first_bad == 0)) * self.taken
 
@@ -116,30 +120,28 @@ class Trainer:
         """Let go of the recorded step, which would keep all of this in memory, and it in turn."""
         self.launch = None
 
-    def observed(self) -> dict:
-        """What the interval that ends here has shown; waits for the device.
+    def read_interval(self) -> dict:
+        """The training columns of the interval that ends here; waits for the device.
 
         Raises:
             DivergedError: a loss in the interval was not finite.
         """
         if bad := int(self.first_bad.item()):
             raise DivergedError(bad)
-        loss, error = self.interval.read()
+        loss, tally, examples = self.interval.read()
         return {
             "step": self.step,
-            "epoch": self.step * self.batches.batch_size / len(self.batches.targets),
+            "epoch": self.step * self.batches.batch_size / self.batches.examples,
             "learning_rate": self.learning_rate,
-            "train_loss": loss,
-            "train_error_percent": error,
+            **_named("train", {"loss": loss} | self.task.columns(tally, examples)),
         }
 
-    def evaluated(self) -> dict:
-        """Loss and error of every split as the network is now."""
-        row = {}
+    def evaluate_splits(self) -> dict:
+        """Run every split through the network: its loss, and the task's columns."""
+        settings = {"autocast": self.autocast, "channels_last": self.channels_last}
+        row: dict[str, float] = {}
         for name, batches in self.splits.items():
-            row[f"{name}_loss"], row[f"{name}_error_percent"] = evaluate(
-                self.model, batches, autocast=self.autocast, channels_last=self.channels_last
-            )
+            row |= _named(name, evaluate(self.model, batches, self.task, **settings))
         return row
 
     def state_dict(self) -> dict:
@@ -187,7 +189,7 @@ class Trainer:
         for meter, saved in zip((self.interval, self.window), state["meters"], strict=True):
             for total, value in zip(meter.state(), saved, strict=True):
                 total.copy_(value)
-        self.learning_rate = None  # the optimizer's was replaced: it is to be set again
+        self.learning_rate = None  # load_state_dict overwrote the optimizer's; None forces a refresh
         self.seconds, self.training_seconds = state["seconds"]
         if self.draws:
             self.draws.set_state(state["draws"].cpu())
@@ -216,10 +218,10 @@ def fit(trainer: Trainer, *, steps: int, interval: int, after_step: Callable[[],
         trainer.train_step()
         row = None
         if trainer.step % interval == 0 or trainer.step == steps:
-            row = trainer.observed()
+            row = trainer.read_interval()
         trainer.training_seconds += time.perf_counter() - started
         if row:
-            row |= trainer.evaluated()
+            row |= trainer.evaluate_splits()
             row["examples_per_second"] = trainer.interval.examples.item() / trainer.training_seconds
             trainer.interval.reset()
             trainer.training_seconds = 0.0
@@ -230,3 +232,7 @@ def fit(trainer: Trainer, *, steps: int, interval: int, after_step: Callable[[],
             yield row
         if after_step():
             return
+
+
+def _named(split: str, columns: dict[str, float]) -> dict[str, float]:
+    return {f"{split}_{name}": value for name, value in columns.items()}

@@ -15,22 +15,27 @@ _OF_THREAD = threading.local()
 
 
 class Meter:
-    """Sums of loss and errors, kept on the device: adding never waits for it."""
+    """Sums of the loss and of a task's counts, kept on the device: adding never waits for it.
 
-    def __init__(self, device: torch.device):
+    Args:
+        tallies: how many counts.
+        device: of the sums.
+    """
+
+    def __init__(self, tallies: int, device: torch.device):
         self.loss = torch.zeros((), dtype=torch.float64, device=device)
-        self.wrong = torch.zeros((), dtype=torch.int64, device=device)
+        self.tally = torch.zeros(tallies, dtype=torch.int64, device=device)
         self.examples = torch.zeros((), dtype=torch.int64, device=device)
 
-    def add(self, mean_loss: Tensor, wrong: Tensor, examples: int) -> None:
+    def add(self, mean_loss: Tensor, tally: Tensor, examples: int) -> None:
         self.loss += mean_loss * examples
-        self.wrong += wrong
+        self.tally += tally
         self.examples += examples
 
-    def read(self) -> tuple[float, float]:
-        """Mean loss (nats) and error (percent) of all that was added; waits for the device."""
+    def read(self) -> tuple[float, list[int], int]:
+        """Mean loss, counts and examples of all that was added; waits for the device."""
         examples = self.examples.item()
-        return self.loss.item() / examples, 100 * self.wrong.item() / examples
+        return self.loss.item() / examples, self.tally.tolist(), examples
 
     def reset(self) -> None:
         for total in self.state():
@@ -38,7 +43,7 @@ class Meter:
 
     def state(self) -> tuple[Tensor, Tensor, Tensor]:
         """The sums themselves, to be saved or written to."""
-        return self.loss, self.wrong, self.examples
+        return self.loss, self.tally, self.examples
 
 
 class CaptureError(RuntimeError):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from resexp.data.batches import Batches
-from resexp.data.dataset import Dataset, hold_out
+from resexp.data.dataset import Dataset
 from resexp.data.preprocess import channel_statistics, crop_and_flip, normalizer
 
 
@@ -93,15 +93,27 @@ def test_nothing_to_do_changes_nothing(generator):
 def test_hold_out_is_a_fixed_partition():
     x = torch.arange(50)
     data = Dataset(x, x, x, x)
-    rest, inputs, targets = hold_out(data, 20)
-    assert torch.equal(inputs, targets)
-    assert sorted([*rest.targets.tolist(), *targets.tolist()]) == list(range(50))
-    assert torch.equal(hold_out(data, 20)[1], inputs)
-    assert len(hold_out(data, 0)[1]) == 0
+    rest = data.holding_out(20)
+    assert torch.equal(rest.val_inputs, rest.val_targets)
+    assert sorted([*rest.targets.tolist(), *rest.val_targets.tolist()]) == list(range(50))
+    assert torch.equal(data.holding_out(20).val_inputs, rest.val_inputs)
+    assert data.holding_out(0) is data
+    assert (data.split_names, rest.split_names) == (("test",), ("test", "val"))
+
+
+def test_other_data_or_another_order_is_not_resumed_on():
+    state = rows().state_dict()
+    rows(seed=9).load_state_dict(state)
+    other = rows()
+    other.inputs = other.inputs.flip(0)
+    with pytest.raises(ValueError, match="begun on other data, or on the same in another order"):
+        other.load_state_dict(state)
+    del state["data"]  # as earlier versions wrote it
+    other.load_state_dict(state)
 
 
 @pytest.mark.parametrize("size", [-1, 50])
 def test_hold_out_must_leave_something(size):
     x = torch.arange(50)
     with pytest.raises(ValueError, match=r"dataset.val_size must lie in 0..49"):
-        hold_out(Dataset(x, x, x, x), size)
+        Dataset(x, x, x, x).holding_out(size)

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from resexp.data import cache, cifar
-from resexp.data.dataset import check_classes, contents_checksum, existing
+from resexp.data.checksums import contents_checksum
+from resexp.data.dataset import check_classes, existing
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from PIL import Image
 
 from resexp.bench import run as bench
 from resexp.config.compose import ConfigError, composed, resolved
-from resexp.data.imagefolder import MEAN, STD, StreamedBatches, TestImages, load
+from resexp.data.imagefolder import load
+from resexp.data.streaming import MEAN, STD, StreamedBatches
 from resexp.experiments import build
 from resexp.experiments.checks import check
 
@@ -29,7 +30,7 @@ def images(root, **changes):
 
 
 def batches(root, **changes):
-    return StreamedBatches(images(root), **{"batch_size": 4, "seed": 3, "device": CPU} | changes)
+    return StreamedBatches(images(root), **{"batch_size": 4, "seed": 3} | changes)
 
 
 def taken(row, count):
@@ -61,16 +62,23 @@ def test_the_same_batches_follow_a_saved_state(root):
         assert torch.equal(y, b)
 
 
+def test_other_images_are_not_resumed_on(root):
+    state = batches(root).state_dict()
+    (root / "train" / "cat" / "0.png").rename(root / "train" / "dog" / "9.png")
+    with pytest.raises(ValueError, match="begun on other data"):
+        batches(root).load_state_dict(state)
+
+
 def test_workers_change_nothing(root):
     alone = taken(batches(root), 3)
-    two = StreamedBatches(images(root, workers=2), batch_size=4, seed=3, device=CPU)
+    two = StreamedBatches(images(root, workers=2), batch_size=4, seed=3)
     for (x, y), (a, b) in zip(alone, taken(two, 3), strict=True):
         assert torch.equal(x, a)
         assert torch.equal(y, b)
 
 
 def test_test_images_are_scaled_and_cut_out_of_the_middle(root):
-    found = list(TestImages(images(root), batch_size=3, device=CPU))
+    found = list(images(root).split("test", 3))
     assert [len(y) for _, y in found] == [3, 1]
     assert torch.cat([y for _, y in found]).tolist() == [0, 0, 1, 1]
     with Image.open(root / "val/cat/0.png") as image:  # 50x40: scaled to 25x20
@@ -86,8 +94,8 @@ def test_training_on_folders(root):
     check(config)
     trainer = build.trainer(config, CPU)
     trainer.train_step()
-    assert trainer.observed()["train_loss"] > 0
-    assert 0 <= trainer.evaluated()["test_error_percent"] <= 100
+    assert trainer.read_interval()["train_loss"] > 0
+    assert 0 <= trainer.evaluate_splits()["test_error_percent"] <= 100
     with pytest.raises(ConfigError, match="holds nothing out"):
         check(resolved(composed("train", [*overrides, *sizes, "dataset.val_size=2"])))
 

@@ -54,5 +54,10 @@ def test_models_of_one_depth_share_their_draws():
 def test_a_validation_split_is_evaluated_beside_the_test_split():
     trainer = build.trainer(config("dataset.val_size=500", "schedule.steps=2"), torch.device("cpu"))
     trainer.train_step()
-    assert list(trainer.evaluated()) == ["test_loss", "test_error_percent", "val_loss", "val_error_percent"]
-    assert len(trainer.batches.targets) == 3500
+    assert list(trainer.evaluate_splits()) == [
+        "test_loss",
+        "test_error_percent",
+        "val_loss",
+        "val_error_percent",
+    ]
+    assert trainer.batches.examples == 3500

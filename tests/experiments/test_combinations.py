@@ -112,7 +112,7 @@ def take_a_step(config):
     check(config)
     trainer = build.trainer(config, torch.device("cpu"))
     trainer.train_step()
-    assert trainer.observed()["train_loss"] > 0
+    assert trainer.read_interval()["train_loss"] > 0
     trainer.model.eval()
     assert trainer.model(torch.zeros(2, 1, 40)).shape == (2, 10)
 

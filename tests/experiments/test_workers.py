@@ -6,6 +6,7 @@ import torch
 from resexp.config.compose import ConfigError, composed, resolved
 from resexp.experiments import train, workers
 from resexp.experiments.runs import folder_of
+from resexp.experiments.stop import Signals
 
 TIMES = ("seconds", "examples_per_second")
 
@@ -23,12 +24,12 @@ def rows(folder):
 
 def test_threads_share_a_sweep_and_give_the_same_numbers(tmp_path):
     for config in configs(tmp_path / "alone"):
-        assert train.run(config) == "done"
+        assert train.run(config, Signals()) == "done"
     shared = configs(tmp_path / "shared")
     said = []
 
     def run(config):
-        status = train.run(config)
+        status = train.run(config, Signals())
         said.append((workers.worker_index(), config["seed"], status))
         return status
 
@@ -42,7 +43,7 @@ def test_threads_share_a_sweep_and_give_the_same_numbers(tmp_path):
 def test_a_thread_leaves_a_run_that_another_holds(tmp_path):
     first, *_, last = shared = configs(tmp_path)
     with folder_of(first).held():
-        for thread in workers.start_threads(2, train.run, shared):
+        for thread in workers.start_threads(2, lambda config: train.run(config, Signals()), shared):
             thread.join()
     assert folder_of(first).recorded()["status"] == "missing"
     assert folder_of(last).recorded()["status"] == "done"
@@ -61,4 +62,4 @@ def test_threads_do_not_mix_settings_of_the_process(monkeypatch):
     execution = {"device": "cuda", "workers": 2}
     runs = [{"train": execution, "precision": precision} for precision in ("tf32", "float32")]
     with pytest.raises(ConfigError, match="tf32 holds for a whole process: sweep it by itself"):
-        train.share(runs, print)
+        train.start_workers(runs, print, Signals())

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from helpers import Fixed
 from torch import nn
 
 from resexp.data import samples
@@ -165,7 +166,9 @@ def test_trained_networks_are_measured_with_the_gradient_of_the_loss(generator):
 
     model, x = Small(), torch.randn(20, 6, generator=generator)
     y = torch.arange(20) % 3
-    table = trained({"initial": model}, x, y, batch=10)["variance"]
+    table = trained(Fixed(model, x, y), batch=10)["variance"]
+    assert set(table["stage"]) == {"initial", "trained"}
+    table = table[table["stage"] == "trained"]
     logits = model(x[:10])
     expected = (logits.softmax(1) - nn.functional.one_hot(y[:10], 3)) / 10  # d cross-entropy / d logits
     assert table["gradient_variance"].iloc[-1] == pytest.approx(

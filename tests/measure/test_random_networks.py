@@ -5,10 +5,11 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 import torch
+from helpers import Fixed
 
+from resexp.bench import gradient_speed as speed
 from resexp.measure import gradient_autocorrelation as line
 from resexp.measure import gradient_correlation as pairs
-from resexp.measure import gradient_speed as speed
 from resexp.measure.random_networks import Setup, forward
 
 CPU = torch.device("cpu")
@@ -218,8 +219,8 @@ def test_a_trained_networks_gradient_along_a_line():
 
     x = torch.randn(8, 1, 5, generator=torch.Generator().manual_seed(0))
     y = torch.zeros(8, dtype=torch.int64)
-    table = line.trained({"trained": Quadratic()}, x, y, inputs=16, max_lag=4, unbiased=False, pairs=4)
-    table = table["autocorrelation"]
+    table = line.trained(Fixed(Quadratic(), x, y), inputs=16, max_lag=4, unbiased=False, pairs=4)
+    table = table["autocorrelation"].query("stage == 'trained'")
     assert set(table["line"]) == {0, 1, 2, 3}
     for number, found in table.groupby("line"):
         a, b = x[2 * number].double(), (x[2 * number + 1] - x[2 * number]).double()

@@ -12,6 +12,7 @@ from torch import nn
 from resexp.config.compose import composed, resolved
 from resexp.data.batches import Batches, Split
 from resexp.experiments import build
+from resexp.tasks.classification import Classification
 from resexp.training import checkpoint
 from resexp.training.evaluate import evaluate
 from resexp.training.loop import DivergedError, Trainer, fit
@@ -43,6 +44,7 @@ def make_trainer(seed=0, precision="float32", **changes):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=True)
     return Trainer(
         model,
+        Classification(),
         batches,
         optimizer,
         schedule(**changes),
@@ -166,7 +168,7 @@ def test_evaluation_does_not_depend_on_the_batch_size_and_restores_the_mode():
     whole = trainer.splits["test"]
     options = {"autocast": trainer.autocast, "channels_last": False}
     splits = [Split(whole.inputs, whole.targets, whole.prepare, size) for size in (1, 7, 96)]
-    results = [evaluate(trainer.model, split, **options) for split in splits]
+    results = [evaluate(trainer.model, split, trainer.task, **options) for split in splits]
     for result in results:
         assert result == pytest.approx(results[0], rel=1e-5)
     assert trainer.model.training

@@ -1,0 +1,159 @@
+"""Batches of images that worker processes read from files while a network trains."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from resexp.data.batches import check_batch_size, refuse_other_data
+
+# Of ImageNet's training images, as torchvision has them.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class StreamedBatches:
+    """Shuffled batches without end, read and augmented by worker processes.
+
+    Standard augmentation: a random part of the image (8 to 100 % of its area, sides 3:4 to 4:3)
+    scaled to the size, mirrored with probability 1/2. What is drawn depends on the seed and on the
+    position in the sequence alone, so a resumed run gets the same batches however many the workers.
+
+    Args:
+        images: an ImageFolders, whose training split is read.
+        batch_size: examples per batch.
+        seed: of the order and of the augmentation.
+    Raises:
+        ValueError: batch_size is not in 1..examples.
+    Source: the crops are those of Szegedy et al. 2015, as in fb.resnet.torch and torchvision.
+    Departure from He et al. 2015: they scale the shorter side to 256..480 and add colour.
+    """
+
+    generators = ()  # of the device: what is drawn is drawn while reading
+
+    def __init__(self, images, *, batch_size: int, seed: int):
+        check_batch_size(batch_size, images.examples)
+        self.images, self.batch_size, self.seed = images, batch_size, seed
+        self.examples = images.examples
+        self.position, self.reader = 0, None
+        self.x = torch.zeros(batch_size, 3, images.size, images.size, device=images.device)
+        self.y = torch.zeros(batch_size, dtype=torch.int64, device=images.device)
+
+    def advance(self) -> None:
+        """Go to the next batch: copy it to the device."""
+        if self.reader is None:
+            self.reader = iter(
+                DataLoader(
+                    _Augmented(self.images),
+                    batch_sampler=_Order(len(self.images.train), self.batch_size, self.seed, self.position),
+                    num_workers=self.images.workers,
+                    pin_memory=self.images.device.type == "cuda",
+                )
+            )
+        x, y = next(self.reader)
+        self.x.copy_(x, non_blocking=True)
+        self.y.copy_(y, non_blocking=True)
+        self.position += 1
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        """The current batch."""
+        return self.x, self.y
+
+    def state_dict(self) -> dict:
+        """Sampler state; restoring it continues the same sequence of batches."""
+        return {"position": self.position, "data": self.images.fingerprint}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Continue from where `state` was taken.
+
+        Raises:
+            ValueError: it was taken on other data.
+        """
+        refuse_other_data(state, self.images.fingerprint)
+        self.position, self.reader = state["position"], None
+
+
+class StreamedSplit:
+    """A split in batches: shorter side scaled, centre cut out; may be iterated repeatedly.
+
+    Args:
+        images: an ImageFolders.
+        files: (file, class number) pairs of the split.
+        batch_size: examples at a time.
+    """
+
+    def __init__(self, images, files: Sequence[tuple[Path, int]], batch_size: int):
+        self.images, self.files, self.batch_size = images, files, batch_size
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        centered = _Centered(self.images, self.files)
+        for x, y in DataLoader(centered, self.batch_size, num_workers=self.images.workers):
+            yield x.to(self.images.device), y.to(self.images.device)
+
+
+class _Order:
+    """Batches of (example, seed of its augmentation), epoch after epoch, from a given batch on."""
+
+    def __init__(self, count: int, batch_size: int, seed: int, start: int):
+        self.count, self.batch_size, self.seed, self.start = count, batch_size, seed, start
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        place, epoch = self.start * self.batch_size, None
+        while True:
+            batch = []
+            for _ in range(self.batch_size):
+                if place // self.count != epoch:
+                    epoch = place // self.count
+                    generator = torch.Generator().manual_seed(_hash(self.seed, "order", epoch))
+                    order = torch.randperm(self.count, generator=generator).tolist()
+                batch.append((order[place % self.count], _hash(self.seed, "crop", place)))
+                place += 1
+            yield batch
+
+
+class _Augmented(Dataset):
+    def __init__(self, images):
+        from torchvision import transforms  # takes seconds; nothing else needs it
+
+        self.files = images.train
+        steps = [transforms.RandomResizedCrop(images.size), transforms.RandomHorizontalFlip()]
+        self.transform = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+        index, seed = key
+        file, label = self.files[index]
+        with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
+            torch.manual_seed(seed)
+            return self.transform(_opened(file)), label
+
+
+class _Centered(Dataset):
+    def __init__(self, images, files: Sequence[tuple[Path, int]]):
+        from torchvision import transforms
+
+        self.files = files
+        steps = [transforms.Resize(images.resize), transforms.CenterCrop(images.size)]
+        self.transform = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        file, label = self.files[index]
+        return self.transform(_opened(file)), label
+
+
+def _opened(file: Path):
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            return image.convert("RGB")
+    except (OSError, SyntaxError) as error:  # SyntaxError: what Pillow raises for a broken PNG
+        raise ValueError(f"{file} is damaged: {error}") from error
+
+
+def _hash(*key: object) -> int:
+    return int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:7])
