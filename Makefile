@@ -26,7 +26,7 @@ setup: .venv/ready ## make .venv and install into it
 
 reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: train, measure (or go on with it), collect, draw
 	$(MAKE) --no-print-directory figures
-	@echo "figures: results/figures; tables: results/tables; what they show: results/README.md"
+	@echo "figures: results/figures; tables: results/tables; what they show: results/FINDINGS.md"
 
 # The commands skip what is done by themselves; the stamp saves even asking, while no source is newer.
 results/runs/depth_sweep/.collected: $(SOURCES) | .venv/ready

@@ -61,7 +61,7 @@ def main() -> None:
             "estimator": "mean over the line subtracted; products at lag k summed over the 256 - k pairs, "
             "over the sum at lag 0 (the biased one, which leans to 0 by up to 6 % at lag 15)",
             "departures_from_the_paper": [
-                "our curves for 2 and 4 layers fall otherwise than the book's, see results/README.md",
+                "our curves for 2 and 4 layers differ from the book's, see results/FINDINGS.md",
                 "the derivative holds the means over the inputs fixed",
                 "looks-linear networks are measured but not drawn: their gradient is constant",
             ],

@@ -94,8 +94,3 @@ def test_the_commands_of_resexp_run_in_order(tmp_path):
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert done.stdout.count("# exit 0\n") == len(commands)
-
-
-def test_every_link_leads_somewhere():
-    for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
-        assert (ROOT / link).exists(), link

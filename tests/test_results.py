@@ -1,8 +1,11 @@
 """What the committed tables must show, and that the pages that quote them are whole."""
 
 import re
+import subprocess
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pytest
@@ -117,23 +120,177 @@ def test_bfloat16_changes_errors_no_more_than_seeds_do(depth):
     assert abs(error["mean"].diff().iloc[1]) < 2 * (error["sem"] ** 2).sum() ** 0.5
 
 
-def test_the_readme_quotes_the_measured_ratios():
-    found = table("bench_cpu").set_index(["model", "depth", "dataset", "variant", "precision"])[
-        "ratio_to_usual"
-    ]
-    ways = [("ours", "float32"), ("ours", "bfloat16"), ("ours, compiled", "bfloat16")]
-    ways.append(("ours, side by side", "bfloat16"))
-    lines = [re.split(r" *\| *", line) for line in (RESULTS.parent / "README.md").read_text().splitlines()]
-    quoted = {cells[1]: cells[2:-1] for cells in lines if len(cells) == 7}
-    for network, depth in [("resnet", 20), ("resnet", 56), ("resnet", 110), ("plain", 56)]:
-        name = f"{'ResNet' if network == 'resnet' else 'plain'}-{depth}"
-        assert quoted[name] == [f"{found[network, depth, 'fake', *way]:.1f}" for way in ways]
-    for depth in (20, 56):
-        right = [f"{found['resnet', depth, 'mnist1d', *way]:.1f}" for way in ways]
-        assert quoted[f"ResNet-{depth}, MNIST-1D"] == right
+WAYS = [("ours", "float32"), ("ours", "bfloat16"), ("ours, compiled", "bfloat16")]
+WAYS.append(("ours, side by side", "bfloat16"))
+NETWORKS = {f"{name}-{depth}": (name.lower(), depth, "fake")
+            for name, depth in [("ResNet", 20), ("ResNet", 56), ("ResNet", 110), ("plain", 56)]}  # fmt: skip
+NETWORKS |= {f"ResNet-{depth}, MNIST-1D": ("resnet", depth, "mnist1d") for depth in (20, 56)}
 
 
-@pytest.mark.parametrize("page", ["README.md", "results/README.md", "results/reference/README.md"])
+@pytest.mark.parametrize(
+    ("page", "column", "ways", "digits"),
+    [
+        ("README.md", "ratio_to_usual", WAYS, ".1f"),
+        ("results/SPEED.md", "ms_per_step", [("usual", "float32"), *WAYS], ".4g"),
+    ],
+)
+def test_the_pages_quote_the_measured_speed(page, column, ways, digits):
+    found = table("bench_cpu").set_index(["model", "depth", "dataset", "variant", "precision"])[column]
+    lines = [re.split(r" *\| *", line) for line in (RESULTS.parent / page).read_text().splitlines()]
+    # the first table of that width
+    quoted = {cells[1]: cells[2:-1] for cells in reversed(lines) if len(cells) == len(ways) + 3}
+    for name, network in NETWORKS.items():
+        assert quoted[name] == [f"{found[*network, *way]:{digits}}" for way in ways]
+
+
+class Row(NamedTuple):
+    """Of a table in FINDINGS.md."""
+
+    table: str
+    quantities: list[tuple[str, dict]]  # column and settings of each number of `ours`
+    seeds: int
+    setting: str
+    ours: str
+    published: str
+    verdict: str
+
+
+def findings():
+    """The rows of all tables in FINDINGS.md, each with what its section and its heading say.
+
+    `key=value` in the heading or the first cell chooses rows, other words in code are columns; a number
+    inherits from the one before it. "n = 3" above a table is how many runs or networks stand behind a number.
+    """
+    name, seeds, quantities, rows = "", 0, [], []
+    for line in (RESULTS / "FINDINGS.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            name = found[1] if (found := re.search(r"\(tables/(\w+)\.csv\)", line)) else name
+            seeds = int(found[1]) if (found := re.search(r"\bn = (\d+)", line)) else seeds
+        elif cells[0] == "setting":
+            quantities, column, where = [], "", {}
+            for part in cells[1].split(" / "):
+                for word in re.findall(r"`(.+?)`", part):
+                    if "=" in word:
+                        where = where | dict([word.split("=")])
+                    else:
+                        column = word
+                quantities.append((column, where))
+        elif not cells[0].startswith("---"):
+            rows.append(Row(name, quantities, seeds, *cells))
+    return rows
+
+
+@cache
+def measured(name):
+    """A table with the quantities that FINDINGS.md derives; of trained networks the final errors."""
+    found = table(name)
+    if "test_error_percent" in found:
+        runs = final(found, list(found.columns[: found.columns.get_loc("step")]))
+        return runs[~runs["diverged"]]
+    if "covariance" in found:
+        found["correlation"] = found["covariance"] / found["variance"]
+    if "block" in found:
+        variances = ["variance", "batch_variance", "gradient_variance"]
+        found = found.sort_values("block")
+        networks = found.groupby([key for key in found.columns if key not in ("block", *variances)])
+        for column in variances[:2]:
+            found[f"{column}_growth"] = found[column] / networks[column].transform("first")
+        found["gradient_growth"] = found[variances[2]] / networks[variances[2]].transform("last")
+    return found
+
+
+def values(name, column, where):
+    """One number per run or network."""
+    found = measured(name)
+    for key, value in where.items():
+        key = key if key in found else key.rpartition(".")[2]  # model.depth is the column depth
+        found = found[found[key] == (value if found[key].dtype.kind not in "if" else float(value))]
+    several = "line" in found  # lines through one network
+    return (found.groupby("seed")[column].mean() if several else found[column]).dropna()
+
+
+def settings(cell):
+    found = dict(word.split("=") for quoted in re.findall(r"`(.+?)`", cell) for word in quoted.split())
+    if network := re.match(r"(plain|ResNet)-(\d+)", cell):
+        found |= {"model": network[1].lower(), "depth": network[2]}
+    return found
+
+
+def rounded_as(number, text):
+    """Whether a number, rounded to the digits of a text, is what the text says."""
+    mantissa, exponent, _ = (text := text.replace(",", "")).partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    return float(f"{number:.{decimals}{exponent or 'f'}}") == float(text)
+
+
+def test_the_findings_quote_the_tables():
+    """Those in git: a reader who reproduces a table gets a few other digits, and that is no failure."""
+    differ = ["git", "diff", "--name-only", "HEAD", "--", str(RESULTS / "tables")]
+    done = subprocess.run(differ, cwd=RESULTS, capture_output=True, text=True)
+    reproduced = {Path(name).stem for name in done.stdout.split()}
+    wrong = []
+    for row in findings():
+        if row.table in reproduced:
+            continue
+        quoted = row.ours.split(" / ")
+        assert len(quoted) == len(row.quantities), row
+        for text, (column, where) in zip(quoted, row.quantities, strict=True):
+            mean, spread, n = re.fullmatch(r"([^ ]+)(?: \+- ([^ ]+))?(?: \(n = (\d+)\))?", text).groups()
+            found = values(row.table, column, where | settings(row.setting))
+            right = len(found) == int(n or row.seeds) and rounded_as(found.mean(), mean)
+            right &= rounded_as(found.std(), spread) if spread else len(found) == 1
+            if not right:
+                wrong.append(f"{row.setting}: {text}; {len(found)}: {found.mean()} +- {found.std()}")
+    assert not wrong
+
+
+def test_the_findings_quote_the_published_numbers():
+    found = pd.read_csv(RESULTS / "reference" / "comparisons.csv", dtype=str)
+    published = found.set_index(["experiment", "option"])["value"].to_dict()
+    found = pd.read_csv(RESULTS / "reference" / "he2015_cifar10.csv", dtype=str)
+    found = found[found["quantity"] == "test error %"].set_index(["model", "depth"])["value"]
+    published |= {("depth_sweep_cifar10_short", *network): value for network, value in found.items()}
+    checked = 0
+    for row in findings():
+        key = row.table, *settings(row.setting).values()
+        if key in published:
+            assert row.published == published[key]
+            checked += 1
+    assert checked == 11 + 5 + 4  # shortcuts, orders of operations, residual networks
+
+
+def test_every_training_table_has_its_verdicts():
+    rows = findings()
+    assert {row.verdict for row in rows} <= {"holds", "holds in part", "does not hold", "not settled", "-"}
+    trained = {
+        path.stem for path in (RESULTS / "tables").glob("*.csv") if "test_error_percent" in table(path.stem)
+    }
+    assert trained <= {row.table for row in rows}
+
+
+PAGES = [
+    "README.md",
+    "results/README.md",
+    "results/FINDINGS.md",
+    "results/SPEED.md",
+    "results/reference/README.md",
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page):
+    path = RESULTS.parent / page
+    for link, _, heading in re.findall(r"\]\((?!http)([^)#]*)(#([^)]*))?\)", path.read_text()):
+        target = path.parent / link if link else path
+        assert target.exists(), link
+        if heading:
+            titles = re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+            assert heading in anchors
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_no_placeholder_is_left(page):
     text = (RESULTS.parent / page).read_text()
     assert not re.findall(r"[A-Z]+_(?:TABLE|PARAGRAPH)", text)
