@@ -1,18 +1,11 @@
 # `make reproduce` and `make test` set everything up by themselves; `make help` lists the rest.
 PYTHON ?= python3
 BIN ?= .venv/bin
-SCRIPTS := $(wildcard scripts/plot_*.py)
-# Only figures for which there is a table: the comparisons' tables come from sweeps that not all have run.
-TABLE := results/tables/[a-z0-9_]+\.csv
-DRAWN := $(foreach s,$(SCRIPTS),$(if $(wildcard $(shell grep -ohE '$(TABLE)' $(s))),$(s)))
-FIGURES := $(DRAWN:scripts/plot_%.py=results/figures/%.pdf)
-
 REPRODUCED := depth_sweep shattered_gradients variance_growth trained_networks
 SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lint test slow reproduce figures wheel
-.SECONDEXPANSION:
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,13 +34,8 @@ results/runs/%/.collected: $(SOURCES) | .venv/ready
 
 results/runs/trained_networks/.collected: results/runs/depth_sweep/.collected
 
-figures: $(FIGURES) ## redraw what is stale from results/tables/
-
-# A figure depends on its script, what scripts share, and the tables that its script names.
-results/figures/%.pdf: scripts/plot_%.py $(wildcard resexp/plots/*.py) \
-  $$(wildcard $$(shell grep -ohE 'results/(tables|reference)/[a-z0-9_]+\.csv' scripts/plot_$$*.py)) \
-  $$(wildcard results/tables/*.json) results/reference/comparisons.csv
-	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) $<
+figures: ## redraw what is stale from results/tables/; ALL=1: everything that has a table
+	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m resexp.plots.figures $(if $(ALL),--all)
 
 test: setup ## the default tests, on the CPU
 	$(BIN)/pytest -n auto --maxprocesses 4

@@ -1,10 +1,6 @@
-"""Orders of normalization, activation and addition: He et al. 2016, table 2.
+"""Orders of normalization, activation and addition: He et al. 2016, table 2."""
 
-Reads results/tables/activation_orders.csv, results/tables/activation_orders_cifar10.csv and
-results/reference/comparisons.csv.
-"""
-
-from resexp.plots import compare
+from resexp.plots import compare, figures
 
 LABELS = {
     "post_activation": "original",
@@ -13,12 +9,15 @@ LABELS = {
     "relu_only_preactivation": "ReLU-only pre-activation",
     "full_preactivation": "full pre-activation",
 }
+FIGURE = compare.Points(
+    experiment="activation_orders",
+    key="block",
+    labels=LABELS,
+    after="He et al. 2016 (arXiv:1603.05027), table 2: 110 layers, CIFAR-10, median of five runs",
+    departures=["MNIST-1D, 56 layers, width 8, 480 steps: a protocol of our own"],
+)
+TABLES, REFERENCE = FIGURE.tables, compare.REFERENCE
+draw, facts = FIGURE.draw, FIGURE.facts
 
 if __name__ == "__main__":
-    compare.draw_points(
-        "activation_orders",
-        "block",
-        LABELS,
-        after="He et al. 2016 (arXiv:1603.05027), table 2: 110 layers, CIFAR-10, median of five runs",
-        departures=["MNIST-1D, 56 layers, width 8, 480 steps: a protocol of our own"],
-    )
+    figures.main(__file__)

@@ -1,9 +1,6 @@
-"""Activations in pre-activation networks.
+"""Activations in pre-activation networks."""
 
-Reads results/tables/activations.csv and results/tables/activations_cifar10.csv.
-"""
-
-from resexp.plots import compare
+from resexp.plots import compare, figures
 
 LABELS = {
     "relu": "ReLU",
@@ -14,15 +11,18 @@ LABELS = {
     "gelu": "GELU",
     "silu": "SiLU",
 }
+FIGURE = compare.Points(
+    experiment="activations",
+    key="activation",
+    labels=LABELS,
+    after="no single paper: the same network, depth and protocol with each activation",
+    departures=[
+        "MNIST-1D, 20 layers, width 8, 480 steps: a protocol of our own",
+        "crelu doubles the channels, and with them the parameters of each convolution behind it",
+    ],
+)
+TABLES, REFERENCE = FIGURE.tables, compare.REFERENCE
+draw, facts = FIGURE.draw, FIGURE.facts
 
 if __name__ == "__main__":
-    compare.draw_points(
-        "activations",
-        "activation",
-        LABELS,
-        after="no single paper: the same network, depth and protocol with each activation",
-        departures=[
-            "MNIST-1D, 20 layers, width 8, 480 steps: a protocol of our own",
-            "crelu doubles the channels, and with them the parameters of each convolution behind it",
-        ],
-    )
+    figures.main(__file__)

@@ -3,35 +3,33 @@
 One row per dataset: test and training error against step, final error against depth.
 """
 
-import json
-import sys
-
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from resexp.plots import style
-from resexp.plots.save import folders, save
+from resexp.plots import figures, style
+from resexp.plots.tables import Tables
 
-COLUMNS = ["dataset", "model", "depth", "seed", "step", "test_error_percent", "train_error_percent"]
-# The first table there is of each group is drawn: the published protocol before the scaled one.
-TABLES = [
-    ["results/tables/depth_sweep.csv"],
-    ["results/tables/depth_sweep_cifar10.csv", "results/tables/depth_sweep_cifar10_short.csv"],
-]
-REFERENCES = ["results/reference/udl_fig11_2_depth_degradation.csv", "results/reference/he2015_cifar10.csv"]
+# The published protocol before the scaled one.
+TABLES = (("depth_sweep",), ("depth_sweep_cifar10", "depth_sweep_cifar10_short"))
+REFERENCE = ("udl_fig11_2_depth_degradation", "he2015_cifar10")
 PUBLISHED_STEPS = 64_000
 PANELS = {"test": "test_error_percent", "train": "train_error_percent"}
 TITLES = {"test": "Test error", "train": "Training error (running mean)"}
 
 
-def draw(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.DataFrame) -> Figure:
+def draw(tables: Tables) -> Figure:
+    """A row of three panels per table: one dataset and one schedule each."""
+    curves, numbers = (tables.reference(name) for name in REFERENCE)
+    return draw_rows([tables[name] for name in tables.names], curves, numbers)
+
+
+def draw_rows(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.DataFrame) -> Figure:
     """A row of three panels per table.
 
     Args:
-        tables: with COLUMNS, one dataset and one schedule each.
+        tables: of runs.
         curves: UDL figure 11.2: panel, depth, step, error_percent.
         numbers: published errors: model, depth, quantity, value.
     """
@@ -49,7 +47,7 @@ def draw(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.DataFrame
         axes.set_title(f"({letter}) {axes.get_title()}")
     networks = {pair for table in tables for pair in zip(table["model"], table["depth"], strict=True)}
     keys = [
-        Line2D([], [], **style.line(model, depth), label=f"{style.LABELS[model]}-{depth}")
+        Line2D([], [], **style.line(model, depth), label=f"{style.label(model)}-{depth}")
         for model, depth in sorted(networks)
     ]
     steps = [table["step"].max() for table in tables if set(table["dataset"]) == {"cifar10"}]
@@ -81,7 +79,7 @@ def draw_curves(axes: Axes, table: pd.DataFrame, panel: str, published: pd.DataF
         axes.plot(error.index, error["mean"], **look)
         axes.fill_between(error.index, error["min"], error["max"], color=look["color"], alpha=0.15, lw=0)
     axes.set(xlabel="Training step", ylabel="Error (%)", xlim=(0, steps))
-    axes.set_title(f"{TITLES[panel]}, {style.DATASETS[table['dataset'].iloc[0]]}")
+    axes.set_title(f"{TITLES[panel]}, {style.dataset(table['dataset'].iloc[0])}")
 
 
 def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> None:
@@ -95,12 +93,12 @@ def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> Non
                 error.index,
                 error["mean"],
                 error["std"].fillna(0),
-                color=style.COLORS[model],
-                marker=style.MARKERS[model],
-                markerfacecolor=style.COLORS[model] if panel == "test" else "white",
-                linestyle=style.LINES[model] if panel == "test" else ":",
+                color=style.color(model),
+                marker=style.marker(model),
+                markerfacecolor=style.color(model) if panel == "test" else "white",
+                linestyle=style.dash(model) if panel == "test" else ":",
                 capsize=2,
-                label=f"{style.LABELS[model]}, {'test' if panel == 'test' else 'training'}",
+                label=f"{style.label(model)}, {'test' if panel == 'test' else 'training'}",
             )
     for row in table[table["test_error_percent"].isna()].itertuples():
         said = f"{row.model}-{row.depth} seed {row.seed} diverged"
@@ -114,14 +112,23 @@ def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> Non
             label=label,
         )  # fmt: skip
     axes.set(xlabel="Depth (weight layers)", ylabel="Final error (%)")
-    axes.set_title(f"Error after {steps:,} steps, {style.DATASETS[table['dataset'].iloc[0]]}")
+    axes.set_title(f"Error after {steps:,} steps, {style.dataset(table['dataset'].iloc[0])}")
     axes.set_xticks(sorted({*table["depth"], *marks["depth"]}))
     axes.legend(loc="upper right" if len(marks) else "upper left", fontsize=7)
 
 
-def facts(path, table: pd.DataFrame) -> dict:
+def facts(tables: Tables) -> dict:
+    """What the caption must say."""
+    return {
+        "figure": "plain and residual networks of several depths",
+        "after": "UDL figure 11.2; He et al. 2015 (arXiv:1512.03385), figure 6 and table 6",
+        "lines": "mean over seeds; bands: smallest to largest; bars: standard deviation",
+        "rows": [described(name, tables[name], tables.record(name)) for name in tables.names],
+    }
+
+
+def described(name: str, table: pd.DataFrame, provenance: dict) -> dict:
     """What the caption must say of one table."""
-    provenance = json.loads(path.with_suffix(".json").read_text())
     protocol, dataset = provenance["protocol"], table["dataset"].iloc[0]
     sessions = [session for run in provenance["runs"] for session in run["sessions"]]
     steps, precision = protocol["schedule.steps"], protocol["precision"]
@@ -134,9 +141,9 @@ def facts(path, table: pd.DataFrame) -> dict:
             departures.append(f"{precision} arithmetic instead of float32")
         departures.append("inputs are divided by the channels' standard deviation")
     else:
-        departures.append(f"{style.DATASETS[dataset]} instead of CIFAR-10, with a protocol of our own")
+        departures.append(f"{style.dataset(dataset)} instead of CIFAR-10, with a protocol of our own")
     return {
-        "table": path.name,
+        "table": f"{name}.csv",
         "dataset": dataset,
         "training_steps": steps,
         "batch_size": protocol["batch_size"],
@@ -165,34 +172,5 @@ def _seeds(table: pd.DataFrame) -> list[int] | dict[str, list[int]]:
     return found if any(seeds != first for seeds in others) else first
 
 
-def main() -> None:
-    """Read the tables that there are, and say which are not."""
-    where = folders()
-    tables, described = [], []
-    for group in TABLES:
-        names = [name.rpartition("/")[2] for name in group]
-        there = [where.tables / name for name in names if (where.tables / name).exists()]
-        if not there:
-            print(f"no {' or '.join(names)} in {where.tables}: that row is left out")
-            continue
-        tables.append(pd.read_csv(there[0], usecols=COLUMNS))
-        described.append(facts(there[0], tables[-1]))
-    if not tables:
-        sys.exit("nothing to draw: make a table with `resexp train -m experiment=depth_sweep` and collect")
-    curves, numbers = (pd.read_csv(where.reference / name.rpartition("/")[2]) for name in REFERENCES)
-    with mpl.rc_context(style.SETTINGS):
-        save(
-            draw(tables, curves, numbers),
-            where.figures,
-            "depth_curves",
-            {
-                "figure": "plain and residual networks of several depths",
-                "after": "UDL figure 11.2; He et al. 2015 (arXiv:1512.03385), figure 6 and table 6",
-                "lines": "mean over seeds; bands: smallest to largest; bars: standard deviation",
-                "rows": described,
-            },
-        )
-
-
 if __name__ == "__main__":
-    main()
+    figures.main(__file__)

@@ -1,15 +1,12 @@
 """Autocorrelation of the gradient: UDL figure 11.3c; Balduzzi et al. 2017, figure 2."""
 
-import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
 
-from resexp.plots import style
-from resexp.plots.save import folders, made_with, read, save
+from resexp.plots import figures, style
+from resexp.plots.tables import Tables
 
-TABLE = "results/tables/shattered_gradients_autocorrelation.csv"
-REFERENCE = "results/reference/udl_fig11_3_shattered_gradients.csv"
-COLUMNS = ["setup", "depth", "seed", "lag", "delta_x", "autocorrelation"]
+TABLES = ("shattered_gradients_autocorrelation",)
+REFERENCE = ("udl_fig11_3_shattered_gradients",)
 BOOK_DEPTHS = {2: "#E69F00", 4: "#D55E00", 24: "#661100"}
 DEEP = [
     ("balduzzi", 50), ("residual", 50), ("residual_batch", 50), ("residual_batch_small", 50),
@@ -17,8 +14,9 @@ DEEP = [
 ]  # fmt: skip
 
 
-def draw(table: pd.DataFrame, book: pd.DataFrame) -> Figure:
+def draw(tables: Tables) -> Figure:
     """(a) feed-forward networks of the book's depths against delta x; (b) 50 layers against lag."""
+    table, book = tables[TABLES[0]], tables.reference(REFERENCE[0])
     figure = Figure(figsize=(style.PAGE, 4.0), layout="constrained")
     left, right = figure.subplots(1, 2)
     for depth, color in BOOK_DEPTHS.items():
@@ -47,28 +45,25 @@ def draw(table: pd.DataFrame, book: pd.DataFrame) -> Figure:
     return figure
 
 
-def main() -> None:
-    where = folders()
-    table, book = read(where.tables, TABLE), read(where.reference, REFERENCE)
-    networks = int(table["seed"].nunique())
-    with mpl.rc_context(style.SETTINGS):
-        facts = {
-            "figure": "autocorrelation of dy/dx at initialization, mean and standard deviation over networks",
-            "after": "UDL figure 11.3c; Balduzzi et al. 2017 (arXiv:1702.08591), figure 2",
-            "networks": f"{networks} per curve, 200 units, 256 inputs on [-2, 2), weights N(0, 2/D), every "
-            "unit centered over the inputs (batch normalization in the residual ones)",
-            "lines": "mean over networks; bars and bands: their standard deviation",
-            "estimator": "mean over the line subtracted; products at lag k summed over the 256 - k pairs, "
-            "over the sum at lag 0 (the biased one, which leans to 0 by up to 6 % at lag 15)",
-            "departures_from_the_paper": [
-                "our curves for 2 and 4 layers differ from the book's, see results/FINDINGS.md",
-                "the derivative holds the means over the inputs fixed",
-                "looks-linear networks are measured but not drawn: their gradient is constant",
-            ],
-            **made_with(where.tables, "shattered_gradients"),
-        }
-        save(draw(table, book), where.figures, "gradient_autocorrelation", facts)
+def facts(tables: Tables) -> dict:
+    """What the caption must say."""
+    networks = int(tables[TABLES[0]]["seed"].nunique())
+    return {
+        "figure": "autocorrelation of dy/dx at initialization, mean and standard deviation over networks",
+        "after": "UDL figure 11.3c; Balduzzi et al. 2017 (arXiv:1702.08591), figure 2",
+        "networks": f"{networks} per curve, 200 units, 256 inputs on [-2, 2), weights N(0, 2/D), every "
+        "unit centered over the inputs (batch normalization in the residual ones)",
+        "lines": "mean over networks; bars and bands: their standard deviation",
+        "estimator": "mean over the line subtracted; products at lag k summed over the 256 - k pairs, "
+        "over the sum at lag 0 (the biased one, which leans to 0 by up to 6 % at lag 15)",
+        "departures_from_the_paper": [
+            "our curves for 2 and 4 layers differ from the book's, see results/FINDINGS.md",
+            "the derivative holds the means over the inputs fixed",
+            "looks-linear networks are measured but not drawn: their gradient is constant",
+        ],
+        **tables.made_with("shattered_gradients"),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    figures.main(__file__)

@@ -1,14 +1,11 @@
 """Correlation and variance of gradients at random pairs of inputs: Balduzzi et al. 2017, theorems 1-3."""
 
-import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
 
-from resexp.plots import style
-from resexp.plots.save import folders, made_with, read, save
+from resexp.plots import figures, style
+from resexp.plots.tables import Tables
 
-TABLE = "results/tables/shattered_gradients_correlation.csv"
-COLUMNS = ["setup", "depth", "seed", "variance", "covariance", "theory_variance", "theory_correlation"]
+TABLES = ("shattered_gradients_correlation",)
 SETUPS = {
     "balduzzi": "o",
     "uncentered": "s",
@@ -18,8 +15,9 @@ SETUPS = {
 }
 
 
-def draw(table: pd.DataFrame) -> Figure:
+def draw(tables: Tables) -> Figure:
     """(a) correlation, (b) variance against depth; measured with standard error, theory dashed."""
+    table = tables[TABLES[0]]
     figure = Figure(figsize=(style.PAGE, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     for setup, marker in SETUPS.items():
@@ -41,25 +39,22 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def main() -> None:
-    where = folders()
-    table = read(where.tables, TABLE)
-    with mpl.rc_context(style.SETTINGS):
-        facts = {
-            "figure": "correlation and variance of the gradient at random pairs of Gaussian inputs",
-            "after": "Balduzzi et al. 2017 (arXiv:1702.08591), theorems 1-3",
-            "networks": f"{table['seed'].nunique()} per point, 600 units, 600 inputs of 600 features",
-            "theory": "1/2^L and 1; (3/4)^L and 2^L; 1/(beta sqrt L), at most 1, and beta^2 L + 1",
-            "departures_from_the_paper": [
-                "theorem 3 counts the layer below the first block: it has L - 1 where L stands here",
-                "theorem 3's correlation is an approximation for large L",
-                "batch normalization divides by the deviation over the inputs, which is smaller than the one "
-                "over the weights that theorem 3 reckons with: the measured variance grows faster",
-            ],
-            **made_with(where.tables, "shattered_gradients"),
-        }
-        save(draw(table), where.figures, "gradient_correlation", facts)
+def facts(tables: Tables) -> dict:
+    """What the caption must say."""
+    return {
+        "figure": "correlation and variance of the gradient at random pairs of Gaussian inputs",
+        "after": "Balduzzi et al. 2017 (arXiv:1702.08591), theorems 1-3",
+        "networks": f"{tables[TABLES[0]]['seed'].nunique()} per point, 600 units, 600 inputs of 600 features",
+        "theory": "1/2^L and 1; (3/4)^L and 2^L; 1/(beta sqrt L), at most 1, and beta^2 L + 1",
+        "departures_from_the_paper": [
+            "theorem 3 counts the layer below the first block: it has L - 1 where L stands here",
+            "theorem 3's correlation is an approximation for large L",
+            "batch normalization divides by the deviation over the inputs, which is smaller than the one "
+            "over the weights that theorem 3 reckons with: the measured variance grows faster",
+        ],
+        **tables.made_with("shattered_gradients"),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    figures.main(__file__)

@@ -1,9 +1,6 @@
-"""Depth against activation and initialization: Balduzzi et al. 2017, figure 6.
+"""Depth against activation and initialization: Balduzzi et al. 2017, figure 6."""
 
-Reads results/tables/initializations.csv and results/tables/initializations_cifar10.csv.
-"""
-
-from resexp.plots import compare
+from resexp.plots import compare, figures
 
 LABELS = {
     "relu": "ReLU",
@@ -12,19 +9,22 @@ LABELS = {
     "linear": "linear",
     "residual": "residual, ReLU",
 }
+FIGURE = compare.Curves(
+    experiment="initializations",
+    x="depth",
+    key="case",
+    labels=LABELS,
+    xlabel="Depth (weight layers)",
+    log=False,
+    after="Balduzzi et al. 2017 (arXiv:1702.08591), figure 6: CIFAR-10, no numbers in its text",
+    departures=[
+        "MNIST-1D, width 8, 480 steps: a protocol of our own",
+        "batch normalization in all networks, the linear ones, too",
+        "crelu doubles the channels, and with them the parameters of each convolution behind it",
+    ],
+)
+TABLES, REFERENCE = FIGURE.tables, compare.REFERENCE
+draw, facts = FIGURE.draw, FIGURE.facts
 
 if __name__ == "__main__":
-    compare.draw_curves(
-        "initializations",
-        "depth",
-        "case",
-        LABELS,
-        xlabel="Depth (weight layers)",
-        log=False,
-        after="Balduzzi et al. 2017 (arXiv:1702.08591), figure 6: CIFAR-10, no numbers in its text",
-        departures=[
-            "MNIST-1D, width 8, 480 steps: a protocol of our own",
-            "batch normalization in all networks, the linear ones, too",
-            "crelu doubles the channels, and with them the parameters of each convolution behind it",
-        ],
-    )
+    figures.main(__file__)

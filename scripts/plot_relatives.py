@@ -1,9 +1,6 @@
-"""Relatives of the residual network at about equal parameters.
+"""Relatives of the residual network at about equal parameters."""
 
-Reads results/tables/relatives.csv and results/tables/relatives_cifar10.csv.
-"""
-
-from resexp.plots import compare
+from resexp.plots import compare, figures
 
 NAMES = {
     "plain": "plain",
@@ -18,12 +15,15 @@ NAMES = {
     "ror": "RoR",
 }
 LABELS = {f"relative_{name}": label for name, label in NAMES.items()}
+FIGURE = compare.Points(
+    experiment="relatives",
+    key="case",
+    labels=LABELS,
+    after="no single paper: each has as many parameters as ResNet-20, to 10 %",
+    departures=["one protocol for all, that of He et al. 2015; the papers have protocols of their own"],
+)
+TABLES, REFERENCE = FIGURE.tables, compare.REFERENCE
+draw, facts = FIGURE.draw, FIGURE.facts
 
 if __name__ == "__main__":
-    compare.draw_points(
-        "relatives",
-        "case",
-        LABELS,
-        after="no single paper: each has as many parameters as ResNet-20, to 10 %",
-        departures=["one protocol for all, that of He et al. 2015; the papers have protocols of their own"],
-    )
+    figures.main(__file__)

@@ -1,15 +1,11 @@
 """Gradients along a line of inputs and their covariance: Balduzzi et al. 2017, figure 1; UDL 11.3a, b."""
 
-import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
 
-from resexp.plots import style
-from resexp.plots.save import folders, made_with, read, save
+from resexp.plots import figures, style
+from resexp.plots.tables import Tables
 
-GRADIENTS = "results/tables/shattered_gradients_gradients.csv"
-COVARIANCE = "results/tables/shattered_gradients_covariance.csv"
-COLUMNS = ["setup", "depth", "seed", "x", "gradient"]
+TABLES = ("shattered_gradients_gradients", "shattered_gradients_covariance")
 PANELS = [
     ("balduzzi", 1, "(a) 1 hidden layer"),
     ("balduzzi", 24, "(b) 24 hidden layers"),
@@ -19,8 +15,9 @@ PANELS = [
 ]
 
 
-def draw(gradients: pd.DataFrame, covariance: pd.DataFrame) -> Figure:
+def draw(tables: Tables) -> Figure:
     """Row 1: one network's gradient; row 2: correlation over all networks between two inputs."""
+    gradients, covariance = (tables[name] for name in TABLES)
     figure = Figure(figsize=(style.PAGE, 4.4), layout="constrained")
     grid = figure.subplots(2, len(PANELS), sharex=True)
     for (setup, depth, title), top, bottom in zip(PANELS, *grid, strict=True):
@@ -39,24 +36,21 @@ def draw(gradients: pd.DataFrame, covariance: pd.DataFrame) -> Figure:
     return figure
 
 
-def main() -> None:
-    where = folders()
-    gradients, covariance = read(where.tables, GRADIENTS), read(where.tables, COVARIANCE)
-    with mpl.rc_context(style.SETTINGS):
-        facts = {
-            "figure": "gradients of random scalar networks, and their correlation between inputs",
-            "after": "Balduzzi et al. 2017 (arXiv:1702.08591), figure 1; UDL figure 11.3a, b",
-            "networks": "200 units, weights N(0, 2/D), every unit centered over the 256 inputs; (c) batch "
-            "normalization; one network in the first row, 100 in the second",
-            "departures_from_the_paper": [
-                "the second row shows correlations, not covariances, so that all panels share one scale",
-                "without biases a centered first layer has all its kinks at x = 0: (a) has one step",
-                "gradients of brown and white noise are drawn, not those of a network",
-            ],
-            **made_with(where.tables, "shattered_gradients"),
-        }
-        save(draw(gradients, covariance), where.figures, "shattered_gradients", facts)
+def facts(tables: Tables) -> dict:
+    """What the caption must say."""
+    return {
+        "figure": "gradients of random scalar networks, and their correlation between inputs",
+        "after": "Balduzzi et al. 2017 (arXiv:1702.08591), figure 1; UDL figure 11.3a, b",
+        "networks": "200 units, weights N(0, 2/D), every unit centered over the 256 inputs; (c) batch "
+        "normalization; one network in the first row, 100 in the second",
+        "departures_from_the_paper": [
+            "the second row shows correlations, not covariances, so that all panels share one scale",
+            "without biases a centered first layer has all its kinks at x = 0: (a) has one step",
+            "gradients of brown and white noise are drawn, not those of a network",
+        ],
+        **tables.made_with("shattered_gradients"),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    figures.main(__file__)

@@ -1,14 +1,11 @@
 """Which ingredient shatters the gradient: the answer to the textbook's notebook 11.1."""
 
-import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
 
-from resexp.plots import style
-from resexp.plots.save import folders, made_with, read, save
+from resexp.plots import figures, style
+from resexp.plots.tables import Tables
 
-TABLE = "results/tables/shattered_gradients_autocorrelation.csv"
-COLUMNS = ["setup", "depth", "seed", "lag", "autocorrelation"]
+TABLES = ("shattered_gradients_autocorrelation",)
 ROWS = {
     "gain1_bias": ("1/D, biases (the notebook)", "#CC79A7", "o", "-"),
     "gain1_nobias": ("1/D, no biases", "#CC79A7", "o", ":"),
@@ -23,8 +20,9 @@ ROWS = {
 }
 
 
-def draw(table: pd.DataFrame) -> Figure:
+def draw(tables: Tables) -> Figure:
     """Lag-1 autocorrelation against depth, mean and standard error over networks."""
+    table = tables[TABLES[0]]
     figure = Figure(figsize=(style.PAGE, 4.0), layout="constrained")
     grid = figure.subplots(1, 2, sharey=True)
     at_lag_1 = table[table["lag"] == 1]
@@ -46,22 +44,20 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def main() -> None:
-    where = folders()
-    table = read(where.tables, TABLE)
+def facts(tables: Tables) -> dict:
+    """What the caption must say."""
+    table = tables[TABLES[0]]
     networks = table.loc[table["setup"].isin(ROWS), "seed"].nunique()
-    with mpl.rc_context(style.SETTINGS):
-        facts = {
-            "figure": "lag-1 autocorrelation of dy/dx against depth for each set-up of the ablation",
-            "after": "the question of UDL notebook 11.1: why does it fail to replicate figure 11.3?",
-            "networks": f"{networks} per point, 200 units, 256 inputs",
-            "bars": "standard error over networks",
-            "same_by_construction": "without biases 1/D and 2/D differ by a scale only; centering takes "
-            "biases out again",
-            **made_with(where.tables, "shattered_gradients"),
-        }
-        save(draw(table), where.figures, "shattering_ablation", facts)
+    return {
+        "figure": "lag-1 autocorrelation of dy/dx against depth for each set-up of the ablation",
+        "after": "the question of UDL notebook 11.1: why does it fail to replicate figure 11.3?",
+        "networks": f"{networks} per point, 200 units, 256 inputs",
+        "bars": "standard error over networks",
+        "same_by_construction": "without biases 1/D and 2/D differ by a scale only; centering takes "
+        "biases out again",
+        **tables.made_with("shattered_gradients"),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    figures.main(__file__)

@@ -1,10 +1,6 @@
-"""Kinds of shortcut: He et al. 2016, table 1.
+"""Kinds of shortcut: He et al. 2016, table 1."""
 
-Reads results/tables/shortcut_variants.csv, results/tables/shortcut_variants_cifar10.csv and
-results/reference/comparisons.csv.
-"""
-
-from resexp.plots import compare
+from resexp.plots import compare, figures
 
 LABELS = {
     "identity": "identity",
@@ -19,15 +15,18 @@ LABELS = {
     "conv1x1": "1x1 convolution",
     "dropout_half": "dropout 0.5",
 }
+FIGURE = compare.Points(
+    experiment="shortcut_variants",
+    key="case",
+    labels=LABELS,
+    after="He et al. 2016 (arXiv:1603.05027), table 1: 110 layers, CIFAR-10, median of five runs",
+    departures=[
+        "MNIST-1D, 56 layers, width 8, 480 steps: a protocol of our own",
+        "where shapes change, gates have the output's shape and the input is zero-padded",
+    ],
+)
+TABLES, REFERENCE = FIGURE.tables, compare.REFERENCE
+draw, facts = FIGURE.draw, FIGURE.facts
 
 if __name__ == "__main__":
-    compare.draw_points(
-        "shortcut_variants",
-        "case",
-        LABELS,
-        after="He et al. 2016 (arXiv:1603.05027), table 1: 110 layers, CIFAR-10, median of five runs",
-        departures=[
-            "MNIST-1D, 56 layers, width 8, 480 steps: a protocol of our own",
-            "where shapes change, gates have the output's shape and the input is zero-padded",
-        ],
-    )
+    figures.main(__file__)

@@ -1,27 +1,24 @@
 """Does training heal what initialization broke? Both measurements, before and after training."""
 
-import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
 
-from resexp.plots import style
-from resexp.plots.save import folders, made_with, read, save
+from resexp.plots import figures, style
+from resexp.plots.tables import Tables
 
-AUTOCORRELATION = "results/tables/trained_networks_autocorrelation.csv"
-VARIANCE = "results/tables/trained_networks_variance.csv"
-COLUMNS = ["model", "depth", "seed", "stage", "line", "lag", "autocorrelation"]
+TABLES = ("trained_networks_autocorrelation", "trained_networks_variance")
 STAGES = {"initial": ":", "trained": "-"}
 
 
-def draw(autocorrelation: pd.DataFrame, variance: pd.DataFrame) -> Figure:
+def draw(tables: Tables) -> Figure:
     """Autocorrelation along lines between test inputs, then variances, of the deepest networks."""
+    autocorrelation, variance = (tables[name] for name in TABLES)
     figure = Figure(figsize=(style.PAGE, 3.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     depth = autocorrelation["depth"].max()
     for model in ("plain", "resnet"):
         for stage, line_style in STAGES.items():
-            look = {"color": style.COLORS[model], "linestyle": line_style}
-            label = f"{style.LABELS[model]}-{depth}, {stage}"
+            look = {"color": style.color(model), "linestyle": line_style}
+            label = f"{style.label(model)}-{depth}, {stage}"
 
             def chosen(table, model=model, stage=stage):
                 return table[
@@ -49,22 +46,19 @@ def draw(autocorrelation: pd.DataFrame, variance: pd.DataFrame) -> Figure:
     return figure
 
 
-def main() -> None:
-    where = folders()
-    autocorrelation, variance = read(where.tables, AUTOCORRELATION), read(where.tables, VARIANCE)
-    with mpl.rc_context(style.SETTINGS):
-        facts = {
-            "figure": "gradient autocorrelation and layer-wise variances before and after training",
-            "after": "no published figure; the measurements of UDL 11.3 and 11.6 on trained networks",
-            "networks": "the runs of depth_sweep on MNIST-1D; the deepest are drawn",
-            "lines": "20 lines between test inputs, logit of the first one's class; mean over lines and "
-            "seeds, band: standard deviation over seeds; in (a) batch normalization holds the statistics of "
-            "512 test inputs; (b) and (c): one batch of 256 test inputs, mean over seeds",
-            "seeds": sorted(int(seed) for seed in variance["seed"].unique()),
-            **made_with(where.tables, "trained_networks"),
-        }
-        save(draw(autocorrelation, variance), where.figures, "trained_networks", facts)
+def facts(tables: Tables) -> dict:
+    """What the caption must say."""
+    return {
+        "figure": "gradient autocorrelation and layer-wise variances before and after training",
+        "after": "no published figure; the measurements of UDL 11.3 and 11.6 on trained networks",
+        "networks": "the runs of depth_sweep on MNIST-1D; the deepest are drawn",
+        "lines": "20 lines between test inputs, logit of the first one's class; mean over lines and "
+        "seeds, band: standard deviation over seeds; in (a) batch normalization holds the statistics of "
+        "512 test inputs; (b) and (c): one batch of 256 test inputs, mean over seeds",
+        "seeds": sorted(int(seed) for seed in tables[TABLES[1]]["seed"].unique()),
+        **tables.made_with("trained_networks"),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    figures.main(__file__)

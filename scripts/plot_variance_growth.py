@@ -1,21 +1,16 @@
 """Variance of activations and gradients, block by block: UDL figure 11.6."""
 
-from pathlib import Path
-
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from resexp.plots import style
-from resexp.plots.save import folders, made_with, read, save
+from resexp.plots import figures, style
+from resexp.plots.tables import Tables
 
-TABLE = "results/tables/variance_growth_variance.csv"
-IMAGES = "results/tables/variance_growth_cifar10_variance.csv"
-OVERFLOW = "results/tables/variance_growth_overflow.csv"
-COLUMNS = ["setup", "inputs", "block", "seed", "variance", "gradient_variance"]
+IMAGES = "variance_growth_cifar10_variance"
+TABLES = ("variance_growth_variance", "variance_growth_overflow", (IMAGES,))
 PANELS = {
     "none": "(a) No remedy",
     "scaled_sum": "(b) Sum scaled by $1/\\sqrt{2}$",
@@ -53,8 +48,9 @@ def theory(setup: str, block: np.ndarray, depth: int) -> tuple[np.ndarray, np.nd
     return np.ones_like(block, float), np.ones_like(block, float)
 
 
-def draw(table: pd.DataFrame, overflow: pd.DataFrame) -> Figure:
+def draw(tables: Tables) -> Figure:
     """A panel per set-up: forward and backward, each kind of input, theory dotted."""
+    table, overflow = variances(tables), tables[TABLES[1]]
     figure = Figure(figsize=(style.PAGE, 5.2), layout="constrained")
     grid = figure.subplots(2, 4, sharex=True)
     for axes, (setup, title) in zip(grid.flat, PANELS.items(), strict=True):
@@ -116,36 +112,38 @@ def mark_overflow(axes: Axes, overflow: pd.DataFrame) -> None:
         )  # fmt: skip
 
 
-def main() -> None:
-    where = folders()
-    table, overflow = read(where.tables, TABLE), read(where.tables, OVERFLOW)
-    experiments = ["variance_growth"]
-    # white noise stands in for images where nobody has measured on CIFAR-10
-    if (where.tables / Path(IMAGES).name).exists():
-        table = pd.concat([table[table["inputs"] != "images"], read(where.tables, IMAGES)])
-        experiments.append("variance_growth_cifar10")
-    with mpl.rc_context(style.SETTINGS):
-        facts = {
-            "figure": "variance after each block of residual networks at initialization",
-            "after": "UDL figure 11.6 and section 11.4.3",
-            "lines": "mean over seeds, relative to the first block (forward) or the last (backward); "
-            "dotted black: theory for the Gaussian inputs' depth",
-            "networks": "fully connected, 128 units; images: 3x3 convolutions, 32 channels; He "
-            "initialization; float64",
-            "seeds": sorted(int(seed) for seed in table["seed"].unique()),
-            "overflow": overflow.dropna().groupby(["setup", "format"])["first_block"].agg(["min", "max"])
-            .astype(int).reset_index().to_dict("records"),
-            "departures_from_the_book": [
-                "variances are over the units at each example",
-                "at a finite width D the factors of the blocks scatter by up to sqrt(5 / D), and over "
-                "hundreds of blocks the scaled sum walks away from 1 although its mean over networks stays",
-                "theory's gradient for normalized branches, (K + 1)/(k + 1), takes the deviation over the "
-                "batch for that over the weights; batch normalization divides by the smaller one",
-            ],
-            **made_with(where.tables, *experiments),
-        }  # fmt: skip
-        save(draw(table, overflow), where.figures, "variance_growth", facts)
+def variances(tables: Tables) -> pd.DataFrame:
+    """White noise stands in for images where nobody has measured on CIFAR-10."""
+    table = tables[TABLES[0]]
+    if IMAGES not in tables:
+        return table
+    return pd.concat([table[table["inputs"] != "images"], tables[IMAGES]])
+
+
+def facts(tables: Tables) -> dict:
+    """What the caption must say."""
+    table, overflow = variances(tables), tables[TABLES[1]]
+    experiments = ["variance_growth", *(["variance_growth_cifar10"] if IMAGES in tables else [])]
+    return {
+        "figure": "variance after each block of residual networks at initialization",
+        "after": "UDL figure 11.6 and section 11.4.3",
+        "lines": "mean over seeds, relative to the first block (forward) or the last (backward); "
+        "dotted black: theory for the Gaussian inputs' depth",
+        "networks": "fully connected, 128 units; images: 3x3 convolutions, 32 channels; He "
+        "initialization; float64",
+        "seeds": sorted(int(seed) for seed in table["seed"].unique()),
+        "overflow": overflow.dropna().groupby(["setup", "format"])["first_block"].agg(["min", "max"])
+        .astype(int).reset_index().to_dict("records"),
+        "departures_from_the_book": [
+            "variances are over the units at each example",
+            "at a finite width D the factors of the blocks scatter by up to sqrt(5 / D), and over "
+            "hundreds of blocks the scaled sum walks away from 1 although its mean over networks stays",
+            "theory's gradient for normalized branches, (K + 1)/(k + 1), takes the deviation over the "
+            "batch for that over the weights; batch normalization divides by the smaller one",
+        ],
+        **tables.made_with(*experiments),
+    }  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    figures.main(__file__)

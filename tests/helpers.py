@@ -5,6 +5,10 @@ import json
 import time
 from pathlib import Path
 
+import pandas as pd
+
+from resexp.plots.figures import load
+
 ROOT = Path(__file__).parents[1]
 TINY = ["model.width=4", "batch_size=64", "train.threads=1"]
 SMALL_MEASUREMENT = ["threads=1", "measure.networks=20", "measure.width=8", "measure.inputs=32"]
@@ -48,3 +52,24 @@ class Fixed:
 
     def examples(self, split, count):
         return self.x[:count], self.y[:count]
+
+
+class Given:
+    """Tables of a figure (resexp.plots.tables.Tables), made up; published ones are the project's."""
+
+    def __init__(self, **tables):
+        self.tables, self.names = tables, list(tables)
+
+    def __contains__(self, name):
+        return name in self.tables
+
+    def __getitem__(self, name):
+        return self.tables[name].copy()
+
+    def reference(self, name):
+        return pd.read_csv(ROOT / "results" / "reference" / f"{name}.csv")
+
+
+def script(name):
+    """The module of a plotting script."""
+    return load(ROOT / "scripts" / f"plot_{name}.py")

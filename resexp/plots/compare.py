@@ -1,43 +1,147 @@
 """Comparisons of what a sweep varies: final errors as points and bars, or against a number."""
 
-import json
-import re
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resexp.plots import style
-from resexp.plots.save import folders, made_with, save
+from resexp.plots.tables import Tables, final, published
 
-HINT = "make it with `resexp train -m experiment={0}` and `resexp collect {0}`"
+REFERENCE = ("comparisons",)
 
 
-def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """The last row of every run, and whether the run diverged before the end.
+@dataclass(frozen=True)
+class Comparison:
+    """An experiment's quick preset and, as <experiment>_cifar10, the published protocol; a panel each.
 
     Args:
-        table: as `resexp collect` writes it.
-        keys: columns that tell runs apart.
-    Returns:
-        keys, test_error_percent, train_error_percent, diverged. A run that diverged ends with a row
-        without numbers.
-    Raises:
-        ValueError: keys that do not tell the runs apart.
+        experiment: its name.
+        labels: option -> label, in their order.
+        after: the published figure or table.
+        departures: of the quick preset from it.
     """
-    there = table.dropna(subset="test_error_percent")
-    if there.duplicated([*keys, "step"]).any():
-        raise ValueError(
-            f"{', '.join(keys)} do not tell the runs of this table apart; collect those of one dataset and"
-            " one depth with `resexp collect NAME --only dataset=... --only model.depth=...`"
-        )
-    last = table.sort_values([*keys, "step"]).groupby(list(keys), dropna=False).tail(1)
-    last = last.assign(diverged=last["test_error_percent"].isna())
-    return last[[*keys, "test_error_percent", "train_error_percent", "diverged"]]
+
+    experiment: str
+    labels: Mapping
+    after: str
+    departures: Sequence[str]
+
+    @property
+    def tables(self) -> tuple:
+        """See resexp.plots.tables.Wanted."""
+        return (self.experiment,), (f"{self.experiment}_cifar10",)
+
+    def described(self, tables: Tables, keys: Sequence[str], lines: dict) -> dict:
+        """What the caption must say."""
+        panels = []
+        for name in tables.names:
+            table, record = self.prepared(tables[name]), tables.record(name)
+            runs = final(table, keys)
+            panels.append(
+                {
+                    "table": f"{name}.csv",
+                    "dataset": table["dataset"].iloc[0],
+                    "protocol": record["protocol"],
+                    "seeds": sorted(int(seed) for seed in table["seed"].unique()),
+                    "runs": len(runs),
+                    "diverged": int(runs["diverged"].sum()),
+                    "left_out": record["left_out"],
+                    **tables.made_with(name),
+                }
+            )
+        return {"after": self.after, **lines, "panels": panels, "departures": list(self.departures)}
+
+    def prepared(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table with the column that its options stand in."""
+        return table
+
+
+@dataclass(frozen=True)
+class Points(Comparison):
+    """A line per option: a point per seed, mean and standard deviation, the published number beside it.
+
+    Args:
+        key: column of the options.
+    """
+
+    key: str
+
+    def draw(self, tables: Tables) -> Figure:
+        """A panel per table."""
+        numbers = published(tables.reference("comparisons"), self.experiment)
+        height = 1.1 + 0.26 * len(self.labels)
+        figure = Figure(figsize=(6.4 * len(tables.names), height), layout="constrained")
+        panels = figure.subplots(1, len(tables.names), squeeze=False)[0]
+        for axes, name in zip(panels, tables.names, strict=True):
+            table = tables[name]
+            points(axes, final(table, [self.key, "seed"]), self.key, self.labels, numbers)
+            axes.set_title(f"{dataset_of(table)}, depth {depths(table)}")
+            if numbers:
+                axes.annotate(
+                    "published,\nCIFAR-10", (1.02, 1.0), xycoords="axes fraction", va="bottom",
+                    fontsize=7, color=style.PUBLISHED,
+                )  # fmt: skip
+        return figure
+
+    def facts(self, tables: Tables) -> dict:
+        """What the caption must say."""
+        lines = {"points": "one per seed; bars: mean and standard deviation"}
+        return self.described(tables, [self.key, "seed"], lines)
+
+
+@dataclass(frozen=True)
+class Curves(Comparison):
+    """Error against a number, a line per option: mean over seeds, band from smallest to largest.
+
+    Args:
+        x: column of the number.
+        key: column of the options, or several that make one together.
+        xlabel: what x is.
+        log: draw it on a logarithmic axis.
+    """
+
+    x: str
+    key: str | Sequence[str]
+    xlabel: str
+    log: bool
+
+    @property
+    def keys(self) -> list[str]:
+        """Columns that tell runs apart."""
+        return [self.x, "option" if not isinstance(self.key, str) else self.key, "seed"]
+
+    def prepared(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Several columns of options as one."""
+        if isinstance(self.key, str):
+            return table
+        return table.assign(option=table[list(self.key)].agg(" ".join, axis=1))
+
+    def draw(self, tables: Tables) -> Figure:
+        """A panel per table."""
+        numbers = published(tables.reference("comparisons"), self.experiment)
+        figure = Figure(figsize=(5.6 * len(tables.names), 3.6), layout="constrained")
+        panels = figure.subplots(1, len(tables.names), squeeze=False)[0]
+        for axes, name in zip(panels, tables.names, strict=True):
+            table = self.prepared(tables[name])
+            curves(axes, final(table, self.keys), self.x, self.keys[1], self.labels)
+            if table["dataset"].iloc[0] == "cifar10":  # what the published numbers are of
+                stars(axes, numbers)
+            axes.set(xlabel=self.xlabel, title=dataset_of(table))
+            if self.log:
+                axes.set_xscale("log")
+            ticks = sorted(table[self.x].unique())
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            axes.minorticks_off()
+            axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.17))
+        return figure
+
+    def facts(self, tables: Tables) -> dict:
+        """What the caption must say."""
+        lines = "mean over seeds; bands: least to most; crosses: diverged runs; stars on CIFAR-10: published"
+        return self.described(tables, self.keys, {"lines": lines})
 
 
 def points(axes: Axes, runs: pd.DataFrame, key: str, labels: Mapping[str, str], published: Mapping) -> None:
@@ -93,124 +197,9 @@ def curves(axes: Axes, runs: pd.DataFrame, x: str, key: str, labels: Mapping) ->
     axes.set(xlabel=x, ylabel="Test error (%)", ylim=(0, None))
 
 
-def tables_of(experiment: str) -> tuple:
-    """The folders, and (path, table) of the quick preset and the CIFAR-10 protocol, those there are.
-
-    Exits with a hint if there is none.
-    """
-    where = folders()
-    names = [f"{experiment}.csv", f"{experiment}_cifar10.csv"]
-    there = [path for path in (where.tables / name for name in names) if path.exists()]
-    if not there:
-        sys.exit(f"no {' or '.join(names)} in {where.tables}: {HINT.format(experiment)}")
-    return where, [(path, pd.read_csv(path, keep_default_na=False, na_values=[""])) for path in there]
-
-
-def published_of(reference: Path, experiment: str) -> dict[str, str]:
-    """Option -> the published number with its unit, and words as they were printed."""
-    table = pd.read_csv(reference / "comparisons.csv", dtype=str)
-    rows = table[table["experiment"] == experiment]
-    pairs = zip(rows["option"], rows["value"], strict=True)
-    return {option: f"{v} %" if re.fullmatch(r"[\d.]+", v) else v for option, v in pairs}
-
-
-def described(path: Path, table: pd.DataFrame, keys: Sequence[str]) -> dict:
-    """What a caption must say of one table."""
-    record = json.loads(path.with_suffix(".json").read_text())
-    runs = final(table, keys)
-    return {
-        "table": path.name,
-        "dataset": table["dataset"].iloc[0],
-        "protocol": record["protocol"],
-        "seeds": sorted(int(seed) for seed in table["seed"].unique()),
-        "runs": len(runs),
-        "diverged": int(runs["diverged"].sum()),
-        "left_out": record["left_out"],
-        **made_with(path.parent, path.stem),
-    }
-
-
-def draw_points(
-    experiment: str, key: str, labels: Mapping[str, str], *, after: str, departures: Sequence[str]
-) -> None:
-    """The whole figure of an experiment that compares options; a panel per table.
-
-    Args:
-        experiment: its name; the figure's, too.
-        key: column of the options.
-        labels: option -> label.
-        after: the published figure or table.
-        departures: of the quick preset from it.
-    """
-    where, found = tables_of(experiment)
-    published = published_of(where.reference, experiment)
-    with mpl.rc_context(style.SETTINGS):
-        height = 1.1 + 0.26 * len(labels)
-        figure = Figure(figsize=(6.4 * len(found), height), layout="constrained")
-        facts = []
-        for axes, (path, table) in zip(figure.subplots(1, len(found), squeeze=False)[0], found, strict=True):
-            keys = [key, "seed"]
-            points(axes, final(table, keys), key, labels, published)
-            axes.set_title(f"{dataset_of(table)}, depth {depths(table)}")
-            if published:
-                axes.annotate(
-                    "published,\nCIFAR-10", (1.02, 1.0), xycoords="axes fraction", va="bottom",
-                    fontsize=7, color=style.PUBLISHED,
-                )  # fmt: skip
-            facts.append(described(path, table, keys))
-        content = {"after": after, "points": "one per seed; bars: mean and standard deviation"}
-        save(figure, where.figures, experiment, content | {"panels": facts, "departures": list(departures)})
-
-
-def draw_curves(
-    experiment: str,
-    x: str,
-    key: str | Sequence[str],
-    labels: Mapping,
-    *,
-    xlabel: str,
-    log: bool,
-    after: str,
-    departures: Sequence[str],
-) -> None:
-    """The whole figure of an experiment that varies a number; a panel per table. See draw_points.
-
-    Args:
-        x: column of the number.
-        key: column of the options, or several that make one together.
-        xlabel: what x is.
-        log: draw it on a logarithmic axis.
-    """
-    where, found = tables_of(experiment)
-    published = published_of(where.reference, experiment)
-    with mpl.rc_context(style.SETTINGS):
-        figure = Figure(figsize=(5.6 * len(found), 3.6), layout="constrained")
-        facts = []
-        for axes, (path, table) in zip(figure.subplots(1, len(found), squeeze=False)[0], found, strict=True):
-            if not isinstance(key, str):
-                table["option"] = table[list(key)].agg(" ".join, axis=1)
-            option = key if isinstance(key, str) else "option"
-            keys = [x, option, "seed"]
-            curves(axes, final(table, keys), x, option, labels)
-            if table["dataset"].iloc[0] == "cifar10":  # what the published numbers are of
-                stars(axes, published)
-            axes.set(xlabel=xlabel, title=dataset_of(table))
-            if log:
-                axes.set_xscale("log")
-            ticks = sorted(table[x].unique())
-            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            axes.minorticks_off()
-            axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.17))
-            facts.append(described(path, table, keys))
-        lines = "mean over seeds; bands: least to most; crosses: diverged runs; stars on CIFAR-10: published"
-        content = {"after": after, "lines": lines}
-        save(figure, where.figures, experiment, content | {"panels": facts, "departures": list(departures)})
-
-
 def dataset_of(table: pd.DataFrame) -> str:
     """The name of a table's dataset as it is written."""
-    name = table["dataset"].iloc[0]
-    return style.DATASETS.get(name, name)
+    return style.dataset(table["dataset"].iloc[0])
 
 
 def stars(axes: Axes, published: Mapping[str, str]) -> None:

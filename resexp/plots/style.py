@@ -1,6 +1,7 @@
-"""Sizes, colours and labels: a model has one colour in every figure."""
+"""Sizes, colours and labels: a model has one colour in every figure, also one that is not named here."""
 
 import math
+import zlib
 
 from matplotlib import colors
 
@@ -29,9 +30,40 @@ SETUPS = {
 
 
 def setup(name: str) -> dict:
-    """Label, colour and line style of a set-up."""
-    label, color, line_style = SETUPS[name]
+    """Label, colour and line style of a set-up of random networks."""
+    label, color, line_style = SETUPS.get(name, (name, _other_color(name), "-"))
     return {"label": label, "color": color, "linestyle": line_style}
+
+
+def color(model: str) -> str:
+    """The colour of a model."""
+    return COLORS.get(model) or _other_color(model)
+
+
+def label(model: str) -> str:
+    """What a model is called in a legend."""
+    return LABELS.get(model, model)
+
+
+def marker(model: str) -> str:
+    """The marker of a model."""
+    return MARKERS.get(model, "D")
+
+
+def dash(model: str) -> object:
+    """The line style of a model."""
+    return LINES.get(model, "-.")
+
+
+def dataset(name: str) -> str:
+    """What a dataset is called in a title."""
+    return DATASETS.get(name, name)
+
+
+def _other_color(name: str) -> str:
+    """One of the palette's that no named model has; the same for a name in every figure."""
+    free = [color for color in PALETTE if color not in COLORS.values()]
+    return free[zlib.crc32(name.encode()) % len(free)]
 
 
 SETTINGS = {
@@ -50,7 +82,7 @@ SETTINGS = {
 def shade(model: str, depth: int) -> tuple[float, float, float]:
     """The model's colour, the darker the deeper the network, the same in every figure."""
     strength = min(1.0, max(0.0, math.log(depth / 5) / math.log(110 / 5)))
-    base = colors.to_rgb(COLORS[model])
+    base = colors.to_rgb(color(model))
     faded = [1 - (0.25 + 0.75 * min(1.0, strength / 0.7)) * (1 - channel) for channel in base]
     darkening = 1 - 0.5 * max(0.0, strength - 0.6) / 0.4
     return tuple(channel * darkening for channel in faded)
@@ -58,4 +90,4 @@ def shade(model: str, depth: int) -> tuple[float, float, float]:
 
 def line(model: str, depth: int) -> dict:
     """Colour and line style of a model at a depth."""
-    return {"color": shade(model, depth), "linestyle": LINES[model]}
+    return {"color": shade(model, depth), "linestyle": dash(model)}

@@ -1,6 +1,5 @@
 """The comparisons' figures: what is drawn is the mean of what was measured, and nothing is left out."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -8,10 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers import Given, script
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
 from resexp.plots import compare
+from resexp.plots.tables import final, published
 
 ROOT = Path(__file__).parents[2]
 # script -> columns that the sweep varies, its options' column first
@@ -27,16 +28,12 @@ SCRIPTS = {
 }
 
 
-def labels_of(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/plot_{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return getattr(module, "LABELS", None) or {name: name for name in module.NAMES}
-
-
 def swept(name):
     params = OmegaConf.load(ROOT / f"conf/experiment/{name}.yaml").hydra.sweeper.params
-    return {key: str(values).split(",") for key, values in params.items()}
+    found = {key: str(values).split(",") for key, values in params.items()}
+    if "case" in found:  # in tables under the name that its file gives it
+        found["case"] = [OmegaConf.load(ROOT / f"conf/case/{case}.yaml").case for case in found["case"]]
+    return found
 
 
 def run(key, value, seed, errors, steps=(240, 480)):
@@ -55,7 +52,7 @@ def table():
 
 
 def test_final_takes_the_last_row_and_sees_what_diverged(table):
-    runs = compare.final(table, ["block", "seed"])
+    runs = final(table, ["block", "seed"])
     assert runs["test_error_percent"].tolist()[:2] == [4, 6]
     assert runs["diverged"].tolist() == [False, False, True]
 
@@ -63,7 +60,7 @@ def test_final_takes_the_last_row_and_sees_what_diverged(table):
 def test_points_are_the_seeds_and_the_bar_their_mean(table):
     axes = Figure().subplots()
     labels = {"a": "A", "b": "B", "c": "not there"}
-    compare.points(axes, compare.final(table, ["block", "seed"]), "block", labels, {"a": "6.61 %"})
+    compare.points(axes, final(table, ["block", "seed"]), "block", labels, {"a": "6.61 %"})
     seeds, mean = axes.lines[0], axes.lines[1]
     assert sorted(seeds.get_xdata()) == [4, 6]
     assert list(mean.get_xdata()) == [5]
@@ -74,7 +71,7 @@ def test_points_are_the_seeds_and_the_bar_their_mean(table):
 def test_curves_are_means_and_diverged_runs_are_marked(table):
     axes = Figure().subplots()
     table["x"] = 3
-    compare.curves(axes, compare.final(table, ["x", "block", "seed"]), "x", "block", {"a": "A", "b": "B"})
+    compare.curves(axes, final(table, ["x", "block", "seed"]), "x", "block", {"a": "A", "b": "B"})
     line, _, _, lost = axes.lines
     assert line.get_xdata().tolist() == [3]
     assert line.get_ydata().tolist() == [5]
@@ -83,7 +80,7 @@ def test_curves_are_means_and_diverged_runs_are_marked(table):
 
 def test_stars_stand_at_the_published_numbers():
     axes = Figure().subplots()
-    compare.stars(axes, compare.published_of(ROOT / "results/reference", "width_vs_depth"))
+    compare.stars(axes, published(Given().reference("comparisons"), "width_vs_depth"))
     found = {
         text.get_text(): line.get_xydata()[0].tolist()
         for text, line in zip(axes.texts, axes.lines, strict=True)
@@ -94,7 +91,7 @@ def test_stars_stand_at_the_published_numbers():
 
 @pytest.mark.parametrize(("name", "keys"), SCRIPTS.items())
 def test_every_option_of_the_sweep_has_a_label(name, keys):
-    params, labels = swept(name), labels_of(name)
+    params, labels = swept(name), script(name).FIGURE.labels
     if name == "learning_rates":
         options = {f"{model} {norm}" for model in params["model"] for norm in params["norm"]}
     else:
@@ -131,7 +128,7 @@ def test_scripts_draw_from_tables_alone(name, tmp_path):
 def test_runs_that_the_options_do_not_tell_apart_are_refused():
     table = pd.DataFrame(run("case", "a", 0, [5.0, 4.0]) + run("case", "a", 0, [9.0, 8.0]))
     with pytest.raises(ValueError, match="case, seed do not tell the runs of this table apart"):
-        compare.final(table, ["case", "seed"])
+        final(table, ["case", "seed"])
 
 
 @pytest.mark.parametrize("name", ["relatives", "norm_schemes", "depth_curves"])

@@ -1,27 +1,18 @@
-import importlib.util
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import Given, script
 
 from resexp.plots import style
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("plot", ROOT / "scripts" / "plot_depth_curves.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def plot():
+    return script("depth_curves")
 
 
-@pytest.fixture
-def references(script):
-    return [pd.read_csv(ROOT / name) for name in script.REFERENCES]
+def drawn(plot, frame):
+    return plot.draw(Given(depth_sweep=frame)).axes
 
 
 def table(dataset="cifar10", steps=2000):
@@ -38,15 +29,15 @@ def table(dataset="cifar10", steps=2000):
     )
 
 
-def test_the_lines_are_the_tables_means(script, references):
-    axes = script.draw([table()], *references).axes
+def test_the_lines_are_the_tables_means(plot):
+    axes = drawn(plot, table())
     line = next(x for x in axes[0].lines if x.get_color() == style.shade("plain", 56))
     assert line.get_xydata().tolist() == [[1000, 56], [2000, 55]]  # the mean of seeds 0, 1, 2 adds 1
 
 
-def test_the_published_curve_stands_behind_at_its_own_fraction_of_the_schedule(script, references):
-    axes = script.draw([table()], *references).axes
-    curves = references[0]
+def test_the_published_curve_stands_behind_at_its_own_fraction_of_the_schedule(plot):
+    axes = drawn(plot, table())
+    curves = Given().reference("udl_fig11_2_depth_degradation")
     for panel, ax in zip(("test", "train"), axes, strict=False):
         for depth in (20, 56):
             right = curves[(curves["panel"] == panel) & (curves["depth"] == depth)]
@@ -57,9 +48,9 @@ def test_the_published_curve_stands_behind_at_its_own_fraction_of_the_schedule(s
             )
 
 
-def test_table_6_is_marked_on_cifar10_only(script, references):
+def test_table_6_is_marked_on_cifar10_only(plot):
     def marks(dataset):
-        axes = script.draw([table(dataset)], *references).axes[2]
+        axes = drawn(plot, table(dataset))[2]
         return [line for line in axes.lines if line.get_marker() == "*"]
 
     (stars,) = marks("cifar10")
@@ -68,8 +59,8 @@ def test_table_6_is_marked_on_cifar10_only(script, references):
     assert not marks("mnist1d")
 
 
-def test_final_errors_are_means_with_their_standard_deviation(script, references):
-    axes = script.draw([table("mnist1d")], *references).axes[2]
+def test_final_errors_are_means_with_their_standard_deviation(plot):
+    axes = drawn(plot, table("mnist1d"))[2]
     plain_test = axes.containers[0]
     assert plain_test.lines[0].get_xydata().tolist() == [[20, 19], [56, 55]]
     low, high = plain_test.lines[2][0].get_segments()[0][:, 1]
@@ -77,16 +68,16 @@ def test_final_errors_are_means_with_their_standard_deviation(script, references
 
 
 @pytest.mark.parametrize("step", [1500, 2000])
-def test_a_run_that_diverged_is_named(script, references, step):
+def test_a_run_that_diverged_is_named(plot, step):
     cut = table()
     lost = (cut["depth"] == 56) & (cut["model"] == "plain") & (cut["seed"] == 2) & (cut["step"] == 2000)
     cut.loc[lost, "step"] = step
     cut.loc[lost, ["test_error_percent", "train_error_percent"]] = float("nan")
-    axes = script.draw([cut], *references).axes[2]
+    axes = drawn(plot, cut)[2]
     assert "plain-56 seed 2 diverged" in [text.get_text() for text in axes.texts]
 
 
-def test_facts_say_how_the_run_departs(script, tmp_path):
+def test_facts_say_how_the_run_departs(plot):
     provenance = {
         "protocol": {
             "schedule.steps": 2000, "schedule.learning_rate": 0.1, "schedule.divide_at": [0.5, 0.75],
@@ -95,15 +86,14 @@ def test_facts_say_how_the_run_departs(script, tmp_path):
         "left_out": {"plain110": "interrupted"},
         "runs": [{"run": "plain56", "status": "diverged", "step": 7, "sessions": [{"device": "CPU"}]}],
     }  # fmt: skip
-    (tmp_path / "t.json").write_text(json.dumps(provenance))
-    said = script.facts(tmp_path / "t.csv", table())
+    said = plot.described("t", table(), provenance)
     assert any("2,000 of 64,000 steps" in line for line in said["departures_from_the_paper"])
     assert any("bfloat16" in line for line in said["departures_from_the_paper"])
     assert said["not_done"] == ["plain56: diverged at step 7", "plain110: interrupted"]
     assert said["seeds"] == [0, 1, 2]
     whole = table()
     fewer = whole[(whole["depth"] != 56) | (whole["model"] != "plain") | (whole["seed"] != 1)]
-    assert script.facts(tmp_path / "t.csv", fewer)["seeds"]["plain-56"] == [0, 2]
+    assert plot.described("t", fewer, provenance)["seeds"]["plain-56"] == [0, 2]
 
 
 def test_models_differ_by_more_than_colour():
@@ -115,3 +105,11 @@ def test_deeper_is_darker():
     brightness = [sum(style.shade("resnet", depth)) for depth in (8, 20, 32, 44, 56, 110)]
     assert brightness == sorted(brightness, reverse=True)
     assert len(set(brightness)) == 6
+
+
+def test_models_and_datasets_that_nobody_named_are_drawn_too(plot):
+    frame = table("svhn").replace({"model": {"resnet": "densenet"}})
+    axes = drawn(plot, frame)
+    assert "svhn" in axes[0].get_title()
+    assert style.color("densenet") not in (style.color("plain"), style.color("resnet"))
+    assert style.color("densenet") == style.color("densenet")

@@ -1,23 +1,11 @@
 """The measurements' figures draw what their tables hold."""
 
-import importlib.util
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-
-from resexp.plots.save import read
-
-ROOT = Path(__file__).parents[2]
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"plot_{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from helpers import Given, script
 
 
 def autocorrelation(setups, depths, lags=3):
@@ -34,9 +22,10 @@ def autocorrelation(setups, depths, lags=3):
 
 def test_autocorrelation_curves_are_means_and_the_books_stand_beside_them():
     plot = script("gradient_autocorrelation")
-    book = pd.read_csv(ROOT / plot.REFERENCE)
     table = autocorrelation([name for name, _ in plot.DEEP], [0, 2, 4, 24, 50])
-    left, right = plot.draw(table, book).axes
+    tables = Given(shattered_gradients_autocorrelation=table)
+    book = tables.reference("udl_fig11_3_shattered_gradients")
+    left, right = plot.draw(tables).axes
     ours = left.containers[0].lines[0].get_xydata()
     assert ours == pytest.approx(np.array([[lag / 64, 1 - lag / 10 if lag else 1] for lag in range(4)]))
     drawn = [line.get_xydata().tolist() for line in left.lines]
@@ -48,7 +37,7 @@ def test_autocorrelation_curves_are_means_and_the_books_stand_beside_them():
 
 def test_the_ablation_draws_lag_1_of_every_set_up():
     plot = script("shattering_ablation")
-    figure = plot.draw(autocorrelation(plot.ROWS, [1, 24]))
+    figure = plot.draw(Given(shattered_gradients_autocorrelation=autocorrelation(plot.ROWS, [1, 24])))
     points = [c.lines[0].get_xydata().tolist() for axes in figure.axes for c in axes.containers]
     assert len(points) == len(plot.ROWS)
     assert all(np.allclose(p, [[1, 0.9], [24, 0.9]]) for p in points)
@@ -62,7 +51,9 @@ def test_correlation_is_a_ratio_of_means():
         for depth in (1, 2)
         for seed, variance in ((0, 0.5), (1, 1.5))
     ]
-    left, right = plot.draw(pd.DataFrame(rows, columns=plot.COLUMNS)).axes
+    columns = ["setup", "depth", "seed", "variance", "covariance", "theory_variance", "theory_correlation"]
+    table = pd.DataFrame(rows, columns=columns)
+    left, right = plot.draw(Given(shattered_gradients_correlation=table)).axes
     assert left.containers[0].lines[0].get_ydata() == pytest.approx([0.25, 0.25])
     assert right.containers[0].lines[0].get_ydata() == pytest.approx([1, 1])
 
@@ -90,22 +81,12 @@ def test_variance_panels_mark_the_overflow():
         [("none", "float16", 0, 28), ("none", "float32", 0, 257), ("batch", "float16", 0, None)],
         columns=["setup", "format", "seed", "first_block"],
     )
-    figure = plot.draw(pd.DataFrame(rows, columns=plot.COLUMNS), overflow)
+    columns = ["setup", "inputs", "block", "seed", "variance", "gradient_variance"]
+    table = pd.DataFrame(rows, columns=columns)
+    figure = plot.draw(Given(variance_growth_variance=table, variance_growth_overflow=overflow))
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert texts == ["float16\noverflow (28-28)", "float32\noverflow (257-257)"]
     assert not figure.axes[2].texts
     exponents = figure.axes[0].lines[0].get_xydata().tolist()
     assert exponents == [pytest.approx([k + 1, k * math.log10(2)]) for k in range(6)]
     assert figure.axes[1].lines[0].get_xydata().tolist() == [[k + 1, 2.0**k] for k in range(6)]
-
-
-@pytest.mark.parametrize("name", sorted(p.stem.removeprefix("plot_") for p in ROOT.glob("scripts/plot_*.py")))
-def test_every_script_names_its_tables_for_make(name):
-    text = (ROOT / "scripts" / f"plot_{name}.py").read_text()
-    assert "results/tables/" in text
-    assert "resexp.plots import compare" in text or hasattr(script(name), "COLUMNS")
-
-
-def test_a_missing_table_is_said(tmp_path):
-    with pytest.raises(SystemExit, match="make it with resexp"):
-        read(tmp_path, "results/tables/x.csv")

@@ -1,0 +1,97 @@
+"""Every script is found, says what it draws, and draws it from tables alone."""
+
+import os
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from helpers import ROOT
+from matplotlib.figure import Figure
+
+from resexp.plots import figures
+from resexp.plots.tables import Folders, MissingTableError, Tables, inputs
+
+SCRIPTS = sorted(ROOT.glob("scripts/*.py"))
+HERE = Folders(*(ROOT / "results" / name for name in ("tables", "reference", "figures")))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_every_script_draws_the_committed_tables(path):
+    module = figures.load(path)
+    tables = Tables(module.TABLES, HERE)
+    assert isinstance(module.draw(tables), Figure)
+    facts = module.facts(tables)
+    assert {"after", "departures", "rows"} & facts.keys() or any(
+        key.startswith("departures") for key in facts
+    )
+    for name in getattr(module, "REFERENCE", ()):
+        assert len(tables.reference(name))
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    """A script with one needed table and one with alternatives."""
+    script = tmp_path / "plot_scratch.py"
+    script.write_text(
+        "from matplotlib.figure import Figure\n"
+        "TABLES = ('needed', ('better', 'other'))\n"
+        "def draw(tables):\n"
+        "    figure = Figure()\n"
+        "    figure.subplots().plot(tables['needed']['x'])\n"
+        "    return figure\n"
+        "def facts(tables):\n"
+        "    return {'tables': tables.names}\n"
+    )
+    folders = Folders(tmp_path / "tables", tmp_path / "reference", tmp_path / "figures")
+    folders.tables.mkdir()
+    return script, folders
+
+
+def write(folders: Folders, name: str) -> Path:
+    path = folders.tables / f"{name}.csv"
+    pd.DataFrame({"x": [1, 2]}).to_csv(path, index=False)
+    return path
+
+
+def test_what_a_figure_needs_must_exist_and_of_alternatives_the_first_is_taken(scratch):
+    script, folders = scratch
+    write(folders, "other")
+    assert not figures.has_tables(script, folders)
+    with pytest.raises(MissingTableError, match="resexp collect needed"):
+        figures.draw(script, folders)
+    write(folders, "needed")
+    assert Tables(figures.load(script).TABLES, folders).names == ["needed", "other"]
+    write(folders, "better")
+    assert Tables(figures.load(script).TABLES, folders).names == ["needed", "better"]
+    with pytest.raises(MissingTableError):
+        Tables((("none",), ("neither",)), folders)
+
+
+def test_a_figure_is_stale_when_its_table_or_its_script_is_newer(scratch):
+    script, folders = scratch
+    table = write(folders, "needed")
+    assert figures.is_stale(script, folders), "it is missing"
+    figures.draw(script, folders)
+    assert not figures.is_stale(script, folders)
+    later = time.time() + 10
+    for path in (table, script):
+        before = path.stat().st_mtime
+        os.utime(path, (later, later))
+        assert figures.is_stale(script, folders), path
+        os.utime(path, (before, before))
+    assert {path.name for path in inputs(figures.load(script).TABLES, (), folders)} == {"needed.csv"}
+
+
+def test_the_users_own_settings_of_matplotlib_change_no_byte(scratch, monkeypatch):
+    import matplotlib as mpl
+
+    script, folders = scratch
+    write(folders, "needed")
+    drawn = []
+    for size in (10, 25):
+        with mpl.rc_context({"font.size": size, "axes.facecolor": "red"}):
+            figures.draw(script, folders)
+            assert mpl.rcParams["font.size"] == size, "put back"
+        drawn.append((folders.figures / "scratch.png").read_bytes())
+    assert drawn[0] == drawn[1]
