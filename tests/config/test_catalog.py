@@ -1,4 +1,5 @@
 import pytest
+from helpers import mentions
 
 from resexp.config.catalog import command_of, options, swept_by
 from resexp.config.sweep import planned
@@ -6,7 +7,7 @@ from resexp.config.sweep import planned
 
 def test_options_are_listed_with_a_line_each():
     assert options("models")["resnet20"] == "Residual network of 20 weight layers."
-    with pytest.raises(ValueError, match="no list of 'colours'; there are activation"):
+    with pytest.raises(ValueError, match=mentions("'colours'", "activation", "shortcut")):
         options("colours")
 
 
