@@ -10,7 +10,7 @@ import pytest
 from helpers import ROOT, SMALL_MEASUREMENT, TINY, mentions
 
 from resexp import cli
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.experiments.runs import folder_of
 
 
@@ -28,7 +28,7 @@ from resexp.experiments.runs import folder_of
 )
 def test_what_computes_nothing_imports_nothing_heavy(monkeypatch, tmp_path, arguments, code, absent):
     monkeypatch.chdir(tmp_path)
-    folder_of(resolved(composed("train", ["name=finished"]))).write_status("done", step=1, steps=1)
+    folder_of(resolve(compose("train", ["name=finished"]))).write_status("done", step=1, steps=1)
     program = f"""
 import sys
 sys.argv = ["resexp", *{arguments}]

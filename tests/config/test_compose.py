@@ -1,7 +1,7 @@
 import pytest
 from helpers import mentions
 
-from resexp.config.compose import ConfigError, composed, resolved
+from resexp.config.compose import ConfigError, compose, resolve
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,6 @@ from resexp.config.compose import ConfigError, composed, resolved
 )
 def test_mistyped_overrides_are_explained(overrides, named):
     with pytest.raises(ConfigError, match=mentions(*named)) as error:
-        resolved(composed("train", overrides))
+        resolve(compose("train", overrides))
     offers_a_list = "[a,b]" in str(error.value)
     assert offers_a_list == (overrides[0] in ("model.depth=20,30", "schedule.divide_at=0.5,0.6"))

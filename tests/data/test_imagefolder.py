@@ -5,7 +5,7 @@ from helpers import mentions
 from PIL import Image
 
 from resexp.bench import run as bench
-from resexp.config.compose import ConfigError, composed, resolved
+from resexp.config.compose import ConfigError, compose, resolve
 from resexp.data.imagefolder import load
 from resexp.data.streaming import MEAN, STD, StreamedBatches
 from resexp.experiments import build
@@ -91,14 +91,14 @@ def test_test_images_are_scaled_and_cut_out_of_the_middle(root):
 def test_training_on_folders(root):
     overrides = ["model=imagenet_resnet18", "model.width=4", "dataset=imagefolder", f"dataset.root={root}"]
     sizes = ["dataset.num_classes=2", "dataset.load.size=32", "dataset.load.workers=0", "batch_size=5"]
-    config = resolved(composed("train", [*overrides, *sizes]))
+    config = resolve(compose("train", [*overrides, *sizes]))
     check(config)
     trainer = build.trainer(config, CPU)
     trainer.train_step()
     assert trainer.read_interval()["train_loss"] > 0
     assert 0 <= trainer.evaluate_splits()["test_error_percent"] <= 100
     with pytest.raises(ConfigError, match=mentions("dataset=imagefolder", "dataset.val_size")):
-        check(resolved(composed("train", [*overrides, *sizes, "dataset.val_size=2"])))
+        check(resolve(compose("train", [*overrides, *sizes, "dataset.val_size=2"])))
 
 
 def test_what_is_not_laid_out_so_is_refused(root, tmp_path):

@@ -4,12 +4,12 @@ from helpers import mentions
 from torch import nn
 
 import resexp
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.experiments import build
 
 
 def config(*overrides):
-    return resolved(composed("train", list(overrides)))
+    return resolve(compose("train", list(overrides)))
 
 
 def test_build_model_for_notebooks():

@@ -2,7 +2,7 @@ import pytest
 import torch
 from helpers import mentions
 
-from resexp.config.compose import ConfigError, composed, resolved
+from resexp.config.compose import ConfigError, compose, resolve
 from resexp.experiments.checks import check
 
 
@@ -51,4 +51,4 @@ from resexp.experiments.checks import check
 )
 def test_what_cannot_run_is_refused_before_it_starts(overrides, named):
     with pytest.raises(ConfigError, match=mentions(*named)):
-        check(resolved(composed("train", overrides)))
+        check(resolve(compose("train", overrides)))

@@ -10,7 +10,7 @@ from helpers import mentions
 from omegaconf import OmegaConf, open_dict
 
 from resexp.config.catalog import options
-from resexp.config.compose import ConfigError, composed, resolved
+from resexp.config.compose import ConfigError, compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build
 from resexp.experiments.checks import check
@@ -54,13 +54,13 @@ def parts():
     nodes = {}
     for group in GROUPS:
         for option in options(group):
-            nodes[group, option] = composed("train", ["model=resnet", f"{group}={option}"])[group]
+            nodes[group, option] = compose("train", ["model=resnet", f"{group}={option}"])[group]
     return nodes
 
 
 @pytest.fixture(scope="module")
 def base():
-    return composed("train", SMALL)
+    return compose("train", SMALL)
 
 
 def settings(base, parts, chosen):
@@ -72,13 +72,13 @@ def settings(base, parts, chosen):
             config.norm.groups = 2
         block = make(OmegaConf.to_container(config.block, resolve=True), "block")
         config.model.depth = 3 * block.depth + 2
-    return resolved(config)
+    return resolve(config)
 
 
 @pytest.mark.parametrize("name", DEPTHS)
 def test_a_part_changes_the_network_or_is_refused(parts, name):
     """Nothing that is asked for is silently left out."""
-    base = composed("train", [f"model={name}", "dataset=mnist1d", *NARROW.get(name, [])])
+    base = compose("train", [f"model={name}", "dataset=mnist1d", *NARROW.get(name, [])])
     alone, accepted = description(base, name, parts), 0
     for group in set(GROUPS) - {"init"}:  # leaves the layers as they are
         for option in options(group):
@@ -102,7 +102,7 @@ def description(base, name, parts, *chosen):
         if DEPTHS[name]:
             block = make(OmegaConf.to_container(config.block, resolve=True), "block")
             config.model.depth = DEPTHS[name](block.depth) or 0
-    config = resolved(config)
+    config = resolve(config)
     check(config)
     with torch.device("meta"):
         model = make(config["model"], "model")

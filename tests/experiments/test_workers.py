@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers import mentions
 
-from resexp.config.compose import ConfigError, composed, resolved
+from resexp.config.compose import ConfigError, compose, resolve
 from resexp.experiments import train, workers
 from resexp.experiments.runs import folder_of
 from resexp.experiments.stop import Signals
@@ -15,7 +15,7 @@ TIMES = ("seconds", "examples_per_second")
 def configs(folder):
     small = ["model=resnet", "model.depth=8", "model.width=4", "batch_size=32", "schedule.steps=12"]
     where = [f"train.runs={folder}", "train.device=cpu", "train.threads=1", "interval=4"]
-    return [resolved(composed("train", [*small, *where, f"seed={seed}"])) for seed in range(4)]
+    return [resolve(compose("train", [*small, *where, f"seed={seed}"])) for seed in range(4)]
 
 
 def rows(folder):

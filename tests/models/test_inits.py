@@ -7,7 +7,7 @@ import torch
 from helpers import mentions
 from torch import nn
 
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.experiments import build
 from resexp.models import inits
 from resexp.models.activations import CReLU
@@ -104,7 +104,7 @@ NOT_LINEAR = [
 
 def looks_linear(overrides):
     fixed = ["norm=none", "activation=crelu", "init=looks_linear", "dataset=mnist1d"]
-    return build.build_model(resolved(composed("train", [*fixed, *overrides.split()]))).double().eval()
+    return build.build_model(resolve(compose("train", [*fixed, *overrides.split()]))).double().eval()
 
 
 @pytest.mark.parametrize("overrides", LINEAR)

@@ -8,7 +8,7 @@ import torch
 from helpers import mentions
 from torch import nn
 
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build
 from resexp.models.blocks import Block, full_preactivation
@@ -38,7 +38,7 @@ TORCHVISION = {
 
 
 def network(*overrides, seed=0):
-    config = resolved(composed("train", list(overrides)))
+    config = resolve(compose("train", list(overrides)))
     torch.manual_seed(seed)
     return make(config["model"], "model").eval()
 
@@ -115,7 +115,7 @@ def test_fractal_paths_and_joins(generator):
 
 def test_dropout_rises_from_block_to_block():
     """Larsson et al. 2017, section 4.1: 0, 10, 20, 30, 40 %."""
-    model = build.build_model(resolved(composed("train", ["model=fractal", "model.dropout=0.4"])))
+    model = build.build_model(resolve(compose("train", ["model=fractal", "model.dropout=0.4"])))
     rates = [{m.probability for m in b.modules() if isinstance(m, Dropout)} for b in model.blocks]
     assert [rate for (rate,) in rates] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from helpers import mentions
 from torch import nn
 
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.data.batches import Batches, Split
 from resexp.experiments import build
 from resexp.tasks.classification import Classification
@@ -226,7 +226,7 @@ def test_a_run_goes_on_in_another_memory_order(tmp_path):
 
     def small(channels_last):
         network = ["model.depth=8", "model=resnet", "model.width=8", "schedule.steps=30", "batch_size=20"]
-        return resolved(composed("train", [*network, f"train.channels_last={channels_last}"]))
+        return resolve(compose("train", [*network, f"train.channels_last={channels_last}"]))
 
     assert rows_of(True, False) == pytest.approx(rows_of(True, True), rel=1e-4)
 
