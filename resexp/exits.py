@@ -9,8 +9,13 @@ COMPLETION = ("-sc", "--shell_completion")  # Hydra's flags: a shell asks what m
 
 def refuse(message: object) -> NoReturn:
     """Print why, and leave with 2."""
-    print(f"resexp: {message}", file=sys.stderr)
+    print(f"resexp: {printable(str(message))}", file=sys.stderr)
     sys.exit(2)
+
+
+def printable(text: str) -> str:
+    """Text of files that others may have written, with whatever a terminal would act on escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def nobody_reads() -> NoReturn:

@@ -6,10 +6,13 @@ The one leaf that every room may import: it knows nothing of what it writes.
 import fcntl
 import json
 import os
+import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 
 @contextmanager
@@ -19,7 +22,9 @@ def atomic(path: Path) -> Iterator[Path]:
     A reader sees the old file or the new one, never a part; so does a crash.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # a name that nobody can predict, created here: it follows no link that was laid before
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    temporary.open("x").close()
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -35,13 +40,36 @@ def write_json(path: Path, content: object) -> None:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
+class DamagedError(ValueError):
+    """A file that does not hold what its writer writes."""
+
+
+def read_json(path: Path) -> dict | None:
+    """The object that a file of JSON holds; None where there is no file.
+
+    Raises:
+        DamagedError: it is no regular file, or holds something else.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise DamagedError(f"{path} is no regular file")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise DamagedError(f"{path} is damaged: it holds no JSON") from error
+    if not isinstance(content, dict):
+        raise DamagedError(f"{path} is damaged: it holds no JSON object")
+    return content
+
+
 class LockedError(Exception):
     """Another process holds the lock."""
 
 
 @contextmanager
-def exclusive(path: Path, *, wait: bool, patience: float = 0.0) -> Iterator[None]:
-    """Hold an exclusive lock on `path`; the kernel releases it if this process dies.
+def exclusive(path: Path, *, wait: bool, patience: float = 0.0) -> Iterator[TextIO]:
+    """Hold an exclusive lock on `path` and give the open file; the kernel releases it if this process dies.
 
     Args:
         path: of the lock file, made if need be.
@@ -61,7 +89,7 @@ def exclusive(path: Path, *, wait: bool, patience: float = 0.0) -> Iterator[None
                 if time.monotonic() >= until:
                     raise LockedError(str(path)) from None
                 time.sleep(0.01)
-        yield
+        yield file
 
 
 def is_held(path: Path) -> bool:
@@ -76,3 +104,11 @@ def is_held(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def is_same_file(file: TextIO, path: Path) -> bool:
+    """Whether an open file is still the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False

@@ -103,8 +103,8 @@ class Contender:
 def _serve(connection: Connection, config: dict, seeds: list[int], usual: bool, threads: int) -> None:
     torch.set_num_threads(threads)
     device = device_of(config["train"]["device"])
-    if not usual:  # the usual way leaves torch's settings as they are
-        set_tf32(config["precision"] == "tf32")
+    set_tf32(config["precision"] == "tf32")  # torch's own default would let float32 convolutions use TF32
+    if not usual:
         keep_freed()
     trainers: list = []
     pool = ThreadPoolExecutor(len(seeds))  # threads keep their streams

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from resexp.exits import refuse
+from resexp.exits import printable, refuse
 
 
 def main(arguments: list[str]) -> None:
@@ -52,4 +52,4 @@ def begun(runs: Path) -> list[str]:
 def _line(run) -> str:
     state = run.state()
     progress = f"{state['step']}/{state['steps']}" if state["steps"] else ""
-    return f"  {state['status']:<12} {progress:>12}  {run.name}  {state['error']}".rstrip()
+    return printable(f"  {state['status']:<12} {progress:>12}  {run.name}  {state['error']}".rstrip())

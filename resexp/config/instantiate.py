@@ -3,10 +3,18 @@
 import functools
 import importlib
 import inspect
+import sys
 from collections.abc import Sequence
 from typing import Any
 
-ALLOWED_TARGETS = ("resexp.", "torch.nn.", "torch.optim.")
+# What a config may name: what conf/ is made of. Anything else, such as a command, would let a config from a
+# stranger run code of its choice.
+ROOMS = ("resexp.models", "resexp.data", "resexp.tasks", "resexp.measure")
+MODULES = (
+    "resexp.training.schedules", "resexp.training.sgd", "resexp.records.tensorboard",
+    "resexp.bench.gradient_speed",
+)  # fmt: skip
+TORCH = ("torch.nn", "torch.optim")
 
 
 def make(node: Any, key: str = "") -> Any:
@@ -18,7 +26,7 @@ def make(node: Any, key: str = "") -> Any:
         node: resolved; nodes with `_target_` are made, innermost first.
         key: of the node, for messages.
     Raises:
-        ValueError: a target outside resexp, torch.nn and torch.optim, an argument that it does
+        ValueError: a target that a config may not name, an argument that it does
             not take or of another type, or whatever the target itself refuses.
     """
     if isinstance(node, list):
@@ -37,16 +45,28 @@ def make(node: Any, key: str = "") -> Any:
 
 
 def _locate(path: str, key: str) -> Any:
-    if not str(path).startswith(ALLOWED_TARGETS):
-        raise ValueError(f"{key}._target_ must begin with {', '.join(ALLOWED_TARGETS)}, got {path}")
-    module, _, name = path.rpartition(".")
+    module, _, name = str(path).rpartition(".")
+    allowed = module in (*MODULES, *TORCH) or module.startswith(tuple(f"{room}." for room in ROOMS))
+    if not allowed:
+        raise ValueError(
+            f"{key}._target_ must name something of {', '.join((*ROOMS, *MODULES, *TORCH))}, got {path}"
+        )
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         raise ValueError(f"{key}._target_: there is no {path}") from None
     if not callable(found):
         raise ValueError(f"{key}._target_ must be a class or a function, which {path} is not")
+    if module in TORCH and not _is_part_of_torch(found):
+        raise ValueError(f"{key}._target_ must be a module or an optimizer of torch, which {path} is not")
+    if module not in TORCH and getattr(found, "__module__", None) != module:
+        raise ValueError(f"{key}._target_: {path} is defined elsewhere; name it by {found.__module__}")
     return found
+
+
+def _is_part_of_torch(found: Any) -> bool:
+    torch = sys.modules["torch"]  # which is loaded with what is asked for
+    return isinstance(found, type) and issubclass(found, torch.nn.Module | torch.optim.Optimizer)
 
 
 def _check_arguments(target: Any, arguments: dict, key: str) -> None:

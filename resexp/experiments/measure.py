@@ -22,6 +22,7 @@ from resexp.experiments.recorded import record
 from resexp.experiments.runs import folder_of, trained_runs
 from resexp.experiments.trained_run import TrainedRun
 from resexp.records.run import RunFolder
+from resexp.training.precision import set_tf32
 
 KINDS = {"random": "random networks", "trained": "trained runs"}  # that a measurement may be made on
 
@@ -53,6 +54,7 @@ def run(config: dict, signals: stop.Signals) -> str:
     folder = folder_of(config)
     device = device_of(config["device"])
     torch.set_num_threads(threads_of(config["threads"]))
+    set_tf32(False)
     with folder.held():
         if folder.is_finished:  # by another process
             return "done"

@@ -56,6 +56,7 @@ def record(
         step = folder.last_step() or step
         folder.write_failure(failure)
     session |= {"end": provenance.now(), "status": status, "step": step}
+    session |= {"threads": torch.get_num_threads()}  # they change the rounding
     session |= {"peak_memory_mib": provenance.peak_memory_mib()}
     if device.type == "cuda" and alone:
         session["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)

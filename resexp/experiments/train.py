@@ -1,6 +1,5 @@
 """`resexp train`: carry out one run, or as much of it as there is time for."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from resexp.experiments.checks import check  # noqa: F401  with run and start_wo
 from resexp.experiments.devices import device_of, threads_of
 from resexp.experiments.recorded import StoppedAtError, record
 from resexp.experiments.runs import folder_of
+from resexp.records.identity import digest
 from resexp.records.run import RunFolder
 from resexp.records.sinks import Console, Recorded, Sink, send
 from resexp.training import checkpoint
@@ -52,8 +52,7 @@ def run(config: dict, signals: stop.Signals) -> str:
             device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
             work = partial(_work, config, folder, device, signals)
             status = record(folder, config, device, steps, work)
-    if signals.received:
-        sys.exit(128 + signals.received)
+    signals.end_if_received()
     return status
 
 
@@ -84,8 +83,7 @@ def _join(threads: list[threading.Thread], signals: stop.Signals) -> None:
     with signals.noted():
         for thread in threads:
             thread.join()
-    if signals.received:
-        sys.exit(128 + signals.received)
+    signals.end_if_received()
 
 
 def _work(config: dict, folder: RunFolder, device: torch.device, signals: stop.Signals) -> tuple[str, int]:
@@ -106,7 +104,10 @@ def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
     keep_freed()
     torch.manual_seed(config["seed"])  # for layers that draw while training, such as dropout
     trainer = build.trainer(config, device)
-    if state := checkpoint.load(folder.path, device):
+    state, wrong = checkpoint.load(folder.path, device, run=digest(config))
+    for line in wrong:
+        print(f"{folder.name}: {line}; the checkpoint before it is used", flush=True)
+    if state:
         trainer.load_state_dict(state)
         print(f"{folder.name}: goes on from step {trainer.step}", flush=True)
     folder.write_rows(trainer.rows)
@@ -121,13 +122,17 @@ def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Si
     sinks: list[Sink] = [Recorded(folder), console, *_trackers(config, folder, trainer.rows)]
     saved_at = time.monotonic()
 
+    def save() -> None:
+        folder.refuse_if_removed()
+        checkpoint.save(folder.path, trainer.step, trainer.state_dict(), run=digest(config))
+
     def after_step() -> bool:
         nonlocal saved_at
         console.step()
         stopping = signals.received or stop.time_is_up(execution["max_minutes"])
         if stopping or time.monotonic() - saved_at >= 60 * execution["checkpoint_minutes"]:
             trainer.wait()  # the host is ahead of a GPU by many steps
-            checkpoint.save(folder.path, trainer.step, trainer.state_dict())
+            save()
             saved_at = time.monotonic()
         return bool(stopping)
 
@@ -143,7 +148,7 @@ def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Si
         for sink in sinks:
             sink.close(status)
     if status == "done":
-        checkpoint.save(folder.path, trainer.step, trainer.state_dict())
+        save()
         checkpoint.keep(folder.path, 1)  # the trained network
     return status
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from resexp.experiments import build
 from resexp.experiments.data import on_device
+from resexp.records.identity import digest
 from resexp.records.run import RunFolder
 from resexp.training import checkpoint
 
@@ -33,7 +34,7 @@ class TrainedRun:
             raise ValueError(f"{self.folder.name} has the stages {', '.join(self.stages)}, not {stage}")
         model = build.build_model(self.config, self.device)
         if stage == "trained":
-            state = checkpoint.load(self.folder.path, self.device)
+            state, _ = checkpoint.load(self.folder.path, self.device, run=digest(self.config))
             if state is None:
                 raise ValueError(f"{self.folder.path} holds no checkpoint: train it again")
             model.load_state_dict(state["model"])

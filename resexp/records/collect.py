@@ -54,7 +54,9 @@ def write_table(
     if not runs.is_dir():
         raise ValueError(f"there is no folder {runs}; train first: resexp train -m experiment={runs.name}")
     plan, swept = list(plan), list(dict.fromkeys(by))
-    taken, left_out = _selected(snapshots(runs), runs, list(only), plan, swept)
+    found, damaged = snapshots(runs)
+    taken, left_out = _selected(found, runs, list(only), plan, swept)
+    left_out |= {path.name: "damaged config.json" for path in damaged}
     lacked = refuse_mixed_protocols({run.name: run.config for run in taken}, swept, settings_that_vary(plan))
     columns = [key for key in swept if not _is_label(key, taken[0].config)]
     _refuse_indistinct(taken, columns)

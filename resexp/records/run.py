@@ -1,8 +1,8 @@
 """A run's folder: what was asked, what was measured, how it ended."""
 
 import csv
+import hashlib
 import io
-import json
 import os
 import traceback
 from collections.abc import Iterator
@@ -10,7 +10,16 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from resexp.files import LockedError, atomic, exclusive, is_held, write_json
+from resexp.files import (
+    DamagedError,
+    LockedError,
+    atomic,
+    exclusive,
+    is_held,
+    is_same_file,
+    read_json,
+    write_json,
+)
 from resexp.records.identity import digest, identity
 from resexp.records.older import translate
 
@@ -22,6 +31,10 @@ class BusyError(Exception):
     """Another process works on this run."""
 
 
+class RemovedError(RuntimeError):
+    """A run's folder is gone while the run is executed."""
+
+
 class RunFolder:
     """config.json, rows.csv, provenance.json, status.json, error.txt and checkpoints of one run.
 
@@ -30,7 +43,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path):
-        self.path = path
+        self.path, self._lock = path, None
 
     @property
     def name(self) -> str:
@@ -44,30 +57,46 @@ class RunFolder:
             BusyError: another process holds it.
         """
         try:
-            with exclusive(self.path / "lock", wait=False, patience=PATIENCE):
+            with exclusive(self.path / "lock", wait=False, patience=PATIENCE) as lock:
+                self._lock = lock
                 yield
         except LockedError:
             raise BusyError(
                 f"another process works on {self.path}; wait for it, or look at `resexp status`"
             ) from None
 
+    def refuse_if_removed(self) -> None:
+        """Raises RemovedError if the folder that this process holds is gone, or is another by now."""
+        if self._lock is not None and not is_same_file(self._lock, self.path / "lock"):
+            raise RemovedError(f"{self.path} was removed while the run was executed")
+
     def write_config(self, config: dict) -> None:
         write_json(self.path / "config.json", config)
 
     def config(self) -> dict:
-        """What the run is of, in the words of this version."""
-        return translate(self._read_json("config.json") or {})
+        """What the run is of, in the words of this version.
+
+        Raises:
+            DamagedError: the file does not hold a config.
+        """
+        config = read_json(self.path / "config.json") or {}
+        try:
+            return translate(config)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise DamagedError(f"{self.path / 'config.json'} is damaged: it holds no config") from error
 
     def write_status(self, status: str, *, step: int, steps: int, error: str = "") -> None:
-        """Record how far the run is; `error` is one line."""
+        """Record how far the run is, `error` in one line; of a finished run a checksum of its results."""
         state = {"status": status, "step": step, "steps": steps, "error": error}
         if status != "failed":
             (self.path / "error.txt").unlink(missing_ok=True)
+        if status in FINISHED:
+            state["results_sha256"] = self._results_checksum()
         write_json(self.path / "status.json", state)
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is nothing left to do: the run is done or has diverged.
+        """Whether there is nothing left to do: the run is done or has diverged, and its results are whole.
 
         The one question before a run, and again once it is held, since another process may have
         finished it meanwhile.
@@ -75,9 +104,35 @@ class RunFolder:
         return self.recorded()["status"] in FINISHED
 
     def recorded(self) -> dict:
-        """What was last written: status, step, steps, error; `missing` if nothing was."""
+        """What was last written: status, step, steps, error; `missing` if nothing was.
+
+        `damaged` where the status, or the results of a finished run, are not as they were written: the
+        same command restores rows from the checkpoint, and measures again.
+        """
         nothing = {"status": "missing", "step": 0, "steps": 0, "error": ""}
-        return self._read_json("status.json") or nothing
+        try:
+            state = read_json(self.path / "status.json")
+        except DamagedError as error:
+            return nothing | {"status": "damaged", "error": str(error)}
+        if state is None:
+            return nothing
+        if not _is_state(state):
+            return nothing | {"status": "damaged", "error": f"{self.path / 'status.json'} is damaged"}
+        # earlier versions recorded no checksum
+        if (right := state.pop("results_sha256", None)) and right != self._results_checksum():
+            state |= {
+                "status": "damaged",
+                "error": f"{self.path}: rows or tables are not as they were written",
+            }
+        return state
+
+    def _results_checksum(self) -> str:
+        """Of the rows of a training run, of the tables of a measurement."""
+        found = hashlib.sha256()
+        for path in (self.path / "rows.csv", *sorted((self.path / "tables").glob("*.csv"))):
+            if path.is_file():
+                found.update(path.read_bytes())
+        return found.hexdigest()
 
     def state(self) -> dict:
         """How the run is now: as recorded, but a running one that no process holds is interrupted."""
@@ -91,9 +146,11 @@ class RunFolder:
         return state
 
     def last_step(self) -> int:
-        """Step of the last complete row; 0 where there is none."""
-        rows = self.rows()
-        return int(rows[-1]["step"]) if rows else 0
+        """Step of the last complete row; 0 where there is none that can be read."""
+        try:
+            return int(self.rows()[-1]["step"])
+        except (IndexError, KeyError, TypeError, ValueError):
+            return 0
 
     def write_failure(self, error: BaseException) -> None:
         """Keep the traceback."""
@@ -108,6 +165,7 @@ class RunFolder:
 
     def append_row(self, row: dict) -> None:
         """Add one row; it is whole in the file before this returns."""
+        self.refuse_if_removed()
         path = self.path / "rows.csv"
         lines = _csv_lines([row])
         with path.open("a") as file:
@@ -119,7 +177,7 @@ class RunFolder:
         """All complete rows, as text; a last line without its end is passed over."""
         try:
             text = (self.path / "rows.csv").read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, UnicodeDecodeError):
             return []
         return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
@@ -138,16 +196,15 @@ class RunFolder:
         return {path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in paths}
 
     def provenance(self) -> dict:
-        return self._read_json("provenance.json") or {"sessions": []}
+        """The sessions of the run; none where the file is damaged, which costs no number."""
+        try:
+            found = read_json(self.path / "provenance.json") or {}
+        except DamagedError:
+            found = {}
+        return found if isinstance(found.get("sessions"), list) else {"sessions": []}
 
     def write_provenance(self, provenance: dict) -> None:
         write_json(self.path / "provenance.json", provenance)
-
-    def _read_json(self, name: str) -> dict | None:
-        try:
-            return json.loads((self.path / name).read_text())
-        except FileNotFoundError:
-            return None
 
 
 def find(root: Path, label: str, config: dict) -> RunFolder:
@@ -160,9 +217,21 @@ def find(root: Path, label: str, config: dict) -> RunFolder:
     if not path.exists() and root.is_dir():
         wanted = identity(config)
         for name in _names(root, root.stat().st_mtime_ns):
-            if name.rpartition("-")[0] == label and identity(RunFolder(root / name).config()) == wanted:
+            if name.rpartition("-")[0] == label and _identity(RunFolder(root / name)) == wanted:
                 return RunFolder(root / name)
     return RunFolder(path)
+
+
+def _identity(run: RunFolder) -> dict | None:
+    try:
+        return identity(run.config())
+    except DamagedError:
+        return None
+
+
+def _is_state(state: dict) -> bool:
+    kinds = {"status": str, "step": int, "steps": int, "error": str}
+    return all(isinstance(state.get(key), kind) for key, kind in kinds.items())
 
 
 @lru_cache(maxsize=8)
