@@ -1,4 +1,4 @@
-"""A run's folder: what was asked, what was measured, how it ended."""
+"""A run's folder: its config, results, status and checkpoints."""
 
 import csv
 import io
@@ -15,18 +15,18 @@ from resexp.records.identity import digest, identity
 from resexp.records.older import translate
 
 FINISHED = ("done", "diverged")
-PATIENCE = 0.1  # seconds; somebody may just be looking whether a run is held
+LOCK_TIMEOUT = 0.1  # seconds; is_held takes the lock briefly
 
 
 class BusyError(Exception):
-    """Another process works on this run."""
+    """Another process holds the lock of this run."""
 
 
 class RunFolder:
     """config.json, rows.csv, provenance.json, status.json, error.txt and checkpoints of one run.
 
     Args:
-        path: of the folder; made when first written to.
+        path: of the folder; created on the first write.
     """
 
     def __init__(self, path: Path):
@@ -38,28 +38,28 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes off this run; a crash of the holder frees it.
+        """Hold the run's lock. It is released if this process crashes.
 
         Raises:
             BusyError: another process holds it.
         """
         try:
-            with exclusive(self.path / "lock", wait=False, patience=PATIENCE):
+            with exclusive(self.path / "lock", wait=False, timeout=LOCK_TIMEOUT):
                 yield
         except LockedError:
             raise BusyError(
-                f"another process works on {self.path}; wait for it, or look at `resexp status`"
+                f"another process is running {self.path}; wait for it, or see `resexp status`"
             ) from None
 
     def write_config(self, config: dict) -> None:
         write_json(self.path / "config.json", config)
 
     def config(self) -> dict:
-        """What the run is of, in the words of this version."""
+        """The run's config, translated to the current version; empty if none was written."""
         return translate(self._read_json("config.json") or {})
 
     def write_status(self, status: str, *, step: int, steps: int, error: str = "") -> None:
-        """Record how far the run is; `error` is one line."""
+        """Record status and progress; `error` is one line."""
         state = {"status": status, "step": step, "steps": steps, "error": error}
         if status != "failed":
             (self.path / "error.txt").unlink(missing_ok=True)
@@ -67,23 +67,23 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is nothing left to do: the run is done or has diverged.
+        """Whether the run is done or has diverged.
 
-        The one question before a run, and again once it is held, since another process may have
-        finished it meanwhile.
+        Check it before a run, and again once the lock is held: another process may have finished the
+        run in between.
         """
         return self.recorded()["status"] in FINISHED
 
     def recorded(self) -> dict:
-        """What was last written: status, step, steps, error; `missing` if nothing was."""
+        """The last recorded status, step, steps and error; status `missing` if there is none."""
         nothing = {"status": "missing", "step": 0, "steps": 0, "error": ""}
         return self._read_json("status.json") or nothing
 
     def state(self) -> dict:
-        """How the run is now: as recorded, but a running one that no process holds is interrupted."""
+        """The current state: as recorded, except that `running` without a lock means `interrupted`."""
         state = self.recorded()
         if state["status"] == "running" and not is_held(self.path / "lock"):
-            state = self.recorded()  # its holder may have finished it just now
+            state = self.recorded()  # the run may have finished in between
             if state["status"] == "running":
                 state |= {"status": "interrupted", "error": "the process ended unexpectedly"}
         if state["status"] in ("running", "interrupted"):
@@ -91,23 +91,23 @@ class RunFolder:
         return state
 
     def last_step(self) -> int:
-        """Step of the last complete row; 0 where there is none."""
+        """Step of the last complete row; 0 without rows."""
         rows = self.rows()
         return int(rows[-1]["step"]) if rows else 0
 
     def write_failure(self, error: BaseException) -> None:
-        """Keep the traceback."""
+        """Write the traceback to error.txt."""
         text = "".join(traceback.format_exception(error))
         with atomic(self.path / "error.txt") as temporary:
             temporary.write_text(text)
 
     def write_rows(self, rows: list[dict]) -> None:
-        """Replace all rows, as after going back to a checkpoint."""
+        """Replace all rows, e.g. after restoring a checkpoint."""
         with atomic(self.path / "rows.csv") as temporary:
             temporary.write_text("".join(_csv_lines(rows)))
 
     def append_row(self, row: dict) -> None:
-        """Add one row; it is whole in the file before this returns."""
+        """Append one row and flush it to disk."""
         path = self.path / "rows.csv"
         lines = _csv_lines([row])
         with path.open("a") as file:
@@ -116,7 +116,7 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def rows(self) -> list[dict]:
-        """All complete rows, as text; a last line without its end is passed over."""
+        """All complete rows, values as text; an incomplete last line is ignored."""
         try:
             text = (self.path / "rows.csv").read_text()
         except FileNotFoundError:
@@ -124,14 +124,14 @@ class RunFolder:
         return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
     def write_table(self, name: str, *frames) -> None:
-        """Write `tables/<name>.csv`, one frame below the other."""
-        import pandas as pd  # half a second that training does not need
+        """Write the concatenated frames to `tables/<name>.csv`."""
+        import pandas as pd  # takes half a second to import; training does not need it
 
         with atomic(self.path / "tables" / f"{name}.csv") as temporary:
             pd.concat(frames).to_csv(temporary, index=False, lineterminator="\n")
 
     def tables(self) -> dict:
-        """All tables by their name."""
+        """Table name -> DataFrame, for all tables."""
         import pandas as pd
 
         paths = sorted((self.path / "tables").glob("*.csv"))
@@ -151,10 +151,10 @@ class RunFolder:
 
 
 def find(root: Path, label: str, config: dict) -> RunFolder:
-    """The folder of what a config describes: `<root>/<label>-<digest>`.
+    """The folder of the run with this config: `<root>/<label>-<digest>`.
 
-    Earlier versions named their folders by other digests. Where one holds a run of the same identity, it
-    is that one.
+    Earlier versions computed the digest differently, so an existing folder whose run has the same
+    identity is used instead.
     """
     path = root / f"{label}-{digest(config)}"
     if not path.exists() and root.is_dir():
@@ -167,12 +167,12 @@ def find(root: Path, label: str, config: dict) -> RunFolder:
 
 @lru_cache(maxsize=8)
 def _names(root: Path, changed: int) -> list[str]:
-    """What a folder holds; `changed` is the time of its last change, so that the answer is never old."""
+    """Names of a folder's entries; `changed`, its modification time, invalidates the cache."""
     return sorted(os.listdir(root))
 
 
 def folders(root: Path) -> list[RunFolder]:
-    """Every run below `root`, sorted by name."""
+    """All runs in `root`, sorted by name."""
     return [RunFolder(path.parent) for path in sorted(root.glob("*/config.json"))]
 
 
@@ -180,7 +180,7 @@ def _csv_lines(rows: list[dict]) -> list[str]:
     if not rows:
         return []
     text = io.StringIO()
-    # repr of a float is the shortest text that reads back to the same number
+    # csv writes floats with repr, the shortest text that round-trips
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
