@@ -1,4 +1,4 @@
-"""Asking a run to stop: by a signal, or because its time is up."""
+"""Stop requests: signals and the time limit."""
 
 import signal
 import threading
@@ -6,25 +6,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-STARTED = time.monotonic()  # of the command: train.max_minutes counts from here
+STARTED = time.monotonic()  # start of the command; train.max_minutes counts from here
 
 
 def time_is_up(max_minutes: float | None) -> bool:
-    """Whether the command has run for so long."""
+    """Whether the command has reached its time limit; None: there is none."""
     return max_minutes is not None and time.monotonic() - STARTED >= 60 * max_minutes
 
 
 class Signals:
-    """The first SIGINT or SIGTERM of a command, for all of its threads; the second acts as usual."""
+    """Records the first SIGINT or SIGTERM for all threads of a command; a second one acts as usual."""
 
     def __init__(self):
         self.received: int | None = None
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Note a signal in `received` instead of dying of it."""
+        """Within the block, store a signal in `received` instead of letting it end the process."""
         if threading.current_thread() is not threading.main_thread():
-            yield  # signals reach the main thread only, which notes them for this one, too
+            yield  # only the main thread can handle signals; it records them for all threads
             return
         before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
 
