@@ -1,4 +1,4 @@
-"""Checkpoints: written whole, the last two kept, the newest readable one used."""
+"""Checkpoints: written atomically; the last two are kept; the newest readable one is loaded."""
 
 import pickle
 from pathlib import Path
@@ -11,23 +11,23 @@ KEPT = 2
 
 
 def save(folder: Path, step: int, state: dict) -> None:
-    """Write `checkpoint-<step>.pt` and drop all but the newest two."""
+    """Write `checkpoint-<step>.pt` and delete all but the newest two checkpoints."""
     with atomic(folder / f"checkpoint-{step:08d}.pt") as temporary:
         torch.save(state, temporary)
     keep(folder, KEPT)
 
 
 def keep(folder: Path, count: int) -> None:
-    """Drop all but the newest `count` checkpoints."""
+    """Delete all but the newest `count` checkpoints."""
     for path in _newest_first(folder)[count:]:
         path.unlink(missing_ok=True)
 
 
 def load(folder: Path, device: torch.device) -> dict | None:
-    """The newest checkpoint that can be read, its tensors on `device`; None where there is none.
+    """Load the newest readable checkpoint to `device`; None if there is no checkpoint.
 
     Raises:
-        ValueError: there are checkpoints, but every one is damaged.
+        ValueError: all checkpoints are damaged.
     """
     paths = _newest_first(folder)
     for path in paths:
@@ -36,9 +36,9 @@ def load(folder: Path, device: torch.device) -> dict | None:
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, EOFError, pickle.UnpicklingError):
-            continue  # damaged, as after a full disk: the one before serves
+            continue  # damaged, e.g. by a full disk: try the previous one
     if paths:
-        raise ValueError(f"no checkpoint in {folder} can be read; delete the folder to start anew")
+        raise ValueError(f"all checkpoints in {folder} are damaged; delete the folder to start over")
     return None
 
 
