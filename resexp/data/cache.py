@@ -1,4 +1,4 @@
-"""A decoded copy of a dataset, kept beside its source."""
+"""Cache of decoded datasets."""
 
 import hashlib
 import os
@@ -17,16 +17,16 @@ FIELDS = ("inputs", "targets", "test_inputs", "test_targets")
 
 
 def cached(root: Path, name: str, files: Iterable[Path], decode: Callable[[], Dataset]) -> Dataset:
-    """Decode once, then read the copy as long as the source's files stay as they are.
+    """Decode once, then read the cached copy as long as the source files are unchanged.
 
-    The copy's arrays carry checksums (CRC-32, checked as they are read); a damaged copy is made
-    anew. Of two processes that start together one decodes and the other waits.
+    The cached arrays have checksums (CRC-32, verified on reading); a damaged copy is recreated. If two
+    processes start together, one decodes and the other waits.
 
     Args:
-        root: the dataset's folder; where it cannot be written, the user's cache folder serves.
-        name: of the copy.
-        files: the source; their names, sizes and times say whether the copy is still good.
-        decode: reads the source. Where no copy can be kept, as on a full disk, it does so every time.
+        root: the dataset's folder; if it is read-only, the user's cache folder is used instead.
+        name: of the cached copy.
+        files: source files; the copy is valid as long as their paths, sizes and times are the same.
+        decode: reads the source; called every time if no copy can be written, e.g. on a full disk.
     """
     key = hashlib.sha256(
         "\n".join(f"{f.resolve()} {(s := f.stat()).st_size} {s.st_mtime_ns}" for f in files).encode()
@@ -39,7 +39,7 @@ def cached(root: Path, name: str, files: Iterable[Path], decode: Callable[[], Da
                 with atomic(path) as temporary, temporary.open("wb") as file:
                     np.savez(file, **{f: getattr(dataset, f).numpy() for f in FIELDS})
     except OSError as error:
-        print(f"no copy of {name} is kept in {path.parent}: {error}", file=sys.stderr)
+        print(f"cannot cache {name} in {path.parent}: {error}", file=sys.stderr)
     return decode() if dataset is None else dataset
 
 
@@ -55,4 +55,4 @@ def _read(path: Path) -> Dataset | None:
         with path.open("rb") as file, np.load(file) as arrays:
             return Dataset(*(torch.from_numpy(arrays[field]) for field in FIELDS))
     except (FileNotFoundError, zipfile.BadZipFile, ValueError, KeyError, EOFError):
-        return None  # absent or damaged: the caller decodes
+        return None  # missing or damaged: decode again
