@@ -1,6 +1,6 @@
-"""Files that are written whole or not at all, and locks that die with their holder.
+"""Atomic file writes, and file locks that are released when their process dies.
 
-The one leaf that every room may import: it knows nothing of what it writes.
+Every package of resexp may import this module; it imports none of them.
 """
 
 import fcntl
@@ -17,9 +17,9 @@ from typing import TextIO
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place when the block ends well.
+    """Yield a temporary path that replaces `path` if the block succeeds.
 
-    A reader sees the old file or the new one, never a part; so does a crash.
+    Readers see either the old file or the new one, never a partial file, even after a crash.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # a name that nobody can predict, created here: it follows no link that was laid before
@@ -35,7 +35,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write a file of JSON, whole."""
+    """Write a JSON file atomically."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
 
@@ -68,18 +68,18 @@ class LockedError(Exception):
 
 
 @contextmanager
-def exclusive(path: Path, *, wait: bool, patience: float = 0.0) -> Iterator[TextIO]:
+def exclusive(path: Path, *, wait: bool, timeout: float = 0.0) -> Iterator[TextIO]:
     """Hold an exclusive lock on `path` and give the open file; the kernel releases it if this process dies.
 
     Args:
-        path: of the lock file, made if need be.
-        wait: for as long as another process holds it.
-        patience: otherwise try for so many seconds.
+        path: the lock file; created if missing.
+        wait: block until the lock is free.
+        timeout: with wait=False, how long to retry, in seconds.
     Raises:
-        LockedError: another process holds it, and wait is false.
+        LockedError: another process holds the lock and wait is false.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     with path.open("a") as file:
         while True:
             try:
@@ -93,10 +93,10 @@ def exclusive(path: Path, *, wait: bool, patience: float = 0.0) -> Iterator[Text
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds the exclusive lock on `path`. Several may look at the same time."""
+    """Whether any process holds the exclusive lock on `path`. Concurrent checks do not disturb each other."""
     try:
-        file = path.open("a+")  # network file systems want a shared lock's file readable
-    except OSError:  # somebody else's folder
+        file = path.open("a+")  # network file systems require read access for a shared lock
+    except OSError:  # no write permission
         file = path.open()
     with file:
         try:

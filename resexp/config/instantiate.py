@@ -1,4 +1,4 @@
-"""From a node of a config to what it names: a class, a function, or a partial of one."""
+"""Instantiate config nodes, as hydra.utils.instantiate does, with stricter checks."""
 
 import functools
 import importlib
@@ -18,13 +18,13 @@ TORCH = ("torch.nn", "torch.optim")
 
 
 def make(node: Any, key: str = "") -> Any:
-    """What a config node describes: the target called with the other keys, or a partial of it.
+    """Call the node's `_target_` with its other keys, or return a partial of it (`_partial_: true`).
 
-    `name` is the node's label and is not passed on.
+    `name` is the node's label and is not passed.
 
     Args:
-        node: resolved; nodes with `_target_` are made, innermost first.
-        key: of the node, for messages.
+        node: resolved; nested nodes with `_target_` are instantiated first.
+        key: of the node, for error messages.
     Raises:
         ValueError: a target that a config may not name, an argument that it does
             not take or of another type, or whatever the target itself refuses.
@@ -54,7 +54,7 @@ def _locate(path: str, key: str) -> Any:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
-        raise ValueError(f"{key}._target_: there is no {path}") from None
+        raise ValueError(f"{key}._target_: {path} does not exist") from None
     if not callable(found):
         raise ValueError(f"{key}._target_ must be a class or a function, which {path} is not")
     if module in TORCH and not _is_part_of_torch(found):
@@ -77,11 +77,11 @@ def _check_arguments(target: Any, arguments: dict, key: str) -> None:
             _check_type(f"{key}.{name}", value, parameters[name].annotation)
         elif not open_ended:
             allowed = ", ".join(name for name in parameters if name not in ("args", "kwargs"))
-            raise ValueError(f"there is no key {key}.{name}; {key} takes {allowed}")
+            raise ValueError(f"unknown key {key}.{name}; {key} takes {allowed}")
 
 
 def _check_type(key: str, value: Any, annotation: Any) -> None:
-    """Refuse what plainly is of another type; annotations beyond these few pass."""
+    """Check the types below; values with any other annotation pass."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     fits = {
         int: number and not isinstance(value, float),
@@ -90,6 +90,6 @@ def _check_type(key: str, value: Any, annotation: Any) -> None:
         str: isinstance(value, str),
         Sequence[float]: isinstance(value, list) and all(isinstance(x, int | float) for x in value),
     }
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    names = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
     if not fits.get(annotation, True):
         raise ValueError(f"{key} must be {names.get(annotation, 'a list of numbers')}, got {value!r}")

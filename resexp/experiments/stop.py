@@ -1,4 +1,4 @@
-"""Asking a run to stop: by a signal, or because its time is up."""
+"""Stop requests: signals and the time limit."""
 
 import signal
 import sys
@@ -13,7 +13,7 @@ NOTED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SI
 
 
 def time_is_up(max_minutes: float | None) -> bool:
-    """Whether the command has run for so long."""
+    """Whether the command has reached its time limit; None: there is none."""
     return max_minutes is not None and time.monotonic() - STARTED >= 60 * max_minutes
 
 
@@ -29,9 +29,9 @@ class Signals:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Note a signal in `received` instead of dying of it."""
+        """Within the block, store a signal in `received` instead of letting it end the process."""
         if threading.current_thread() is not threading.main_thread():
-            yield  # signals reach the main thread only, which notes them for this one, too
+            yield  # only the main thread can handle signals; it records them for all threads
             return
         handlers = {number: signal.getsignal(number) for number in NOTED}
         self._before = {n: h for n, h in handlers.items() if h not in (signal.SIG_IGN, None)}

@@ -1,9 +1,9 @@
-"""Several workers that share a sweep: each goes through all runs and skips those that are held.
+"""Workers that share a sweep: each iterates over all runs and skips those that are locked.
 
-The lock on a run's folder is all that they need to know of each other, so a sweep may as well be
-started by hand in several terminals, or on several machines over one file system. On a CPU a worker
-is a process. On a GPU it is a thread with a CUDA stream of its own: the kernels of several small
-networks then overlap, which those of several processes do not, and the data is there once.
+The lock on a run's folder is the only coordination between workers, so a sweep may also be started
+by hand in several terminals, or on several machines with a shared file system. On a CPU a worker is a
+process. On a GPU it is a thread with its own CUDA stream: the kernels of several small networks then
+overlap, which those of separate processes do not, and the data is in memory once.
 """
 
 import atexit
@@ -21,15 +21,15 @@ _OF_THREAD = threading.local()
 
 
 def worker_index() -> int:
-    """0 for the process that a person started, 1 and up for the workers that it started."""
+    """0 for the process that the user started, 1, 2, ... for the workers it started."""
     return getattr(_OF_THREAD, "index", int(os.environ.get(VARIABLE, "0")))
 
 
 def start_threads(count: int, run: Callable[[dict], object], runs: Sequence[dict]) -> list[threading.Thread]:
-    """Start `count` - 1 threads that go through all runs beside this one.
+    """Start `count` - 1 threads that iterate over all runs alongside this one.
 
     Args:
-        run: carries out the run of a config.
+        run: executes the run of a config.
         runs: resolved configs.
     """
 
@@ -39,7 +39,7 @@ def start_threads(count: int, run: Callable[[dict], object], runs: Sequence[dict
             try:
                 run(config)
             except BusyError:
-                continue  # another worker's
+                continue  # held by another worker
 
     others = [threading.Thread(target=work, args=(index,)) for index in range(1, count)]
     for other in others:
@@ -48,7 +48,7 @@ def start_threads(count: int, run: Callable[[dict], object], runs: Sequence[dict
 
 
 def start_processes(count: int) -> list[subprocess.Popen]:
-    """Start the same command `count` - 1 times more; they end with this process at the latest."""
+    """Start `count` - 1 further processes with the same command; they end when this process ends."""
     if worker_index():
         return []
     others = [
@@ -58,9 +58,9 @@ def start_processes(count: int) -> list[subprocess.Popen]:
         )
         for index in range(1, count)
     ]
-    if others:  # so that the lines below run when this process is told to end while it waits
+    if others:  # exit through atexit on SIGTERM
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     for other in others:
-        atexit.register(other.wait)  # runs after the line below: last registered, first run
-        atexit.register(other.terminate)  # it stops with a checkpoint; ended ones do not mind
+        atexit.register(other.wait)  # atexit runs last registered first: terminate, then wait
+        atexit.register(other.terminate)  # saves a checkpoint; no effect on finished processes
     return others

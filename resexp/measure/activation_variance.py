@@ -15,27 +15,28 @@ OVERFLOW_BATCH = 4  # examples: half precision is emulated on most CPUs
 
 
 def variances(model: nn.Module, x: Tensor, backward: Callable[[Tensor], Tensor]) -> pd.DataFrame:
-    """Variance before the first block and after each, of the activations and of their gradients.
+    """Variances of activations and their gradients, before the first block and after each block.
 
-    The variance that theory speaks of is over the weights. Units are draws of it, so it is taken
-    over the units at each example (and position), then averaged. The textbook's notebook 11.3
-    prints another one, over the examples for each unit: it leaves out what all examples share, so
-    behind a ReLU it is smaller.
+    Theory considers the variance over random weights. Units are samples of it, so the variance is taken
+    over the units of each example (and position), then averaged. The textbook's notebook 11.3 prints the
+    variance over the examples for each unit instead, which excludes the mean that all examples share
+    and is therefore smaller after a ReLU.
 
     Args:
-        model: with `stem` and `blocks`; put into training mode, so that batch normalization uses
-            the batch.
+        model: has `stem` and `blocks`; set to training mode, so that batch normalization uses batch
+            statistics.
         x: inputs of one batch.
         backward: output -> scalar whose gradient is measured.
     Returns:
-        block (0: before the first), variance, gradient_variance, batch_variance (the notebook's).
+        Columns block (0: before the first), variance, gradient_variance, batch_variance (as in the
+        notebook).
     """
     model.train()
     outputs: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
         outputs.append(output.clone())
-        # another copy goes on: a ReLU that works in place must not overwrite what is kept
+        # pass on another copy: an in-place ReLU must not overwrite the stored one
         return outputs[-1].clone()
 
     hooks = [part.register_forward_hook(keep) for part in (model.stem, *model.blocks)]
@@ -57,13 +58,13 @@ def variances(model: nn.Module, x: Tensor, backward: Callable[[Tensor], Tensor])
 
 @torch.no_grad()
 def first_overflow(model: nn.Module, x: Tensor, dtype: torch.dtype) -> int | None:
-    """The first block after which a number is not finite when all is held in `dtype`.
+    """The first block whose output is not finite when everything is computed in `dtype`.
 
     Args:
-        model: with `stem` and `blocks`; is converted.
+        model: has `stem` and `blocks`; converted in place.
         x: inputs of one batch.
     Returns:
-        Number of the block, 0 for the stem; None if all blocks stay finite.
+        Index of the block, 0 for the stem; None if all outputs are finite.
     """
     model = model.to(dtype).train()
     h = x.to(dtype)
@@ -76,13 +77,13 @@ def first_overflow(model: nn.Module, x: Tensor, dtype: torch.dtype) -> int | Non
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of input and the networks that it is sent through.
+    """A type of input and the size of the networks for it.
 
     Args:
         batch: inputs.
         dims: 0 for vectors, 1 for sequences, 2 for images.
         width: units or channels.
-        depth: blocks.
+        depth: number of blocks.
     """
 
     batch: Tensor
@@ -100,21 +101,21 @@ def measure(
     seed: int,
     device: torch.device,
 ) -> dict[str, pd.DataFrame]:
-    """Variances of every set-up on every kind of input at initialization.
+    """Variances at initialization, for every setup and every type of input.
 
-    The gradient is that of a random linear function of the last block's output with unit variance,
-    so the gradient after the last block has variance 1. All is computed in float64.
+    The gradient is that of a random linear function of the last block's output with standard normal
+    coefficients, so the gradient after the last block has variance 1. Computed in float64.
 
     Args:
         setups: name -> (depth, width=, dims=, c_in=) -> network.
-        cases: name -> inputs and sizes; null leaves a case out.
-        seeds: networks per set-up and case.
-        overflow_depth: blocks of the networks that are tried in float32, bfloat16 and float16, on
+        cases: name -> inputs and sizes; null disables a case.
+        seeds: networks per setup and case.
+        overflow_depth: number of blocks for the overflow test in float32, bfloat16 and float16, on
             the first case.
         seed: of the first network.
     Returns:
-        `variance`: setup, inputs, block, seed, variance, gradient_variance, batch_variance, every
-        block up to 20 and ever fewer of the later ones; `overflow`: setup, format, seed,
+        `variance`: setup, inputs, block, seed, variance, gradient_variance, batch_variance, all
+        blocks up to 20, then increasingly sparse; `overflow`: setup, format, seed,
         first_block (empty: none).
     """
     cases = {name: case for name, case in cases.items() if case is not None}
@@ -141,11 +142,11 @@ def measure(
 
 
 def trained(run: Run, *, batch: int) -> dict[str, pd.DataFrame]:
-    """The same of a trained run, with the gradient of the cross-entropy on test examples.
+    """Variances of a trained run; the gradient is that of the cross-entropy on test examples.
 
     Args:
-        run: its networks have a `stem` and `blocks`.
-        batch: test examples, the first ones.
+        run: its networks have `stem` and `blocks`.
+        batch: number of test examples.
     Returns:
         `variance`: stage, block, variance, gradient_variance, batch_variance.
     """
@@ -174,14 +175,14 @@ def _at_initialization(
 def _draw(
     make: Callable[..., nn.Module], case: Case, seed: int, device: torch.device
 ) -> tuple[nn.Module, Tensor]:
-    with torch.random.fork_rng(devices=[]):  # layers draw as they are built
+    with torch.random.fork_rng(devices=[]):  # constructors draw from the global generator
         torch.manual_seed(seed)
         model = make(case.depth, width=case.width, dims=case.dims, c_in=case.batch.shape[1])
     return model.to(device), case.batch.to(device)
 
 
 def _kept(depth: int) -> set[int]:
-    """Every block up to 20, then steps of a twentieth, and the last."""
+    """All blocks up to 20, then in steps of 5 %, and the last one."""
     kept, block = set(range(21)), 20
     while block < depth:
         kept.add(block)
@@ -190,5 +191,5 @@ def _kept(depth: int) -> set[int]:
 
 
 def _variance(h: Tensor) -> float:
-    """Over dimension 1 at each place of the others, then the mean over these."""
+    """Variance over dimension 1, averaged over all other dimensions."""
     return h.detach().var(dim=1, correction=0).mean().item()

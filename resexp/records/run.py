@@ -1,4 +1,4 @@
-"""A run's folder: what was asked, what was measured, how it ended."""
+"""A run's folder: its config, results, status and checkpoints."""
 
 import csv
 import hashlib
@@ -24,11 +24,11 @@ from resexp.records.identity import digest, identity
 from resexp.records.older import translate
 
 FINISHED = ("done", "diverged")
-PATIENCE = 0.1  # seconds; somebody may just be looking whether a run is held
+LOCK_TIMEOUT = 0.1  # seconds; is_held takes the lock briefly
 
 
 class BusyError(Exception):
-    """Another process works on this run."""
+    """Another process holds the lock of this run."""
 
 
 class RemovedError(RuntimeError):
@@ -39,7 +39,7 @@ class RunFolder:
     """config.json, rows.csv, provenance.json, status.json, error.txt and checkpoints of one run.
 
     Args:
-        path: of the folder; made when first written to.
+        path: of the folder; created on the first write.
     """
 
     def __init__(self, path: Path):
@@ -51,18 +51,18 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes off this run; a crash of the holder frees it.
+        """Hold the run's lock. It is released if this process crashes.
 
         Raises:
             BusyError: another process holds it.
         """
         try:
-            with exclusive(self.path / "lock", wait=False, patience=PATIENCE) as lock:
+            with exclusive(self.path / "lock", wait=False, timeout=LOCK_TIMEOUT) as lock:
                 self._lock = lock
                 yield
         except LockedError:
             raise BusyError(
-                f"another process works on {self.path}; wait for it, or look at `resexp status`"
+                f"another process is running {self.path}; wait for it, or see `resexp status`"
             ) from None
 
     def refuse_if_removed(self) -> None:
@@ -98,8 +98,8 @@ class RunFolder:
     def is_finished(self) -> bool:
         """Whether there is nothing left to do: the run is done or has diverged, and its results are whole.
 
-        The one question before a run, and again once it is held, since another process may have
-        finished it meanwhile.
+        Check it before a run, and again once the lock is held: another process may have finished the
+        run in between.
         """
         return self.recorded()["status"] in FINISHED
 
@@ -135,10 +135,10 @@ class RunFolder:
         return found.hexdigest()
 
     def state(self) -> dict:
-        """How the run is now: as recorded, but a running one that no process holds is interrupted."""
+        """The current state: as recorded, except that `running` without a lock means `interrupted`."""
         state = self.recorded()
         if state["status"] == "running" and not is_held(self.path / "lock"):
-            state = self.recorded()  # its holder may have finished it just now
+            state = self.recorded()  # the run may have finished in between
             if state["status"] == "running":
                 state |= {"status": "interrupted", "error": "the process ended unexpectedly"}
         if state["status"] in ("running", "interrupted"):
@@ -153,13 +153,13 @@ class RunFolder:
             return 0
 
     def write_failure(self, error: BaseException) -> None:
-        """Keep the traceback."""
+        """Write the traceback to error.txt."""
         text = "".join(traceback.format_exception(error))
         with atomic(self.path / "error.txt") as temporary:
             temporary.write_text(text)
 
     def write_rows(self, rows: list[dict]) -> None:
-        """Replace all rows, as after going back to a checkpoint."""
+        """Replace all rows, e.g. after restoring a checkpoint."""
         with atomic(self.path / "rows.csv") as temporary:
             temporary.write_text("".join(_csv_lines(rows)))
 
@@ -174,7 +174,7 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def rows(self) -> list[dict]:
-        """All complete rows, as text; a last line without its end is passed over."""
+        """All complete rows, values as text; an incomplete last line is ignored."""
         try:
             text = (self.path / "rows.csv").read_text()
         except (FileNotFoundError, UnicodeDecodeError):
@@ -182,14 +182,14 @@ class RunFolder:
         return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
     def write_table(self, name: str, *frames) -> None:
-        """Write `tables/<name>.csv`, one frame below the other."""
-        import pandas as pd  # half a second that training does not need
+        """Write the concatenated frames to `tables/<name>.csv`."""
+        import pandas as pd  # takes half a second to import; training does not need it
 
         with atomic(self.path / "tables" / f"{name}.csv") as temporary:
             pd.concat(frames).to_csv(temporary, index=False, lineterminator="\n")
 
     def tables(self) -> dict:
-        """All tables by their name."""
+        """Table name -> DataFrame, for all tables."""
         import pandas as pd
 
         paths = sorted((self.path / "tables").glob("*.csv"))
@@ -208,10 +208,10 @@ class RunFolder:
 
 
 def find(root: Path, label: str, config: dict) -> RunFolder:
-    """The folder of what a config describes: `<root>/<label>-<digest>`.
+    """The folder of the run with this config: `<root>/<label>-<digest>`.
 
-    Earlier versions named their folders by other digests. Where one holds a run of the same identity, it
-    is that one.
+    Earlier versions computed the digest differently, so an existing folder whose run has the same
+    identity is used instead.
     """
     path = root / f"{label}-{digest(config)}"
     if not path.exists() and root.is_dir():
@@ -236,12 +236,12 @@ def _is_state(state: dict) -> bool:
 
 @lru_cache(maxsize=8)
 def _names(root: Path, changed: int) -> list[str]:
-    """What a folder holds; `changed` is the time of its last change, so that the answer is never old."""
+    """Names of a folder's entries; `changed`, its modification time, invalidates the cache."""
     return sorted(os.listdir(root))
 
 
 def folders(root: Path) -> list[RunFolder]:
-    """Every run below `root`, sorted by name."""
+    """All runs in `root`, sorted by name."""
     return [RunFolder(path.parent) for path in sorted(root.glob("*/config.json"))]
 
 
@@ -249,7 +249,7 @@ def _csv_lines(rows: list[dict]) -> list[str]:
     if not rows:
         return []
     text = io.StringIO()
-    # repr of a float is the shortest text that reads back to the same number
+    # csv writes floats with repr, the shortest text that round-trips
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -1,4 +1,4 @@
-"""A run's records, read once."""
+"""A run's records, read once so that they are consistent."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +9,14 @@ from resexp.records.run import FINISHED, folders
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a run's folder held when it was read.
+    """Contents of a run's folder at one point in time.
 
     Args:
         path: of the folder.
         config: see RunFolder.config.
         state: see RunFolder.state.
-        sessions: of its provenance.
-        rows: all complete rows, as text.
+        sessions: see RunFolder.provenance.
+        rows: see RunFolder.rows.
     """
 
     path: Path

@@ -32,7 +32,7 @@ def save(folder: Path, step: int, state: dict, *, run: str) -> None:
 
 
 def keep(folder: Path, count: int) -> None:
-    """Drop all but the newest `count` checkpoints."""
+    """Delete all but the newest `count` checkpoints."""
     for path in _newest_first(folder)[count:]:
         path.unlink(missing_ok=True)
 
