@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from resexp.config.catalog import CONF, command_of, groups, options, swept_by
-from resexp.config.compose import ConfigError, explain, refuse_no_names, resolve
+from resexp.config.compose import ConfigError, check_overrides, explain, resolve
 from resexp.exits import COMPLETION, refuse, refuse_unusable
 from resexp.experiments.runs import folder_of, settle
 from resexp.experiments.stop import Signals
@@ -93,7 +93,7 @@ def remarks(command: str, arguments: list[str]) -> list[str]:
         key, _, value = argument.partition("=")
         if key.startswith("--") and key[2:].partition(".")[0] in groups():
             raise ConfigError(f"settings are written without dashes: {key[2:]}={value or '...'}")
-    refuse_no_names(arguments)
+    check_overrides(arguments)
     chosen = [a.partition("=")[2] for a in arguments if a.startswith("experiment=")]
     found = []
     for name in sorted(

@@ -18,6 +18,10 @@ from resexp.config.catalog import CONF, groups, options, typed_targets
 DERIVED = ("labels", "parts", "protocol")  # sections that are derived, not set by users
 
 
+# Settings that are text whatever they look like.
+TEXT = {"name", "run", "runs", "train.runs", "dataset.root", "tables"}
+
+
 class ConfigError(ValueError):
     """Invalid settings; the message is one line and says what is allowed."""
 
@@ -28,7 +32,7 @@ def compose(command: str, overrides: list[str]) -> DictConfig:
     Raises:
         ConfigError: an override is invalid.
     """
-    refuse_no_names(overrides)
+    check_overrides(overrides)
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
@@ -72,24 +76,34 @@ def explain(error: Exception, command: str, overrides: list[str]) -> str:
     return _first_sentence(error.__cause__ or error)
 
 
-def refuse_no_names(overrides: list[str]) -> None:
-    """Require options to be names: Hydra would accept numbers, null and lists as well.
+def check_overrides(overrides: list[str]) -> None:
+    """Refuse what Hydra would accept in another sense than it was typed in.
 
     Raises:
-        ConfigError: an option is not a name; the message lists the valid ones.
+        ConfigError: an option that is not a name, a section that follows from others, or text that
+            Hydra reads as a number.
     """
     for line in overrides:
         try:
             override = OverridesParser.create().parse_override(line)
         except HydraException:
             continue  # reported when the config is composed
-        if override.key_or_group not in groups():
-            continue
-        value = override.value()
-        names = value.list if isinstance(value, ChoiceSweep) else [value]
-        if not all(isinstance(name, str | QuotedString) for name in names):
-            there = ", ".join(options(override.key_or_group))
-            raise ConfigError(f"unknown option {line}; options: {there}")
+        key, value = override.key_or_group, override.value()
+        values = value.list if isinstance(value, ChoiceSweep) else [value]
+        if key in groups() and not all(isinstance(name, str | QuotedString) for name in values):
+            raise ConfigError(f"unknown option {line}; options: {', '.join(options(key))}")
+        if key.partition(".")[0] == "labels":
+            raise ConfigError(f"{key} cannot be set: labels follow from the settings that they name")
+        if key in TEXT:
+            _check_text(line, values)
+
+
+def _check_text(line: str, values: list) -> None:
+    """`name=2026_11_24` is the number 20261124 to Hydra, `name=1e3` is 1000.0."""
+    key, _, typed = line.partition("=")
+    for text, value in zip(typed.split(",") if len(values) > 1 else [typed], values, strict=False):
+        if isinstance(value, int | float) and str(value) != text.strip():
+            raise ConfigError(f"{key}={text} would be read as {value!r}: quote it, '{key}=\"{text}\"'")
 
 
 def _unknown_option(error: MissingConfigException) -> str:

@@ -7,6 +7,7 @@ overlap, which those of separate processes do not, and the data is in memory onc
 """
 
 import atexit
+import ctypes
 import os
 import signal
 import subprocess
@@ -16,7 +17,8 @@ from collections.abc import Callable, Sequence
 
 from resexp.records.run import BusyError
 
-VARIABLE = "RESEXP_WORKER"
+VARIABLE, PARENT = "RESEXP_WORKER", "RESEXP_WORKER_OF"
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _OF_THREAD = threading.local()
 
 
@@ -50,11 +52,12 @@ def start_threads(count: int, run: Callable[[dict], object], runs: Sequence[dict
 def start_processes(count: int) -> list[subprocess.Popen]:
     """Start `count` - 1 further processes with the same command; they end when this process ends."""
     if worker_index():
+        end_with_parent()
         return []
     others = [
         subprocess.Popen(
             [sys.executable, "-P", "-m", "resexp", "train", *sys.argv[1:]],
-            env=os.environ | {VARIABLE: str(index)},
+            env=os.environ | {VARIABLE: str(index), PARENT: str(os.getpid())},
         )
         for index in range(1, count)
     ]
@@ -64,3 +67,15 @@ def start_processes(count: int) -> list[subprocess.Popen]:
         atexit.register(other.wait)  # atexit runs last registered first: terminate, then wait
         atexit.register(other.terminate)  # saves a checkpoint; no effect on finished processes
     return others
+
+
+def end_with_parent() -> None:
+    """Let the kernel send SIGTERM, which saves a checkpoint, when the process that started this one dies.
+
+    Without it a worker trains on after its parent was killed. Only Linux has this.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(os.environ.get(PARENT, os.getppid())):  # it died before
+        os.kill(os.getpid(), signal.SIGTERM)

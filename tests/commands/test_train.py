@@ -130,3 +130,21 @@ def test_a_run_that_fails_says_where_and_the_sweep_goes_on(resexp, tmp_path):
     swept = resexp("train", "-m", *short, "seed=0,1")
     assert swept.returncode == 1
     assert "1 done, 1 failed" in swept.stdout
+
+
+def test_workers_end_when_their_parent_is_killed(background, tmp_path):
+    """SIGKILL leaves the parent no time to end them; they save a checkpoint all the same."""
+    process = background("train", "-m", *LONG, "schedule.steps=100000", "seed=0,1", "train.workers=2")
+    for _ in range(600):
+        files = list((tmp_path / "results/runs").glob("*/*/rows.csv"))
+        if len(files) == 2 and all(len(file.read_text().splitlines()) > 1 for file in files):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for _ in range(600):
+        if any(list(file.parent.glob("checkpoint-*.pt")) for file in files):
+            break
+        time.sleep(0.1)
+    saved = [file.parent for file in files if list(file.parent.glob("checkpoint-*.pt"))]
+    assert len(saved) == 1, "the worker's run; the parent's own had no time"

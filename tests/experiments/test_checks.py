@@ -23,6 +23,8 @@ from resexp.experiments.checks import check
         (["norm=group", "norm.groups=-1"], ["norm.groups", "16", "-1"]),
         (["model.block=bottleneck"], ["'str'", "'depth'"]),
         (["activation._target_=3"], ["activation._target_", "resexp.models", "torch.nn", "3"]),
+        (["model.name=../../x"], ["model", "'../../x'"]),
+        (["norm.name=a/b"], ["norm", "'a/b'"]),
         (["train.device=mps"], ["device", "auto", "cpu", "cuda", "cuda:N", "'mps'"]),
         (["+optimizer.foreach=true"], ["`fused`", "`foreach`"]),
         (["norm._target_=torch.nn.GroupNorm"], ["GroupNorm.__init__()", "'num_channels'"]),
