@@ -50,7 +50,7 @@ def mentions(*words: str) -> str:
     """
 
     def whole(word: str) -> str:
-        start = r"(?<!\w)(?<!\w[.-])" if re.match(r"\w", word) else ""
+        start = r"(?<![\w-])(?<!\w[.])" if re.match(r"\w", word) else ""
         end = r"(?!\w|[.]\w)" if re.search(r"\w$", word) else ""
         return rf"(?=.*{start}{re.escape(word)}{end})"
 

@@ -14,7 +14,7 @@ from resexp.data.preprocess import crop_and_flip, normalizer
 
 @dataclass(frozen=True)
 class Dataset:
-    """Inputs and targets of two splits, in memory; see resexp.data.source.Source.
+    """A training and a test split in memory, optionally a validation split; see resexp.data.source.Source.
 
     inputs: (examples, c_in, height, width) uint8 images or (examples, c_in, length) float32
     sequences; targets: (examples,) int64 class indices. Likewise for the test and validation splits.

@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class ImageFolders:
-    """Image files of two splits; see resexp.data.source.Source.
+    """The image files of a training and a test split; see resexp.data.source.Source.
 
     Args:
         train, test: (file, class index) pairs.

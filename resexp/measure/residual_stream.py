@@ -42,7 +42,7 @@ class ResidualStream(nn.Module):
         sum_scale: factor of each sum.
         zero_gamma: initialize the scale of the last normalization to zero.
     Raises:
-        ValueError: depth below 1, or zero_gamma without a last normalization that has a scale.
+        ValueError: depth below 1, or zero_gamma without a learned scale at the end of the branch.
     Source: UDL section 11.4.3 and figure 11.6; notebook 11.3. zero_gamma: Goyal et al. 2017,
     section 5.1; branch_scale 0: SkipInit (De and Smith 2020); 1 / sqrt(depth): the scale that both
     SkipInit's analysis and Fixup (Zhang et al. 2019, two-layer branches) arrive at.

@@ -154,7 +154,7 @@ class ScalarMultiplier(nn.Module):
 
 
 def post_activation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-norm-act-conv-norm, the sum, act (He et al. 2015, figure 2)."""
+    """conv-norm-act-conv-norm, addition, act (He et al. 2015, figure 2)."""
     transforms = [_post_normed(parts, chain, c_in, last=[parts.norm]) for chain in chains]
     shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
     after = parts.activation()
@@ -162,7 +162,7 @@ def post_activation(parts, chains, c_in, channels, stride, *, first) -> Residual
 
 
 def bn_after_addition(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-norm-act-conv, the sum, norm-act (He et al. 2016, figure 4b)."""
+    """conv-norm-act-conv, addition, norm-act (He et al. 2016, figure 4b)."""
     transforms = [_post_normed(parts, chain, c_in, last=[]) for chain in chains]
     shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
     after = nn.Sequential(parts.norm(channels), parts.activation())
@@ -170,9 +170,9 @@ def bn_after_addition(parts, chains, c_in, channels, stride, *, first) -> Residu
 
 
 def relu_before_addition(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-norm-act-conv-norm-act, the sum (He et al. 2016, figure 4c).
+    """conv-norm-act-conv-norm-act, addition (He et al. 2016, figure 4c).
 
-    With one layer and no normalization: UDL figure 11.5a, a branch that can only add.
+    With one layer and no normalization: UDL figure 11.5a, a non-negative branch.
     Raises:
         ValueError: the activation changes the number of channels.
     """
@@ -186,20 +186,20 @@ def relu_before_addition(parts, chains, c_in, channels, stride, *, first) -> Res
 
 
 def relu_only_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """act-conv-norm-act-conv-norm, the sum (He et al. 2016, figure 4d)."""
+    """act-conv-norm-act-conv-norm, addition (He et al. 2016, figure 4d)."""
     return _preactivation(
         parts, chains, c_in, channels, stride, first=first, before=[_act], last=[parts.norm]
     )
 
 
 def full_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """norm-act-conv-norm-act-conv, the sum (He et al. 2016, figure 4e)."""
+    """norm-act-conv-norm-act-conv, addition (He et al. 2016, figure 4e)."""
     before = [parts.norm, _act]
     return _preactivation(parts, chains, c_in, channels, stride, first=first, before=before, last=[])
 
 
 def fixup(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-act-conv-multiplier, the sum, act; a scalar bias before each convolution and each act.
+    """conv-act-conv-multiplier, addition, act; a scalar bias before each convolution and each act.
 
     Where shapes change, the shortcut receives the biased input of the first convolution.
 

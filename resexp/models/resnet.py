@@ -174,7 +174,7 @@ def plain(
     parts: Parts,
     shared: bool = False,
 ) -> ResNet:
-    """The same network as resnet without its shortcuts (He et al. 2015, figure 6, left).
+    """The network resnet without shortcuts (He et al. 2015, figure 6, left).
 
     Raises:
         ValueError: a shortcut other than NoShortcut, stochastic depth, or unsupported depth.

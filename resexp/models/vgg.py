@@ -21,7 +21,7 @@ class VGG(nn.Module):
 
     Args:
         depth: 11, 13, 16 or 19 weight layers of the published network.
-        width: channels of the first stage; doubled three times.
+        width: channels of the first stage; doubled in each of the next three stages.
         hidden: units of the two hidden fully connected layers; 0: global average pooling and a linear
             classifier only, as is common for small images.
         positions: side of the feature map that the fully connected layers receive, 7 in the paper.

@@ -35,7 +35,7 @@ class Trainer:
         draws: random stream of layers that draw during training, e.g. dropout.
         channels_last: memory layout of the batches; the model's weights should have the same.
         compiled: train with torch.compile.
-        captured: record a step as a CUDA graph and replay it; the results are the same. Steps must
+        captured: capture a step as a CUDA graph and replay it; the results are the same. Steps must
             then run within resexp.training.step.own_stream.
     """
 
@@ -190,7 +190,7 @@ class Trainer:
         for meter, saved in zip((self.interval, self.window), state["meters"], strict=True):
             for total, value in zip(meter.state(), saved, strict=True):
                 total.copy_(value)
-        self.learning_rate = None  # load_state_dict overwrote the optimizer's; None forces a refresh
+        self.learning_rate = None  # load_state_dict overwrote the learning rate; None forces a refresh
         self.seconds, self.training_seconds = state["seconds"]
         if self.draws:
             self.draws.set_state(state["draws"].cpu())

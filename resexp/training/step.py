@@ -47,7 +47,7 @@ class Meter:
 
 
 class CaptureError(RuntimeError):
-    """A step could not be recorded as a CUDA graph."""
+    """A step could not be captured as a CUDA graph."""
 
 
 class Captured:
@@ -105,8 +105,8 @@ class Captured:
             while cause.__context__:  # the root cause; later errors are consequences
                 cause = cause.__context__
             raise CaptureError(
-                f"the step cannot be recorded as a CUDA graph ({str(cause).splitlines()[0]});"
-                " train.capture=false launches its kernels one by one"
+                f"the step cannot be captured as a CUDA graph ({str(cause).splitlines()[0]});"
+                " set train.capture=false to run it eagerly"
             ) from error
         finally:
             if collecting:
