@@ -21,7 +21,7 @@ class TrainedRun:
 
     def __init__(self, folder: RunFolder, device: torch.device):
         self.folder, self.device, self.config = folder, device, folder.config()
-        self.stages = ("initial", "trained")
+        self.stages = ("trained",) if "imported" in self.config else ("initial", "trained")
 
     def network(self, stage: str = "trained") -> nn.Module:
         """The network as it was at a stage, in evaluation mode; a new one at every call.

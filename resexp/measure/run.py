@@ -10,7 +10,8 @@ from torch import Tensor, nn
 class Run(Protocol):
     """A finished training run: its settings, its networks and its data.
 
-    stages: what `network` can give: `initial`, `trained`, and `step-<n>` for each checkpoint kept.
+    stages: what `network` can give: `initial`, `trained`, and `step-<n>` for each checkpoint kept; of
+        imported weights `trained` alone.
     """
 
     config: dict
@@ -25,3 +26,8 @@ class Run(Protocol):
 
     def examples(self, split: str, count: int) -> tuple[Tensor, Tensor]:
         """The first examples of a split; fewer where it has fewer."""
+
+
+def before_and_after(run: Run) -> list[str]:
+    """The stages `initial` and `trained`, those that the run has: where imported weights began is unknown."""
+    return [stage for stage in ("initial", "trained") if stage in run.stages]

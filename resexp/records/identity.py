@@ -18,12 +18,12 @@ SOURCES = {"dataset.protocol", "dataset.fingerprint"}
 PYTHON = ("_target_", "_partial_")
 # Settings that came later, with the value that leaves all numbers as they were: with it, a setting is no
 # part of the identity. Whoever adds a setting adds a line here, or makes all earlier runs another's.
-NEUTRAL = {"task.name": "classification"}
+NEUTRAL = {"task.name": "classification", "normalization.name": "measured"}
 
 # Settings that all runs of one table share, unless they are swept; and what follows the model instead.
 PROTOCOL = (
-    "dataset.", "optimizer.", "schedule.", "init.", "task.", "model.width", "batch_size", "interval",
-    "precision",
+    "dataset.", "normalization.", "optimizer.", "schedule.", "init.", "task.", "model.width", "batch_size",
+    "interval", "precision",
 )  # fmt: skip
 NOT_PROTOCOL = {"schedule.warm_up"}
 
