@@ -121,7 +121,7 @@ class Bench:
 
 # For configs in which one setting follows another. by_dims: the size for sequences, that for images.
 OmegaConf.register_new_resolver("by_dims", lambda dims, *sizes: sizes[dims - 1], replace=True)
-OmegaConf.register_new_resolver("at_least", lambda a, b: a >= b, replace=True)
+OmegaConf.register_new_resolver("at_least", lambda a, b: isinstance(a, int) and a >= b, replace=True)
 OmegaConf.register_new_resolver("quotient", lambda a, b: a // b, replace=True)
 OmegaConf.register_new_resolver("share", lambda whole, part, of: whole * part / of, replace=True)
 

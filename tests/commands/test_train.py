@@ -3,11 +3,15 @@
 import json
 import random
 import signal
+import sys
 import time
 
 import pytest
 import torch
 from helpers import LONG, TINY, numbers, only_run, status, wait_for_rows
+
+from resexp import cli
+from resexp.experiments import stop
 
 
 def test_killed_at_a_random_step_it_goes_on_to_the_same_numbers(resexp, background, tmp_path):
@@ -61,13 +65,23 @@ def test_a_signal_ends_a_sweep_and_its_workers_with_checkpoints(background, tmp_
     assert len(list((tmp_path / "results/runs").glob("*/*/config.json"))) == 2, "the third is not begun"
 
 
-def test_time_that_is_up_is_no_failure_and_the_same_command_goes_on(resexp, tmp_path):
-    sweep = ["train", "-m", *LONG, "schedule.steps=100000", "seed=0,1", "train.max_minutes=0.1"]
-    first = resexp(*sweep)
-    assert first.returncode == 0, first.stderr
-    assert "1 interrupted, 1 missing" in first.stdout
-    second = resexp(*sweep)
-    assert "goes on from step" in second.stdout
+def test_time_that_is_up_is_no_failure_and_the_same_command_resumes(monkeypatch, capfd, tmp_path):
+    """In this process, by a clock that is up after 60 questions: a start under load takes any time."""
+    sweep = ["train", "-m", *LONG, "schedule.steps=100000", "seed=0,1", "train.max_minutes=9"]
+    said = []
+    for _ in range(2):
+        questions = iter(range(10**6))
+        monkeypatch.setattr(stop, "time_is_up", lambda minutes, asked=questions: next(asked) > 60)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["resexp", *sweep])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 0
+        said.append(capfd.readouterr().out)
+    assert "1 interrupted, 1 missing" in said[0]
+    steps = [json.loads(path.read_text())["step"] for path in tmp_path.rglob("status.json")]
+    assert len(steps) == 1
+    assert steps[0] > 60, "the second command went on where the first had stopped"
 
 
 def test_a_second_process_on_the_same_run_is_refused(resexp, background, tmp_path):
