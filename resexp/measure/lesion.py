@@ -126,7 +126,7 @@ def trained(
     Returns:
         `deleted`: block (0: none is deleted), changes_shape, error_percent; `several`: deleted (blocks),
         draw, error_percent; `shuffled`: swaps, draw, kendall_tau (between the orders of all blocks),
-        error_percent.
+        error_percent; it is left out where no two blocks have equal shapes.
     Source: Veit et al. 2016 (arXiv:1605.06431), figures 3 to 5. Departures: the blocks that are deleted
     together in one draw are nested; the network has an activation behind each sum unless block=... says
     otherwise, where theirs is pre-activated.
@@ -154,8 +154,11 @@ def trained(
         (count, draw, kendall_tau(order), error)
         for (count, draw, order), error in zip(mixed, found[len(orders) :], strict=True)
     ]
-    return {
+    tables = {
         "deleted": pd.DataFrame(deleted),
         "several": pd.DataFrame(several, columns=["deleted", "draw", "error_percent"]),
-        "shuffled": pd.DataFrame(shuffled, columns=["swaps", "draw", "kendall_tau", "error_percent"]),
     }
+    if shuffled:
+        columns = ["swaps", "draw", "kendall_tau", "error_percent"]
+        tables["shuffled"] = pd.DataFrame(shuffled, columns=columns)
+    return tables
