@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import sys
 import time
@@ -12,6 +13,8 @@ from helpers import LONG, TINY, numbers, only_run, status, wait_for_rows
 
 from resexp import cli
 from resexp.experiments import stop
+
+RESUMED = re.compile(r" from step [1-9]\d*$", re.MULTILINE)
 
 
 def test_killed_at_a_random_step_it_goes_on_to_the_same_numbers(resexp, background, tmp_path):
@@ -28,7 +31,7 @@ def test_killed_at_a_random_step_it_goes_on_to_the_same_numbers(resexp, backgrou
     run = only_run(tmp_path)
     assert "interrupted" in resexp("status", "single").stdout
     done = resexp("train", *LONG)
-    assert "goes on from step" in done.stdout
+    assert RESUMED.search(done.stdout)
     assert numbers(run) == numbers(whole)
     states = [torch.load(next(p.glob("*.pt")), weights_only=True)["model"] for p in (run, whole)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[1])
@@ -90,7 +93,7 @@ def test_a_second_process_on_the_same_run_is_refused(resexp, background, tmp_pat
     assert "running" in resexp("status").stdout
     done = resexp("train", *LONG, "schedule.steps=100000")
     assert done.returncode == 2
-    assert "another process works on" in done.stderr
+    assert re.fullmatch(r"resexp: .*results/runs/single/.*`resexp status`.*\n", done.stderr)
 
 
 def test_a_run_that_diverges_ends_and_the_sweep_goes_on(resexp, tmp_path):
@@ -107,7 +110,7 @@ def test_a_run_that_diverges_ends_and_the_sweep_goes_on(resexp, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "1 diverged, 1 done" in done.stdout
     said = resexp("status", "wild").stdout
-    assert "the loss was not finite at step" in said
+    assert re.search(r"diverged .*not finite.* step \d+", said)
     assert resexp(*sweep).stdout == "1 diverged, 1 done\n", "neither is begun again"
 
 
@@ -122,7 +125,7 @@ def test_a_run_that_fails_says_where_and_the_sweep_goes_on(resexp, tmp_path):
     assert "failed at step" in alone.stdout
     assert "error.txt" in alone.stdout
     assert "Traceback" not in alone.stderr
-    assert "no checkpoint in" in (run / "error.txt").read_text()
+    assert re.search(rf"ValueError: .*{re.escape(run.name)}", (run / "error.txt").read_text())
     assert status(run)["step"] == 6, "as far as its rows reach"
     swept = resexp("train", "-m", *short, "seed=0,1")
     assert swept.returncode == 1
