@@ -27,13 +27,13 @@ def main(arguments: list[str]) -> None:
     weights, *overrides = arguments
     if "=" in weights or weights.startswith("-"):
         refuse("the file of weights comes first: resexp import WEIGHTS model=... dataset=...")
-    from resexp.config.compose import composed, resolved
+    from resexp.config.compose import compose, resolve
     from resexp.experiments import imported
     from resexp.records.run import BusyError
 
     named = any(override.startswith("name=") for override in overrides)
     try:
-        config = resolved(composed("train", [*([] if named else ["name=imported"]), *overrides]))
+        config = resolve(compose("train", [*([] if named else ["name=imported"]), *overrides]))
         folder = imported.run(config, Path(weights))
     except (ValueError, BusyError) as error:  # ConfigError is a ValueError
         refuse(error)

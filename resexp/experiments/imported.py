@@ -14,8 +14,8 @@ from resexp.experiments.build import build_model
 from resexp.experiments.checks import check
 from resexp.experiments.data import splits
 from resexp.experiments.devices import device_of, threads_of
-from resexp.experiments.recorded import recorded
-from resexp.experiments.runs import folder_of, settled
+from resexp.experiments.recorded import record
+from resexp.experiments.runs import folder_of, settle
 from resexp.models.weights import load_by_position
 from resexp.records.run import RunFolder
 from resexp.training import checkpoint
@@ -49,7 +49,7 @@ def run(config: dict, weights: Path) -> RunFolder:
     except OSError as error:
         raise ValueError(f"cannot read {weights}: {error.strerror}") from error
     kept = {key: value for key, value in config.items() if key not in OF_TRAINING}
-    settings = settled(kept | {"imported": {"sha256": source["sha256"]}})
+    settings = settle(kept | {"imported": {"sha256": source["sha256"]}})
     folder, device = folder_of(settings), device_of(config["train"]["device"])
     if folder.is_finished:
         return folder
@@ -61,7 +61,7 @@ def run(config: dict, weights: Path) -> RunFolder:
         raise ValueError(f"{weights.name} does not fit model={config['model']['name']}: {error}") from error
     with folder.held():
         folder.write_provenance(folder.provenance() | {"imported": source})
-        recorded(folder, settings, device, 0, partial(_work, settings, folder, model, device))
+        record(folder, settings, device, 0, partial(_work, settings, folder, model, device))
     return folder
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers import ROOT
 
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.experiments import imported
 from resexp.experiments.build import build_model
 from resexp.experiments.data import on_device
@@ -31,7 +31,7 @@ ERRORS = {
 
 
 def settings(*overrides):
-    return resolved(composed("train", ["name=imported", *overrides]))
+    return resolve(compose("train", ["name=imported", *overrides]))
 
 
 @pytest.fixture
