@@ -83,3 +83,17 @@ def test_responses_are_drawn_in_order_and_sorted():
     above, below = script("layer_responses").draw(Given(layer_responses_deviation=frame(rows))).axes
     assert above.lines[0].get_xydata().tolist() == [[1, 1.5], [2, 3.5], [3, 2.5]]
     assert below.lines[0].get_xydata().tolist() == [[1, 3.5], [2, 2.5], [3, 1.5]]
+
+
+def test_loss_surfaces_show_contours_and_both_cuts():
+    rows = [
+        {"model": model, "depth": 20, "seed": 0, "x": x, "y": y, "loss": 1 + x * x + 3 * y * y}
+        for model in ("plain", "resnet")
+        for x in (-1.0, 0.0, 1.0)
+        for y in (-1.0, 0.0, 1.0)
+    ]
+    axes = script("loss_surfaces").draw(Given(loss_surfaces_grid=frame(rows))).axes
+    assert [a.get_title() for a in axes[:2]] == ["plain-20, MNIST-1D", "residual-20, MNIST-1D"]
+    first, second = axes[2].lines
+    assert first.get_xydata().tolist() == [[-1, 2], [0, 1], [1, 2]]
+    assert second.get_ydata().tolist() == [4, 1, 4]
