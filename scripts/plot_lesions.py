@@ -40,13 +40,13 @@ def networks(table: pd.DataFrame) -> list[tuple[tuple[str, int], pd.DataFrame]]:
 def one_deleted(axes: Axes, table: pd.DataFrame) -> None:
     """Error against the place of the deleted block: mean over seeds, blocks that change shapes open."""
     for (model, depth), rows in networks(table):
-        mean = rows.groupby("block").agg({"error_percent": "mean", "changes_shape": "first"})
+        mean = rows.groupby("block").agg({"error_percent": "mean", "kind": "first"})
         whole, mean = mean["error_percent"][0], mean.drop(0)
         place = mean.index / len(mean)
         look = style.line(model, depth)
         label = f"{style.label(model)}-{depth} (whole: {whole:.1f} %)"
         axes.plot(place, mean["error_percent"], marker=style.marker(model), ms=3, label=label, **look)
-        opened = mean["changes_shape"].to_numpy()
+        opened = (mean["kind"] == "new_shape").to_numpy()
         axes.plot(
             place[opened], mean["error_percent"][opened], style.marker(model), ms=7, mfc="white",
             mec=look["color"], mew=1.4,

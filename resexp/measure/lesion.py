@@ -124,7 +124,8 @@ def trained(
         batch_size: examples at a time; the numbers do not depend on it.
         draw_seed: of the random choices.
     Returns:
-        `deleted`: block (0: none is deleted), changes_shape, error_percent; `several`: deleted (blocks),
+        `deleted`: block (0: none is deleted), kind (none, same_shape, new_shape: whether its output has its
+        input's shape), error_percent; `several`: deleted (blocks),
         draw, error_percent; `shuffled`: swaps, draw, kendall_tau (between the orders of all blocks),
         error_percent; it is left out where no two blocks have equal shapes.
     Source: Veit et al. 2016 (arXiv:1605.06431), figures 3 to 5. Departures: the blocks that are deleted
@@ -140,8 +141,8 @@ def trained(
         return zip(x[:count].split(batch_size), y[:count].split(batch_size), strict=True)
 
     found = errors(chain, batches(examples), each_deleted(blocks))
-    changes = [False, *(chain.changes_shape(block) for block in range(blocks))]
-    deleted = {"block": range(blocks + 1), "changes_shape": changes, "error_percent": found}
+    kinds = ["none", *("new_shape" if chain.changes_shape(i) else "same_shape" for i in range(blocks))]
+    deleted = {"block": range(blocks + 1), "kind": kinds, "error_percent": found}
 
     fewest = min(most, blocks)
     keys = [(count, draw) for draw in range(draws) for count in range(1, fewest + 1)]

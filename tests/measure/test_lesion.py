@@ -122,7 +122,7 @@ def test_the_tables(x, generator):
     options = {"most": 20, "draws": 2, "swaps": [1, 3], "batch_size": 9, "draw_seed": 1}
     tables = trained(Fixed(network(), x, y), examples=32, examples_of_draws=16, **options)
     assert tables["deleted"]["block"].tolist() == list(range(10))
-    assert tables["deleted"].query("changes_shape")["block"].tolist() == [4, 7]
+    assert tables["deleted"].query("kind == 'new_shape'")["block"].tolist() == [4, 7]
     assert len(tables["several"]) == 2 * 9
     assert tables["shuffled"].query("swaps == 1")["kendall_tau"].max() < 1
     again = trained(Fixed(network(), x, y), examples=32, examples_of_draws=16, **options)

@@ -20,7 +20,12 @@ def both(**row):
 @pytest.fixture
 def lesions():
     deleted = [
-        row | {"block": block, "changes_shape": block == 2, "error_percent": 10.0 * block + 4 * row["seed"]}
+        row
+        | {
+            "block": block,
+            "kind": "new_shape" if block == 2 else "same_shape" if block else "none",
+            "error_percent": 10.0 * block + 4 * row["seed"],
+        }
         for row in both()
         for block in range(4)
     ]
