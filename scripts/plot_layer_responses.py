@@ -28,7 +28,9 @@ def draw(tables: Tables) -> Figure:
         ordered.set_title(style.dataset(table["dataset"].iloc[0]))
         descending.set(xlabel="Layer, sorted by its deviation", ylabel="Standard deviation")
         for axes in (ordered, descending):
-            axes.set_ylim(0, None)
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "25" else "")
         ordered.legend(fontsize=7, ncols=2)
     return figure
 
