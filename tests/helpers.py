@@ -60,11 +60,17 @@ def mentions(*words: str) -> str:
 class Fixed:
     """A run (resexp.measure.run) of one given network, which training has left as it was."""
 
+    stages = ("initial", "trained")
+
     def __init__(self, model, x, y):
         self.model, self.x, self.y = model, x, y
+        self.device, self.config = x.device, {}
 
     def network(self, stage="trained"):
         return self.model
+
+    def batches(self, split, batch_size):
+        return list(zip(self.x.split(batch_size), self.y.split(batch_size), strict=True))
 
     def examples(self, split, count):
         return self.x[:count], self.y[:count]

@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from resexp.config.compose import compose, resolve
+from resexp.experiments.build import build_model
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -23,6 +27,8 @@ TINY = {
     "schedule.steps": "1",
     "train.threads": "1",
 }
+FOREIGN = ["model.depth=14", "model.width=4"]  # of the network whose weights are imported
+FOREIGN += [f"{key}={value}" for key, value in TINY.items() if key.startswith("dataset")]
 # In one process, so that torch is loaded once.
 ONE_AFTER_THE_OTHER = """
 import json, sys
@@ -53,6 +59,10 @@ def tiny(command: str) -> list[str]:
             words += [f"measure.cases.{c}.depth=2" for c in ("gaussian", "mnist1d", "images")]
         if "measure.networks" in command:
             words += ["measure.depths=[1,50]", "measure.width=8"]
+        if "lesions" in command:
+            words += ["measure.draws=1", "measure.most=1", "measure.swaps=[1]"]
+    if words[0] == "import":
+        words += FOREIGN
     if words[0] == "bench":
         words.append("--help")  # test_cli.py runs it
     if "--params" in words:
@@ -84,6 +94,9 @@ def test_the_commands_of_resexp_run_in_order(tmp_path):
     commands = [c for c in COMMANDS if not c.startswith("make")]
     assert len(commands) > 5
     assert all(command.startswith("resexp ") for command in commands)
+    for words in (shlex.split(command) for command in commands if " import " in command):
+        config = resolve(compose("train", [*words[3:], *FOREIGN]))
+        torch.save(build_model(config).state_dict(), tmp_path / words[2])
     done = subprocess.run(
         [sys.executable, "-c", ONE_AFTER_THE_OTHER, json.dumps([tiny(command) for command in commands])],
         cwd=tmp_path,

@@ -190,7 +190,7 @@ def measured(name):
         return runs[~runs["diverged"]]
     if "covariance" in found:
         found["correlation"] = found["covariance"] / found["variance"]
-    if "block" in found:
+    if "gradient_variance" in found:
         variances = ["variance", "batch_variance", "gradient_variance"]
         found = found.sort_values("block")
         networks = found.groupby([key for key in found.columns if key not in ("block", *variances)])
@@ -206,7 +206,7 @@ def values(name, column, where):
     for key, value in where.items():
         key = key if key in found else key.rpartition(".")[2]  # model.depth is the column depth
         found = found[found[key] == (value if found[key].dtype.kind not in "if" else float(value))]
-    several = "line" in found  # lines through one network
+    several = {"line", "draw", "kind", "layer"} & set(found)  # numbers of one network, averaged
     return (found.groupby("seed")[column].mean() if several else found[column]).dropna()
 
 

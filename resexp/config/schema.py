@@ -75,6 +75,7 @@ class Train:
     task: dict[str, Any] = field(default_factory=dict)
     tracker: dict[str, Any] = field(default_factory=dict)
     dataset: Dataset = field(default_factory=Dataset)
+    normalization: dict[str, Any] = field(default_factory=dict)
     norm: dict[str, Any] = field(default_factory=dict)
     block: dict[str, Any] = field(default_factory=dict)
     shortcut: dict[str, Any] = field(default_factory=dict)

@@ -11,6 +11,8 @@ from torch import Tensor
 from resexp.data.batches import Batches, Split
 from resexp.data.preprocess import crop_and_flip, normalizer
 
+Normalization = Callable[[Tensor], Callable[[Tensor], Tensor]]  # training inputs -> what batches go through
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -26,6 +28,7 @@ class Dataset:
     test_targets: Tensor
     val_inputs: Tensor | None = None
     val_targets: Tensor | None = None
+    normalization: Normalization = normalizer
 
     in_memory = True
 
@@ -39,13 +42,17 @@ class Dataset:
 
     @cached_property
     def normalize(self) -> Callable[[Tensor], Tensor]:
-        """Normalization with the statistics of the training examples; see normalizer."""
-        return normalizer(self.inputs)
+        """What inputs go through before the network receives them."""
+        return self.normalization(self.inputs)
+
+    def normalized(self, normalization: Normalization) -> "Dataset":
+        """The same with its inputs normalized in another way."""
+        return replace(self, normalization=normalization)
 
     def to(self, device: torch.device) -> "Dataset":
-        """A copy on another device."""
-        tensors = (getattr(self, field.name) for field in fields(self))
-        return Dataset(*(None if tensor is None else tensor.to(device) for tensor in tensors))
+        """The same on another device."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{k: v.to(device) for k, v in values.items() if isinstance(v, Tensor)})
 
     def holding_out(self, size: int) -> "Dataset":
         """Hold out a fixed validation split from the training examples.

@@ -1,6 +1,7 @@
 """Image folders loaded during training: ImageNet, or any dataset with the same layout."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import torch
 
 from resexp.data.class_folders import class_folders, files_fingerprint
-from resexp.data.streaming import StreamedBatches, StreamedSplit
+from resexp.data.streaming import MEAN, STD, StreamedBatches, StreamedSplit
 
 CPU = torch.device("cpu")
 
@@ -57,6 +58,19 @@ class ImageFolders:
         """
         if size:
             raise ValueError("dataset=imagefolder has no validation split: leave dataset.val_size at 0")
+        return self
+
+    def normalized(self, normalization: Callable) -> "ImageFolders":
+        """The same: files are always normalized by ImageNet's statistics.
+
+        Raises:
+            ValueError: other statistics were asked for.
+        """
+        asked = getattr(normalization, "keywords", {})
+        if asked and (tuple(asked["mean"]), tuple(asked["std"])) != (MEAN, STD):
+            raise ValueError(
+                "dataset=imagefolder is normalized by ImageNet's statistics: leave out normalization=..."
+            )
         return self
 
     def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> StreamedBatches:

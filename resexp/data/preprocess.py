@@ -1,6 +1,6 @@
 """Normalization and augmentation of batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +35,26 @@ def normalizer(inputs: Tensor) -> Callable[[Tensor], Tensor]:
     offset = (_moments(inputs)[0] / len(inputs) * scale).float()
     scale = scale.float()
     return lambda x: x.float() * scale - offset
+
+
+def by_channel(inputs: Tensor, *, mean: Sequence[float], std: Sequence[float]) -> Callable[[Tensor], Tensor]:
+    """A function that normalizes batches by given numbers, as weights from elsewhere may need it.
+
+    Args:
+        inputs: uint8, (examples, channels, height, width); only their shape and device matter.
+        mean, std: of each channel, counted as [0, 1].
+    Raises:
+        ValueError: inputs that are no images, or another number of channels.
+    Source: torchvision's transforms.Normalize behind ToTensor.
+    """
+    channels = inputs.shape[1]
+    if inputs.dtype != torch.uint8 or not len(mean) == len(std) == channels:
+        raise ValueError(
+            f"normalization.mean and .std have {len(mean)} and {len(std)} numbers for images; the inputs"
+            f" are {inputs.dtype} with {channels} channels"
+        )
+    shift, scale = (torch.tensor(values, device=inputs.device).view(-1, 1, 1) for values in (mean, std))
+    return lambda x: (x.float() / 255 - shift) / scale
 
 
 def crop_and_flip(x: Tensor, *, padding: int, flip: bool, generator: torch.Generator) -> Tensor:

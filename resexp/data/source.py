@@ -1,6 +1,6 @@
 """Interface of the object that a dataset's `load` returns."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol, Self
 
 import torch
@@ -24,6 +24,15 @@ class Source(Protocol):
 
         Raises:
             ValueError: size is out of range.
+        """
+
+    def normalized(self, normalization: Callable) -> Self:
+        """The same with its inputs normalized in another way.
+
+        Args:
+            normalization: training inputs -> function of batches; see conf/normalization.
+        Raises:
+            ValueError: its inputs are always normalized in one way.
         """
 
     def to(self, device: torch.device) -> Self:

@@ -35,6 +35,7 @@ def check(config: dict) -> None:
             raise ValueError(f"train.checkpoint_minutes must be at least 0, got {minutes}")
         check_name_and_seed(config)
         _check_data_settings(config["dataset"])
+        _check_normalization(config["normalization"], config["dataset"])
         refuse_sizes_below_one("model", config["model"])
         refuse_unused_block(config)
         with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
@@ -116,6 +117,15 @@ def _check_data_settings(data: dict) -> None:
         raise ValueError(
             f"dataset={data['name']} has sequences, which are not cropped or mirrored: leave out"
             " dataset.crop_padding and dataset.flip"
+        )
+
+
+def _check_normalization(settings: dict, data: dict) -> None:
+    given = {len(settings[key]) for key in ("mean", "std") if key in settings}
+    if given and (data["dims"] != 2 or given != {data["c_in"]}):
+        raise ValueError(
+            f"normalization={settings['name']} is for images of {max(given)} channels, which"
+            f" dataset={data['name']} does not have: leave it out, or set normalization.mean and .std"
         )
 
 

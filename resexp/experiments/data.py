@@ -13,11 +13,12 @@ from resexp.experiments.seeds import seed_for
 from resexp.training.interfaces import Batches
 
 EVALUATION_BATCH = 1000
+MEASURED = {"_target_": "resexp.data.preprocess.normalizer", "_partial_": True}
 
 
 def load_dataset(config: dict) -> Source:
-    """The dataset of a resolved config; the last one is cached."""
-    return _load(json.dumps(config["dataset"]["load"]))
+    """The dataset of a resolved config; kept while the same one is asked for again."""
+    return _load(*_described(config))
 
 
 def training_examples(config: dict) -> int:
@@ -30,9 +31,8 @@ def training_examples(config: dict) -> int:
 
 
 def on_device(config: dict, device: torch.device) -> Source:
-    """The dataset with its validation split, on a device; shared by runs that train concurrently."""
-    options = config["dataset"]
-    return _on_device(json.dumps(options["load"]), options["val_size"], device)
+    """The dataset with its validation split, on a device; shared by runs that train side by side."""
+    return _on_device(*_described(config), config["dataset"]["val_size"], device)
 
 
 def batches(config: dict, device: torch.device) -> Batches:
@@ -49,11 +49,21 @@ def splits(config: dict, device: torch.device) -> dict[str, Iterable[tuple[Tenso
     return {name: data.split(name, size) for name in data.split_names}
 
 
+def _described(config: dict) -> tuple[str, str]:
+    """What is loaded, and how it is normalized: as measured where an older run does not say."""
+    return json.dumps(config["dataset"]["load"]), json.dumps(config.get("normalization", MEASURED))
+
+
 @functools.lru_cache(maxsize=1)
-def _load(load: str) -> Source:
+def _load(load: str, normalization: str) -> Source:
+    return _read(load).normalized(make(json.loads(normalization), "normalization"))
+
+
+@functools.lru_cache(maxsize=1)
+def _read(load: str) -> Source:
     return make(json.loads(load), "dataset.load")
 
 
 @functools.lru_cache(maxsize=1)
-def _on_device(load: str, val_size: int, device: torch.device) -> Source:
-    return _load(load).holding_out(val_size).to(device)
+def _on_device(load: str, normalization: str, val_size: int, device: torch.device) -> Source:
+    return _load(load, normalization).holding_out(val_size).to(device)

@@ -22,7 +22,7 @@ class TrainedRun:
 
     def __init__(self, folder: RunFolder, device: torch.device):
         self.folder, self.device, self.config = folder, device, folder.config()
-        self.stages = ("initial", "trained")
+        self.stages = ("trained",) if "imported" in self.config else ("initial", "trained")
 
     def network(self, stage: str = "trained") -> nn.Module:
         """A new copy of the network at a stage, in evaluation mode.

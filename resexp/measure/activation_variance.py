@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resexp.measure.run import Run
+from resexp.measure.run import Run, before_and_after
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 OVERFLOW_BATCH = 4  # examples: half precision is emulated on most CPUs
@@ -152,7 +152,7 @@ def trained(run: Run, *, batch: int) -> dict[str, pd.DataFrame]:
     """
     x, y = run.examples("test", batch)
     frames = []
-    for stage in ("initial", "trained"):
+    for stage in before_and_after(run):
         found = variances(run.network(stage), x, lambda logits: F.cross_entropy(logits, y))
         found.insert(0, "stage", stage)
         frames.append(found)

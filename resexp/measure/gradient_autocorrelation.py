@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from resexp.measure.random_networks import Setup, chunks, forward, generator_of, mirrored
-from resexp.measure.run import Run
+from resexp.measure.run import Run, before_and_after
 
 CHUNK = 20  # networks at a time: what one takes of memory does not grow with their number
 STATISTICS = 512  # test examples that batch normalization of a trained network is set by
@@ -207,7 +207,7 @@ def trained(run: Run, *, inputs: int, max_lag: int, unbiased: bool, pairs: int) 
     frames = []
     x, y = run.examples("test", max(STATISTICS, 2 * pairs))
     places = torch.arange(inputs, device=x.device) / inputs
-    for stage in ("initial", "trained"):
+    for stage in before_and_after(run):
         model = run.network(stage)
         _settle(model, x[:STATISTICS])
         slopes = torch.stack(

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 class Run(Protocol):
     """A finished training run: its config, networks and data.
 
-    stages: valid arguments of `network`: `initial`, `trained`, and `step-<n>` for each kept checkpoint.
+    stages: what `network` can give: `initial`, `trained`, and `step-<n>` for each checkpoint kept; of
+        imported weights `trained` alone.
     """
 
     config: dict
@@ -24,4 +25,9 @@ class Run(Protocol):
         """A whole split (train, test or val) as (network inputs, targets)."""
 
     def examples(self, split: str, count: int) -> tuple[Tensor, Tensor]:
-        """The first `count` examples of a split, or all if it has fewer."""
+        """The first examples of a split; fewer where it has fewer."""
+
+
+def before_and_after(run: Run) -> list[str]:
+    """The stages `initial` and `trained`, those that the run has: where imported weights began is unknown."""
+    return [stage for stage in ("initial", "trained") if stage in run.stages]

@@ -111,9 +111,17 @@ class ResNet(nn.Module):
         self.head = nn.Linear(parts.activated(channels) if tail else channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(as_images(x))
+        x = self.start(x)
         for block in self.blocks:
             x = block(x)
+        return self.finish(x)
+
+    def start(self, x: Tensor) -> Tensor:
+        """What the first block receives."""
+        return self.stem(as_images(x))
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Logits, of the last block's output."""
         return self.head(pooled(self.tail(x)))
 
 

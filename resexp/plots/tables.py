@@ -100,8 +100,8 @@ def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         table: as `resexp collect` writes it.
         keys: columns that tell runs apart.
     Returns:
-        keys, test_error_percent, train_error_percent, diverged. A run that diverged ends with a row
-        without numbers.
+        keys, test_error_percent, train_error_percent (but for imported runs), diverged. A run that
+        diverged ends with a row without numbers.
     Raises:
         ValueError: keys that do not tell the runs apart.
     """
@@ -113,7 +113,8 @@ def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         )
     last = table.sort_values([*keys, "step"]).groupby(list(keys), dropna=False).tail(1)
     last = last.assign(diverged=last["test_error_percent"].isna())
-    return last[[*keys, "test_error_percent", "train_error_percent", "diverged"]]
+    errors = [f"{split}_error_percent" for split in ("test", "train")]
+    return last[[*keys, *(column for column in errors if column in last), "diverged"]]
 
 
 def published(comparisons: pd.DataFrame, experiment: str) -> dict[str, str]:

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from helpers import mentions
 
 from resexp.data.batches import Batches
 from resexp.data.dataset import Dataset
-from resexp.data.preprocess import channel_statistics, crop_and_flip, normalizer
+from resexp.data.preprocess import by_channel, channel_statistics, crop_and_flip, normalizer
 
 
 def rows(count=10, batch_size=4, seed=0):
@@ -118,3 +120,20 @@ def test_hold_out_must_leave_something(size):
     x = torch.arange(50)
     with pytest.raises(ValueError, match=mentions("dataset.val_size", "0..49", str(size))):
         Dataset(x, x, x, x).holding_out(size)
+
+
+def test_given_statistics_are_those_of_torchvision(generator):
+    from torchvision.transforms.functional import normalize
+
+    x, mean, std = images(generator, 5), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    expected = normalize(x / 255, mean, std)
+    torch.testing.assert_close(by_channel(x, mean=mean, std=std)(x), expected)
+    data = Dataset(x, x[:, 0, 0, 0], x, x[:, 0, 0, 0]).normalized(partial(by_channel, mean=mean, std=std))
+    ((batch, _),) = data.to(torch.device("cpu")).holding_out(2).split("test", 5)
+    torch.testing.assert_close(batch, expected)
+
+
+@pytest.mark.parametrize("inputs", [torch.zeros(2, 1, 9), torch.zeros(2, 1, 4, 4, dtype=torch.uint8)])
+def test_given_statistics_of_other_inputs_are_refused(inputs):
+    with pytest.raises(ValueError, match=r"normalization.mean and .std have 3 and 3 numbers"):
+        by_channel(inputs, mean=[0.5] * 3, std=[0.2] * 3)

@@ -7,7 +7,15 @@ from torch import nn
 
 from resexp.models.norms import BatchNorm
 from resexp.models.parts import conv
-from resexp.models.shortcuts import DropoutShortcut, Gated, NoShortcut, Projection, Scaled, ZeroPad
+from resexp.models.shortcuts import (
+    DropoutShortcut,
+    Gated,
+    NoShortcut,
+    Projection,
+    Scaled,
+    ZeroPad,
+    ZeroPadBoth,
+)
 from resexp.models.stochastic import Dropout, StochasticDepth
 
 MAKE = {"conv": partial(conv, 2, bias=False), "norm": BatchNorm}
@@ -127,3 +135,10 @@ def test_zero_pad_refuses_to_drop_channels():
 def test_no_shortcut_is_the_branch():
     branch = torch.ones(1, 2, 3)
     assert NoShortcut(4, 2, 2)(torch.zeros(1, 4, 6), branch) is branch
+
+
+def test_new_channels_on_both_sides_stand_a_quarter_before_and_a_quarter_behind(generator):
+    x = torch.randn(2, 4, 6, 6, generator=generator)
+    padded = ZeroPadBoth(4, 8, 2)(x, torch.zeros(2, 8, 3, 3))
+    assert torch.equal(padded[:, 2:6], x[:, :, ::2, ::2])
+    assert not padded[:, [0, 1, 6, 7]].any()

@@ -1,0 +1,80 @@
+"""Networks as a chain of residual blocks, which measurements take apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PARTS = ("before", "transform", "branch", "shortcut", "after")  # of a block
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A network whose output is finish(block_n(... block_1(start(x)))).
+
+    A block is after(shortcut(b, branch(transform(b)))) with b = before(x).
+
+    Args:
+        model: with start, blocks and finish.
+        shapes: of each block's input and of its branch, both without the batch.
+        plain: whether its blocks have no shortcuts.
+    """
+
+    model: nn.Module
+    shapes: Sequence[tuple[torch.Size, torch.Size]]
+    plain: bool
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def changes_shape(self, block: int) -> bool:
+        """Whether a block's branch has another shape than its input: fewer positions, more channels."""
+        return self.shapes[block][0] != self.shapes[block][1]
+
+    def without_branch(self, block: int, x: Tensor) -> Tensor:
+        """A block's output with its branch deleted: what its shortcut gives alone.
+
+        A block without a shortcut is taken out whole. Where shapes change, its input is strided and
+        zero-padded behind, as an identity shortcut would do (He et al. 2015, option A).
+        """
+        shape = self.shapes[block][1]
+        if self.plain:
+            return _bridged(x, shape)
+        parts = self.model.blocks[block]
+        x = parts.before(x)
+        return parts.after(parts.shortcut(x, x.new_zeros(len(x), *shape)))
+
+
+@torch.no_grad()
+def chain_of(model: nn.Module, x: Tensor) -> Chain:
+    """A network in evaluation mode as a chain; x is a batch of its inputs.
+
+    Raises:
+        ValueError: it is no chain of blocks with a branch each.
+    """
+    if not all(hasattr(model, name) for name in ("start", "blocks", "finish")) or not all(
+        hasattr(block, name) for block in model.blocks for name in PARTS
+    ):
+        raise ValueError("only networks of residual or plain blocks can be taken apart: resnet, plain, ...")
+    h, shapes, joined = model.start(x), [], []
+    for block in model.blocks:
+        before = block.before(h)
+        branch = block.branch(block.transform(before))
+        shapes.append((h.shape[1:], branch.shape[1:]))
+        together = block.shortcut(before, branch)
+        joined.append(together is branch)
+        h = block.after(together)
+    if not torch.allclose(model.finish(h), model(x), rtol=1e-3, atol=1e-4):
+        raise ValueError("this network has connections beside its chain of blocks and cannot be taken apart")
+    if any(joined) and not all(joined):
+        raise ValueError("some of this network's blocks have a shortcut and some have none")
+    return Chain(model, shapes, all(joined))
+
+
+def _bridged(x: Tensor, shape: Sequence[int]) -> Tensor:
+    strides = [-(-size // smaller) for size, smaller in zip(x.shape[2:], shape[1:], strict=True)]
+    x = x[(..., *[slice(None, None, stride) for stride in strides])]
+    added = shape[0] - x.shape[1]
+    return F.pad(x, [0, 0] * len(strides) + [0, added]) if added else x.clone()  # what follows may write

@@ -1,0 +1,165 @@
+"""What a trained network loses when blocks are deleted or change places (Veit et al. 2016)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from resexp.measure.chain import Chain, chain_of
+from resexp.measure.run import Run
+
+# The blocks in the order in which they are gone through; ~i is block i without its branch.
+Order = Sequence[int]
+
+
+@torch.no_grad()
+def outputs(chain: Chain, x: Tensor, orders: Sequence[Order]) -> Iterator[tuple[int, Tensor]]:
+    """Logits of one batch for each of several orders of the blocks.
+
+    What orders have in common up to their first difference is computed once. Deleting each of n blocks
+    in turn so takes n + n (n - 1) / 2 blocks instead of n (n - 1), and a deleted block nothing.
+
+    Args:
+        chain: of a network in evaluation mode.
+        x: inputs of one batch.
+        orders: of the same length.
+    Yields:
+        Index into orders, logits (batch, classes); every index once.
+    """
+    root: dict = {}
+    for index, order in enumerate(orders):
+        node = root
+        for step in order:
+            node = node.setdefault(step, {})
+        node.setdefault("ends", []).append(index)
+
+    def walk(h: Tensor, node: dict) -> Iterator[tuple[int, Tensor]]:
+        for step, below in node.items():
+            if step == "ends":
+                logits = chain.model.finish(h)
+                yield from ((index, logits) for index in below)
+            elif step >= 0:
+                yield from walk(chain.model.blocks[step](h), below)
+            else:
+                yield from walk(chain.without_branch(~step, h), below)
+
+    yield from walk(chain.model.start(x), root)
+
+
+def errors(chain: Chain, batches: Iterable[tuple[Tensor, Tensor]], orders: Sequence[Order]) -> list[float]:
+    """Error in percent for each of several orders of the blocks.
+
+    Args:
+        chain, orders: see outputs.
+        batches: inputs and class numbers.
+    """
+    wrong, examples = [0] * len(orders), 0
+    for x, y in batches:
+        examples += len(y)
+        for index, logits in outputs(chain, x, orders):
+            wrong[index] += int((logits.argmax(1) != y).sum())
+    return [100 * count / examples for count in wrong]
+
+
+def each_deleted(blocks: int) -> list[list[int]]:
+    """The whole network, then without each of its blocks."""
+    return [[~j if j == i else j for j in range(blocks)] for i in range(-1, blocks)]
+
+
+def several_deleted(blocks: int, most: int, generator: torch.Generator) -> list[list[int]]:
+    """Orders without 1, 2, ... up to `most` blocks; each leaves out one more than the one before."""
+    drawn = torch.randperm(blocks, generator=generator).tolist()
+    gone = [set(drawn[:count]) for count in range(1, most + 1)]
+    return [[~j if j in some else j for j in range(blocks)] for some in gone]
+
+
+def swapped(chain: Chain, swaps: int, generator: torch.Generator) -> list[int] | None:
+    """The order after so many swaps of two blocks that have equal shapes and keep them.
+
+    Returns:
+        None where no two blocks have equal shapes.
+    """
+    pairs = [
+        (i, j)
+        for i, j in combinations(range(len(chain)), 2)
+        if chain.shapes[i] == chain.shapes[j] and not chain.changes_shape(i)
+    ]
+    if not pairs:
+        return None
+    order = list(range(len(chain)))
+    for pair in torch.randint(len(pairs), (swaps,), generator=generator).tolist():
+        i, j = pairs[pair]
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+def kendall_tau(order: Sequence[int]) -> float:
+    """Kendall's rank correlation with the ascending order: 1 if they agree, -1 if it descends."""
+    pairs = list(combinations(order, 2))
+    return sum(1 if a < b else -1 for a, b in pairs) / len(pairs)
+
+
+def trained(
+    run: Run,
+    *,
+    most: int,
+    draws: int,
+    swaps: Sequence[int],
+    examples: int,
+    examples_of_draws: int,
+    batch_size: int,
+    draw_seed: int,
+) -> dict[str, pd.DataFrame]:
+    """Delete each block, several random blocks, and let blocks change places, without training again.
+
+    Args:
+        run: its network is a chain of blocks (resexp.measure.chain).
+        most: blocks that are deleted together, at most; never more than there are.
+        draws: random choices for each number of blocks, and for each number of swaps.
+        swaps: numbers of swaps.
+        examples: test examples that each single deletion is evaluated on; all if there are fewer.
+        examples_of_draws: the same for each random choice.
+        batch_size: examples at a time; the numbers do not depend on it.
+        draw_seed: of the random choices.
+    Returns:
+        `deleted`: block (0: none is deleted), kind (none, same_shape, new_shape: whether its output has its
+        input's shape), error_percent; `several`: deleted (blocks),
+        draw, error_percent; `shuffled`: swaps, draw, kendall_tau (between the orders of all blocks),
+        error_percent; it is left out where no two blocks have equal shapes.
+    Source: Veit et al. 2016 (arXiv:1605.06431), figures 3 to 5. Departures: the blocks that are deleted
+    together in one draw are nested; the network has an activation behind each sum unless block=... says
+    otherwise, where theirs is pre-activated.
+    """
+    x, y = run.examples("test", max(examples, examples_of_draws))
+    model = run.network().to(memory_format=torch.channels_last)
+    chain, blocks = chain_of(model, x[:2]), len(model.blocks)
+    generator = torch.Generator().manual_seed(draw_seed)
+
+    def batches(count: int) -> Iterator[tuple[Tensor, Tensor]]:
+        return zip(x[:count].split(batch_size), y[:count].split(batch_size), strict=True)
+
+    found = errors(chain, batches(examples), each_deleted(blocks))
+    kinds = ["none", *("new_shape" if chain.changes_shape(i) else "same_shape" for i in range(blocks))]
+    deleted = {"block": range(blocks + 1), "kind": kinds, "error_percent": found}
+
+    fewest = min(most, blocks)
+    keys = [(count, draw) for draw in range(draws) for count in range(1, fewest + 1)]
+    orders = [order for _ in range(draws) for order in several_deleted(blocks, fewest, generator)]
+    mixed = [(count, draw, swapped(chain, count, generator)) for count in swaps for draw in range(draws)]
+    mixed = [row for row in mixed if row[2]]
+    found = errors(chain, batches(examples_of_draws), [*orders, *(order for *_, order in mixed)])
+    several = [(*key, error) for key, error in zip(keys, found, strict=False)]
+    shuffled = [
+        (count, draw, kendall_tau(order), error)
+        for (count, draw, order), error in zip(mixed, found[len(orders) :], strict=True)
+    ]
+    tables = {
+        "deleted": pd.DataFrame(deleted),
+        "several": pd.DataFrame(several, columns=["deleted", "draw", "error_percent"]),
+    }
+    if shuffled:
+        columns = ["swaps", "draw", "kendall_tau", "error_percent"]
+        tables["shuffled"] = pd.DataFrame(shuffled, columns=columns)
+    return tables
