@@ -13,7 +13,7 @@ from torch import Tensor
 
 NORMALIZATIONS = ("none", "center", "batch")
 KINDS = ("feedforward", "residual", "looks_linear")
-FIRST_LAYERS = ("width", "unit")
+FIRST_WEIGHTS = ("ones", "unit", "width")
 EPSILON = 1e-5
 
 
@@ -28,32 +28,48 @@ class Setup:
         bias: draw biases with the same variance as the weights; otherwise there are none.
         normalization: n: none; center: each unit's mean over the inputs subtracted; batch: also
             divided by its standard deviation over the inputs.
+        normalized_from: the first hidden layer or block that is normalized, from 1. Centering the
+            first layer of a network with one input takes its biases out again, so that all its
+            units have their kink at the same input.
         through_statistics: whether the derivative goes through these means and deviations, or
             holds them fixed.
         branch_scale: beta of a residual network.
-        first_layer: variance of the first weights: width: gain / width, as in every other layer;
-            unit: 1 / features, so that units begin with the variance of the inputs.
+        first_weights: ones: all are 1; unit: N(0, 1 / features), so that units begin with the
+            variance of the inputs; width: N(0, first_gain / width).
+        first_gain: variance of the first weights times the width, where they are of `width`.
+        first_bias: variance of the first layer's biases; null: like the other layers' (`bias`).
+        output_gain: variance of the output weights times the width.
     Raises:
-        ValueError: a word that is not in these lists, or biases where the kind has none.
+        ValueError: a word that is not in these lists, a number out of range, or biases where the
+            kind has none.
     """
 
     kind: str
     gain: float
     bias: bool
     normalization: str
+    normalized_from: int
     through_statistics: bool
     branch_scale: float
-    first_layer: str
+    first_weights: str
+    first_gain: float
+    first_bias: float | None
+    output_gain: float
 
     def __post_init__(self):
         for key, allowed in (
-            ("kind", KINDS), ("normalization", NORMALIZATIONS), ("first_layer", FIRST_LAYERS),
+            ("kind", KINDS), ("normalization", NORMALIZATIONS), ("first_weights", FIRST_WEIGHTS),
         ):  # fmt: skip
             if getattr(self, key) not in allowed:
                 value = getattr(self, key)
                 raise ValueError(f"setup.{key} must be one of {', '.join(allowed)}, got {value}")
         if self.bias and self.kind != "feedforward":
             raise ValueError(f"setup.bias needs setup.kind=feedforward, got {self.kind}")
+        if self.normalized_from < 1:
+            raise ValueError(f"setup.normalized_from must be at least 1, got {self.normalized_from}")
+        for key in ("gain", "first_gain", "first_bias", "output_gain"):
+            if (getattr(self, key) or 0) < 0:
+                raise ValueError(f"setup.{key} is a variance and must not be negative")
 
 
 def forward(
@@ -84,11 +100,17 @@ def forward(
         return weights * variance**0.5
 
     variance = setup.gain / width
-    first = draw(features, 1 / features if setup.first_layer == "unit" else variance)
-    h = x @ first + (draw(1, variance) if setup.bias else 0)
+    if setup.first_weights == "ones":
+        first = x.new_ones(networks, features, width)
+    else:
+        first = draw(features, 1 / features if setup.first_weights == "unit" else setup.first_gain / width)
+    h = x @ first
+    if first_bias := (variance * setup.bias if setup.first_bias is None else setup.first_bias):
+        h = h + draw(1, first_bias)
     t = (direction @ first).unsqueeze(1).expand_as(h)
     for layer in range(layers):
-        a, da, active = _activate(setup, h, t)
+        normalize = _normalize if layer + 1 >= setup.normalized_from else _leave
+        a, da, active = _activate(setup, *normalize(setup, h, t))
         if setup.kind == "residual":
             branch, d_branch = _linear(a, da, draw(width, variance))
             h, t = h + setup.branch_scale * branch, t + setup.branch_scale * d_branch
@@ -111,11 +133,14 @@ def _linear(h: Tensor, t: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _activate(setup: Setup, h: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    h, t = _normalize(setup, h, t)
     active = h > 0
     if setup.kind == "looks_linear":  # concatenated ReLU
         h, t, active = torch.cat([h, -h], 2), torch.cat([t, -t], 2), torch.cat([active, ~active], 2)
     return h * active, t * active, active
+
+
+def _leave(setup: Setup, h: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    return h, t
 
 
 def _normalize(setup: Setup, h: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
