@@ -148,7 +148,8 @@ def measure(
             each up to 4, every other one up to max_lag.
         panels: (set-up, depth) pairs whose gradients are kept: those of the first network, and
             their covariance over the networks between every fourth input. If there are any,
-            brown and white noise join them, at depth 0, and in `curves`.
+            brown and white noise join them, at depth 0, and in `curves`. A pair whose depth is not
+            among `depths` is left out.
     Returns:
         `autocorrelation`: setup, depth, seed, lag, delta_x, autocorrelation, about_zero (the mean
         over the line not subtracted), at lag 1; with curves, `curves`: the same, at more lags;
@@ -156,16 +157,12 @@ def measure(
         the squared steps along the line);
         with panels, `gradients`: setup, depth, seed, x, gradient, and `covariance`: setup, depth,
         x, other_x up to x, covariance.
-    Raises:
-        ValueError: a pair that is not measured.
     Source: the grid is that of the textbook's notebook 11.1, np.arange(-2, 2, 4 / 256).
     """
     spacing = 4 / inputs
     x = -2 + spacing * torch.arange(inputs, device=device)
     parts: dict[str, list[pd.DataFrame]] = {}
     wanted, drawn = ({tuple(pair) for pair in pairs} for pairs in (panels, curves))
-    if unknown := [pair for pair in wanted | drawn if pair[0] not in setups or pair[1] not in depths]:
-        raise ValueError(f"panels and curves must name a set-up and a depth that are measured, got {unknown}")
 
     def add(name: str, depth: int, gradients: Tensor) -> None:
         keys = {"setup": name, "depth": depth}

@@ -299,13 +299,6 @@ def test_measure_gives_tidy_tables():
     assert covariance[1.0, -1.0] == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["panels", "curves"])
-def test_panels_that_are_not_measured_are_refused(kind):
-    pairs_of = {"panels": [], "curves": [], kind: [["a", 2]]}
-    with pytest.raises(ValueError, match="must name a set-up and a depth that are measured"):
-        line.measure({"a": setup()}, **SIZES, **pairs_of, seed=0, device=CPU)
-
-
 def test_a_trained_networks_gradient_along_a_line():
     """Of a quadratic the derivative along a line is itself a line, known in closed form."""
 
