@@ -33,7 +33,7 @@ PINNED = {
     "model=stochastic optimizer.nesterov=true": "7615717565",
     "activation._target_=torch.nn.Mish": "a6fffae532",
     "measure=gradient_autocorrelation": "3323387272",
-    "measure=activation_variance": "bcb1ae3283",
+    "measure=activation_variance": "7ff1f04779",
 }
 
 
