@@ -10,6 +10,7 @@ from resexp.measure.random_networks import Setup, chunks, forward, generator_of,
 from resexp.measure.run import Run
 
 CHUNK = 20  # networks at a time: what one takes of memory does not grow with their number
+SHOWN = 3  # networks whose gradients are kept
 EVERY = 4  # inputs of the grid between those whose covariance is kept
 STATISTICS = 512  # test examples that batch normalization of a trained network is set by
 
@@ -146,7 +147,7 @@ def measure(
         max_lag, unbiased: see gradient_autocorrelation.
         curves: (set-up, depth) pairs whose autocorrelation is kept at more lags than the first:
             each up to 4, every other one up to max_lag.
-        panels: (set-up, depth) pairs whose gradients are kept: those of the first network, and
+        panels: (set-up, depth) pairs whose gradients are kept: those of three networks, and
             their covariance over the networks between every fourth input. If there are any,
             brown and white noise join them, at depth 0, and in `curves`. A pair whose depth is not
             among `depths` is left out.
@@ -173,7 +174,7 @@ def measure(
             few = (tidy["lag"] > 0) & ((tidy["lag"] <= 4) | (tidy["lag"] % 2 == 0))
             parts.setdefault("curves", []).append(tidy[few])
         if (name, depth) in wanted or depth == 0:
-            curve = _tidy(gradients[:1], keys, "x", "gradient")
+            curve = _tidy(gradients[:SHOWN], keys, "x", "gradient")
             parts.setdefault("gradients", []).append(curve.assign(x=curve["x"] * spacing - 2))
             covariance = _covariance(gradients[:, ::EVERY], x[::EVERY].tolist(), keys)
             parts.setdefault("covariance", []).append(covariance)
