@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import time
 from pathlib import Path
 
@@ -39,6 +40,21 @@ def wait_for_rows(folder: Path, count: int) -> Path:
             return files[0].parent
         time.sleep(0.1)
     raise AssertionError("no rows in a minute")
+
+
+def mentions(*words: str) -> str:
+    """A regular expression for one line that contains all of these words, in any order.
+
+    For error messages: a test names the setting, its value and what is allowed, and leaves the wording
+    open. A word is matched whole: `model.depth` is not found in `model.depths`, nor `0` in `10` or `0.5`.
+    """
+
+    def whole(word: str) -> str:
+        start = r"(?<!\w)(?<!\w[.-])" if re.match(r"\w", word) else ""
+        end = r"(?!\w|[.]\w)" if re.search(r"\w$", word) else ""
+        return rf"(?=.*{start}{re.escape(word)}{end})"
+
+    return rf"\A{''.join(map(whole, words))}.*\Z"
 
 
 class Fixed:

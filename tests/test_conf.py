@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from resexp.config.catalog import CONF, groups, options
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
-from resexp.config.sweep import planned
+from resexp.config.sweep import plan
 from resexp.experiments import build
 from resexp.experiments import measure as measuring
 from resexp.experiments.checks import check
@@ -34,10 +34,10 @@ SMALLER = {
 @pytest.mark.parametrize(("group", "name"), CASES)
 def test_every_part_builds_and_takes_a_step(group, name):
     overrides = [*SMALL, f"{group}={name}", *TOGETHER.get((group, name), [])]
-    config = resolved(composed("train", overrides))
+    config = resolve(compose("train", overrides))
     if group == "block":  # a depth that it divides
         block = make(config["block"], "block")
-        config = resolved(composed("train", [*overrides, f"model.depth={3 * block.depth + 2}"]))
+        config = resolve(compose("train", [*overrides, f"model.depth={3 * block.depth + 2}"]))
     assert name.startswith(config[group]["name"]), "a part is labelled with its file's name"
     check(config)
     with torch.device("meta"):
@@ -53,7 +53,7 @@ def test_every_part_builds_and_takes_a_step(group, name):
 
 @pytest.mark.parametrize("name", options("case"))
 def test_every_case_names_itself_and_takes_a_step(name):
-    config = resolved(composed("train", ["batch_size=8", f"case={name}"]))
+    config = resolve(compose("train", ["batch_size=8", f"case={name}"]))
     assert config["case"].endswith(name.rpartition("/")[2])
     check(config)
     trainer = build.trainer(config, CPU)
@@ -63,7 +63,7 @@ def test_every_case_names_itself_and_takes_a_step(name):
 
 @pytest.mark.parametrize("name", options("dataset"))
 def test_every_dataset_composes_and_its_network_fits(name):
-    config = resolved(composed("train", [f"dataset={name}", "model=resnet20"]))
+    config = resolve(compose("train", [f"dataset={name}", "model=resnet20"]))
     assert config["dataset"]["name"] == name
     size = {1: (40,), 2: (28, 28)}[config["dataset"]["dims"]]
     model = build.build_model(config)
@@ -75,7 +75,7 @@ def test_every_dataset_composes_and_its_network_fits(name):
 
 @pytest.mark.parametrize("name", options("measure"))
 def test_every_measurement_composes_and_gives_tables(name):
-    config = resolved(composed("measure", [f"measure={name}"]))
+    config = resolve(compose("measure", [f"measure={name}"]))
     assert config["measure"]["name"] == name
     if name == "activation_variance_cifar10":  # needs files; its case is that of the images
         assert config["measure"]["cases"]["cifar10"]["batch"]["count"] == 16
@@ -94,28 +94,28 @@ def test_every_measurement_composes_and_gives_tables(name):
 
 @pytest.mark.parametrize("name", options("random_network"))
 def test_every_random_network_composes(name):
-    config = resolved(composed("measure", [f"+random_network@measure.setups.x={name}"]))
+    config = resolve(compose("measure", [f"+random_network@measure.setups.x={name}"]))
     assert config["measure"]["setups"]["x"]["name"] == name
     make(config["measure"]["setups"]["x"], "random_network")
 
 
 @pytest.mark.parametrize("name", options("experiment"))
 def test_every_experiment_names_itself_and_plans_distinct_runs(name, tmp_path):
-    plan, swept = planned(name, tmp_path)
+    configs, swept = plan(name, tmp_path)
     assert swept
-    assert {config["name"] for config in plan} == {name}
-    folders = {folder_of(config).name for config in plan}
-    assert len(folders) == len(plan) > 0
+    assert {config["name"] for config in configs} == {name}
+    folders = {folder_of(config).name for config in configs}
+    assert len(folders) == len(configs) > 0
 
 
 def test_the_published_protocol_is_the_default_on_cifar():
     """He et al. 2015, section 4.2."""
-    config = resolved(composed("train", ["dataset=cifar10", "model=resnet110"]))
+    config = resolve(compose("train", ["dataset=cifar10", "model=resnet110"]))
     assert config["schedule"]["steps"] == 64_000
     assert config["batch_size"] == 128
     assert config["schedule"]["divide_at"] == [32_000 / 64_000, 48_000 / 64_000]
     assert config["schedule"]["warm_up"] is True
-    shallower = resolved(composed("train", ["dataset=cifar10", "model=resnet56"]))
+    shallower = resolve(compose("train", ["dataset=cifar10", "model=resnet56"]))
     assert shallower["schedule"]["warm_up"] is False
     assert (config["optimizer"]["momentum"], config["optimizer"]["weight_decay"]) == (0.9, 1e-4)
     assert (config["dataset"]["crop_padding"], config["dataset"]["flip"]) == (4, True)
@@ -126,7 +126,7 @@ def test_the_published_protocol_is_the_default_on_cifar():
 @pytest.mark.parametrize("name", ["shortcut_variants_cifar10", "activation_orders_cifar10"])
 def test_the_protocol_of_2016_starts_with_400_steps_at_a_tenth(name):
     """He et al. 2016, section 3: whatever the error is, and at every depth."""
-    config = resolved(composed("train", [f"experiment={name}"]))
+    config = resolve(compose("train", [f"experiment={name}"]))
     schedule = make(config["schedule"], "schedule")
     assert schedule.warm_up
     assert schedule.at(0, warming_up=True) == 0.01
@@ -138,9 +138,9 @@ def test_the_protocol_of_2016_starts_with_400_steps_at_a_tenth(name):
 @pytest.mark.parametrize("name", ["imagenet_resnet152", "imagenet_plain34", "imagenet_densenet"])
 def test_networks_for_imagenet_do_not_warm_up(name):
     """He et al. 2016, section 5."""
-    config = resolved(composed("train", [f"model={name}", "dataset=fake"]))
+    config = resolve(compose("train", [f"model={name}", "dataset=fake"]))
     assert not make(config["schedule"], "schedule").warm_up
-    chosen = resolved(composed("train", [f"model={name}", "dataset=fake", "schedule=he"]))
+    chosen = resolve(compose("train", [f"model={name}", "dataset=fake", "schedule=he"]))
     assert chosen["schedule"]["name"] == "he", "what is typed comes first"
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from resexp.config.catalog import PACKAGE
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.experiments.runs import folder_of
 
 FINISHED_RUNS = 100
@@ -49,7 +49,7 @@ def measure(repetitions: int) -> list[dict]:
 
 def _pretend_finished(runs: Path) -> None:
     """Folders that look like those of finished runs, so that a sweep has all to skip."""
-    config = resolved(composed("train", [f"train.runs={runs}", "name=finished"]))
+    config = resolve(compose("train", [f"train.runs={runs}", "name=finished"]))
     for seed in range(FINISHED_RUNS):
         one = config | {"seed": seed, "labels": config["labels"] | {"seed": seed}}
         folder = folder_of(one)

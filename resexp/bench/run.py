@@ -10,7 +10,7 @@ import torch
 from resexp.bench import fixed_costs
 from resexp.bench.ceilings import copy_bandwidth, matrix_rate, numbers_moved, operations
 from resexp.bench.contender import Contender
-from resexp.config.compose import ConfigError, composed, resolved
+from resexp.config.compose import ConfigError, compose, resolve
 from resexp.experiments import build
 from resexp.experiments.checks import check, refuse_zero_or_less
 from resexp.experiments.data import load_dataset
@@ -31,7 +31,7 @@ def main(overrides: list[str]) -> None:
     Raises:
         ConfigError: a setting that cannot be; nothing was measured then.
     """
-    config = resolved(composed("bench", overrides))
+    config = resolve(compose("bench", overrides))
     device = _checked(config)
     session = provenance.session(PACKAGES, in_words(device))
     ceilings = _ceilings(device, _precisions(config, device))
@@ -87,7 +87,7 @@ def _precisions(config: dict, device: torch.device) -> list[str]:
 
 
 def _settings(case: str, device: torch.device, *overrides: str) -> dict:
-    return resolved(composed("train", [*case.split(), f"train.device={device}", *overrides]))
+    return resolve(compose("train", [*case.split(), f"train.device={device}", *overrides]))
 
 
 def _variants(case: str, config: dict, device: torch.device) -> Iterator[tuple[str, dict, int]]:

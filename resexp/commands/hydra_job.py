@@ -17,9 +17,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from resexp.config.catalog import CONF, command_of, groups, options, swept_by
-from resexp.config.compose import ConfigError, explained, refuse_no_names, resolved
+from resexp.config.compose import ConfigError, explain, refuse_no_names, resolve
 from resexp.exits import COMPLETION, refuse, refuse_unusable
-from resexp.experiments.runs import folder_of, settled
+from resexp.experiments.runs import folder_of, settle
 from resexp.experiments.stop import Signals
 from resexp.records.run import BusyError
 
@@ -39,7 +39,7 @@ def run(command: str, job: Callable[[], None], arguments: list[str]) -> None:
         job()
     except (HydraException, OmegaConfBaseException) as error:
         overrides = [a for a in arguments if "=" in a and not a.startswith("-")]
-        refuse(explained(error, command, overrides))
+        refuse(explain(error, command, overrides))
     except ValueError as error:
         if "Only one of --run" not in str(error):
             raise
@@ -62,7 +62,7 @@ def _carried_out(config: DictConfig) -> str:
     """Exits with 2 and a sentence for what cannot be carried out, with 1 for a single run that failed."""
     single = HydraConfig.get().mode == RunMode.RUN
     try:
-        settings = settled(resolved(config))
+        settings = settle(resolve(config))
         folder = folder_of(settings)
         if folder.is_finished:
             status = folder.recorded()["status"]

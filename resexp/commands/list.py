@@ -94,9 +94,9 @@ def published() -> list[dict]:
 def _network(overrides: list[str]) -> "torch.nn.Module":  # noqa: F821  imported where it is needed
     import torch
 
-    from resexp.config.compose import composed, resolved
+    from resexp.config.compose import compose, resolve
     from resexp.config.instantiate import make
 
-    config = resolved(composed("train", overrides))
+    config = resolve(compose("train", overrides))
     with torch.device("meta"):  # shapes alone
         return make(config["model"], "model")

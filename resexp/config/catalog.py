@@ -31,14 +31,31 @@ def options(group: str) -> dict[str, str]:
     return {path.relative_to(folder).with_suffix("").as_posix(): _first_line(path) for path in paths}
 
 
+def option(group: str, name: str) -> DictConfig:
+    """The settings of an option: its file over those that it is built on, interpolations as written."""
+    own = OmegaConf.load(CONF / group / f"{name}.yaml")
+    bases = [base for base in own.pop("defaults", []) if isinstance(base, str) and base != "_self_"]
+    return OmegaConf.merge(*(option(group, base) for base in bases if _exists(group, base)), own)
+
+
+def default_of(group: str) -> str:
+    """The option of a group that `resexp train` takes if nobody chooses."""
+    defaults = OmegaConf.load(CONF / "train.yaml").defaults
+    return next(entry[group] for entry in defaults if isinstance(entry, DictConfig) and group in entry)
+
+
+def _exists(group: str, name: str) -> bool:
+    return (CONF / group / f"{name}.yaml").is_file()  # schemas have no file
+
+
 def command_of(experiment: str) -> str:
     """The command that an experiment's file is for: train, unless it says `command: measure`."""
-    return _experiment(experiment).get("command", "train")
+    return option("experiment", experiment).get("command", "train")
 
 
 def swept_by(experiment: str) -> list[str]:
     """The keys that an experiment sweeps over."""
-    return list(OmegaConf.select(_experiment(experiment), "hydra.sweeper.params", default={}))
+    return list(OmegaConf.select(option("experiment", experiment), "hydra.sweeper.params", default={}))
 
 
 def typed_targets(config: dict) -> dict[str, str]:
@@ -82,13 +99,6 @@ def _targets(group: str, name: str) -> frozenset[str]:
             for other, option in base.items():
                 found |= _targets(str(other).strip("/").partition("@")[0], str(option))
     return frozenset(found)
-
-
-def _experiment(name: str) -> DictConfig:
-    """Its file over those that it is built on; other groups are left out."""
-    own = OmegaConf.load(CONF / "experiment" / f"{name}.yaml")
-    bases = [base for base in own.get("defaults", []) if isinstance(base, str) and base != "_self_"]
-    return OmegaConf.merge(*map(_experiment, bases), own)
 
 
 def _first_line(path: Path) -> str:

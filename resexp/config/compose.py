@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import re
 
-from hydra import compose, initialize_config_dir
+import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, QuotedString
@@ -22,7 +22,7 @@ class ConfigError(ValueError):
     """What a person asked for cannot be run; the message says what is allowed."""
 
 
-def composed(command: str, overrides: list[str]) -> DictConfig:
+def compose(command: str, overrides: list[str]) -> DictConfig:
     """The config of a command as its overrides make it.
 
     Raises:
@@ -31,13 +31,13 @@ def composed(command: str, overrides: list[str]) -> DictConfig:
     refuse_no_names(overrides)
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            return compose(command, overrides)
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            return hydra.compose(command, overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explained(error, command, overrides)) from error
+        raise ConfigError(explain(error, command, overrides)) from error
 
 
-def resolved(config: DictConfig) -> dict:
+def resolve(config: DictConfig) -> dict:
     """The config as plain values, and under `typed` the Python paths that a person typed, if any.
 
     Raises:
@@ -52,7 +52,7 @@ def resolved(config: DictConfig) -> dict:
     return values | ({"typed": typed} if typed else {})
 
 
-def explained(error: Exception, command: str, overrides: list[str]) -> str:
+def explain(error: Exception, command: str, overrides: list[str]) -> str:
     """One sentence for what Hydra or OmegaConf objects to.
 
     Args:
@@ -102,9 +102,9 @@ def _unknown_key(key: str, command: str, overrides: list[str]) -> str:
     key = key.split("@")[0]
     choices = [o for o in overrides if re.match(r"[\w/]+=[\w-]+$", o) and o.split("=")[0] != key]
     try:
-        config = composed(command, choices)
+        config = compose(command, choices)
     except ConfigError:
-        config = composed(command, [])
+        config = compose(command, [])
     parent, _, leaf = key.rpartition(".")
     node = OmegaConf.select(config, parent) if parent else config
     if not isinstance(node, DictConfig):

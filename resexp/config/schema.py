@@ -120,7 +120,8 @@ class Bench:
 
 # For configs in which one setting follows another. by_dims: the size for sequences, that for images.
 OmegaConf.register_new_resolver("by_dims", lambda dims, *sizes: sizes[dims - 1], replace=True)
-OmegaConf.register_new_resolver("at_least", lambda a, b: a >= b, replace=True)
+# of text it is false: the setting itself is then refused, by its own name
+OmegaConf.register_new_resolver("at_least", lambda a, b: not isinstance(a, str) and a >= b, replace=True)
 OmegaConf.register_new_resolver("quotient", lambda a, b: a // b, replace=True)
 OmegaConf.register_new_resolver("share", lambda whole, part, of: whole * part / of, replace=True)
 

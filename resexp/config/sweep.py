@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
+import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from resexp.config.catalog import CONF, command_of, groups, options
-from resexp.config.compose import ConfigError, explained, resolved
+from resexp.config.compose import ConfigError, explain, resolve
 
 
 class Composer:
@@ -34,15 +34,15 @@ class Composer:
         choices = tuple(line for line in job if line not in lines)
         try:
             if choices not in self.bases:
-                self.bases[choices] = self._composed(list(choices))
+                self.bases[choices] = self._compose(list(choices))
             config = copy.deepcopy(self.bases[choices])
             for override in values:
                 OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
             return config
         except (HydraException, OmegaConfBaseException):
-            return self._composed(job)  # says what is wrong in the words that are explained
+            return self._compose(job)  # says what is wrong in the words that are explained
 
-    def _composed(self, job: list[str]) -> DictConfig:
+    def _compose(self, job: list[str]) -> DictConfig:
         config = self.loader.load_sweep_config(self.sweep, job)
         with open_dict(config):
             del config["hydra"]
@@ -54,7 +54,7 @@ class Composer:
         return override.type is OverrideType.CHANGE and override.package is None and not chooses
 
 
-def planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
+def plan(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
     """The runs that an experiment's file describes, and the keys that it sweeps.
 
     Args:
@@ -69,17 +69,17 @@ def planned(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
     base = [f"experiment={experiment}"]
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            sweep = compose(command, base, return_hydra_config=True)
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            sweep = hydra.compose(command, base, return_hydra_config=True)
             with open_dict(sweep):
                 sweep.hydra.job.config_name = command
-            params, compose_one = dict(sweep.hydra.sweeper.params), Composer(sweep)
-            found = [resolved(compose_one(job)) for job in jobs(params, base)]
+            params, compose_job = dict(sweep.hydra.sweeper.params), Composer(sweep)
+            found = [resolve(compose_job(job)) for job in jobs(params, base)]
             for config in found:  # not an override, which would give a meaning to commas and brackets
                 (config["train"] if command == "train" else config)["runs"] = str(runs)
             return found, list(params)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explained(error, command, base)) from error
+        raise ConfigError(explain(error, command, base)) from error
 
 
 def jobs(params: dict[str, Any], overrides: list[str]) -> list[list[str]]:

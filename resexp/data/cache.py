@@ -16,7 +16,9 @@ from resexp.files import atomic, exclusive
 FIELDS = ("inputs", "targets", "test_inputs", "test_targets")
 
 
-def cached(root: Path, name: str, files: Iterable[Path], decode: Callable[[], Dataset]) -> Dataset:
+def cached(
+    root: Path, name: str, files: Iterable[Path], decode: Callable[[], Dataset], *, checked: str = ""
+) -> Dataset:
     """Decode once, then read the copy as long as the source's files stay as they are.
 
     The copy's arrays carry checksums (CRC-32, checked as they are read); a damaged copy is made
@@ -26,10 +28,13 @@ def cached(root: Path, name: str, files: Iterable[Path], decode: Callable[[], Da
         root: the dataset's folder; where it cannot be written, the user's cache folder serves.
         name: of the copy.
         files: the source; their names, sizes and times say whether the copy is still good.
+        checked: what the contents were checked against; a copy that was not is recreated.
         decode: reads the source. Where no copy can be kept, as on a full disk, it does so every time.
     """
     key = hashlib.sha256(
-        "\n".join(f"{f.resolve()} {(s := f.stat()).st_size} {s.st_mtime_ns}" for f in files).encode()
+        "\n".join(
+            [checked, *(f"{f.resolve()} {(s := f.stat()).st_size} {s.st_mtime_ns}" for f in files)]
+        ).encode()
     ).hexdigest()
     path, dataset = _folder(root) / f"{name}-{key[:16]}.npz", None
     try:

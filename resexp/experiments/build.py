@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments.checks import refuse_sizes_below_one, refuse_unused_block
 from resexp.experiments.data import batches, splits
@@ -38,7 +38,7 @@ def model_by_name(name: str, **choices: Any) -> nn.Module:
     if "model" in choices:
         raise ValueError(f"two networks, {name} and {choices['model']}: name one")
     overrides = [f"model={name}", *(f"{k.replace('__', '.')}={v}" for k, v in choices.items())]
-    return build_model(resolved(composed("train", overrides)))
+    return build_model(resolve(compose("train", overrides)))
 
 
 def trainer(config: dict, device: torch.device) -> Trainer:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from resexp.config.compose import ConfigError, composed, resolved
+from resexp.config.catalog import default_of, option
+from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.data.batches import check_batch_size
 from resexp.experiments.data import training_examples
@@ -122,5 +123,5 @@ def refuse_unused_block(config: dict) -> None:
         ValueError: another block than the default was asked for.
     """
     model = config["model"]
-    if "block" not in model and config["block"] != resolved(composed("train", []))["block"]:
+    if "block" not in model and config["block"] != option("block", default_of("block")):
         raise ValueError(f"model={model['name']} has no residual blocks: leave out block=...")

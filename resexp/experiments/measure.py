@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import stop
 from resexp.experiments.checks import (
@@ -18,7 +18,7 @@ from resexp.experiments.checks import (
     refused_in_a_sentence,
 )
 from resexp.experiments.devices import device_of, threads_of
-from resexp.experiments.recorded import recorded
+from resexp.experiments.recorded import record
 from resexp.experiments.runs import folder_of, trained_runs
 from resexp.experiments.trained_run import TrainedRun
 from resexp.records.run import RunFolder
@@ -56,7 +56,7 @@ def run(config: dict, signals: stop.Signals) -> str:
     with folder.held():
         if folder.is_finished:  # by another process
             return "done"
-        return recorded(folder, config, device, 1, partial(_work, config, folder, device))
+        return record(folder, config, device, 1, partial(_work, config, folder, device))
 
 
 def start_workers(
@@ -91,7 +91,7 @@ def function_of(config: dict) -> Callable[..., dict[str, pd.DataFrame]]:
 
 def _refuse_changed(name: str, unused: set[str], node: dict, what: str, options: dict[str, Any]) -> None:
     """Options that a measurement does not take may stand in its file, but nobody may set them."""
-    defaults = resolved(composed("measure", [f"measure={name}"]))["measure"]
+    defaults = resolve(compose("measure", [f"measure={name}"]))["measure"]
     if changed := sorted(key for key in unused if node[key] != defaults.get(key)):
         raise ValueError(
             f"measure={name} on {what} does not take {', '.join(f'measure.{key}' for key in changed)};"

@@ -18,7 +18,7 @@ class StoppedAtError(Exception):
         self.status, self.step = status, step
 
 
-def recorded(
+def record(
     folder: RunFolder, config: dict, device: torch.device, steps: int, work: Callable[[], tuple[str, int]]
 ) -> str:
     """Carry out `work` with config, provenance and status on record.
@@ -35,10 +35,10 @@ def recorded(
         The status.
     """
     folder.write_config(config)
-    record = folder.provenance()
+    history = folder.provenance()
     session = provenance.session(PACKAGES, in_words(device))
-    record["sessions"].append(session)
-    folder.write_provenance(record)
+    history["sessions"].append(session)
+    folder.write_provenance(history)
     step, error = folder.recorded()["step"], ""
     folder.write_status("running", step=step, steps=steps)
     alone = config.get("train", {}).get("workers", 1) == 1  # threads share the GPU's memory
@@ -59,7 +59,7 @@ def recorded(
     session |= {"peak_memory_mib": provenance.peak_memory_mib()}
     if device.type == "cuda" and alone:
         session["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
-    folder.write_provenance(record)
+    folder.write_provenance(history)
     folder.write_status(status, step=step, steps=steps, error=error)
     where = f" ({error}); see {folder.path / 'error.txt'}" if status == "failed" else ""
     print(f"{folder.name}: {status} at step {step} of {steps}{where}", flush=True)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
-from resexp.config.sweep import planned
+from resexp.config.sweep import plan
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder, find
 
 
-def settled(settings: dict) -> dict:
+def settle(settings: dict) -> dict:
     """Resolved settings, and beside them the data that they name but do not determine.
 
     `data` is the fingerprint of files whose contents nobody has published, `measured` the digests of the
@@ -41,10 +41,10 @@ def folder_of(settings: dict) -> RunFolder:
 def plan_of(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
     """The settled settings of the runs that an experiment's file describes, and the keys that it sweeps.
 
-    Both are empty for a name that has no file. See resexp.config.sweep.planned.
+    Both are empty for a name that has no file. See resexp.config.sweep.plan.
     """
-    plan, swept = planned(experiment, runs)
-    return [settled(settings) for settings in plan], swept
+    configs, swept = plan(experiment, runs)
+    return [settle(settings) for settings in configs], swept
 
 
 def trained_runs(settings: dict) -> list[RunFolder]:

@@ -15,11 +15,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from resexp.config.compose import ConfigError, explained, resolved
+from resexp.config.compose import ConfigError, explain, resolve
 from resexp.config.sweep import Composer, jobs
 from resexp.exits import nobody_reads, refuse, refuse_unusable
 from resexp.experiments import stop, workers
-from resexp.experiments.runs import folder_of, settled
+from resexp.experiments.runs import folder_of, settle
 from resexp.records.run import FINISHED, BusyError
 
 
@@ -115,7 +115,7 @@ class CheckedSweep(Callback):
         compose_one, runs = Composer(config), []
         try:
             for job in jobs(params, overrides):
-                runs.append(settled(resolved(compose_one(job))))
+                runs.append(settle(resolve(compose_one(job))))
                 if (
                     not workers.worker_index() and not folder_of(runs[-1]).is_finished
                 ):  # the first has checked for the others
@@ -123,7 +123,7 @@ class CheckedSweep(Callback):
         except ConfigError as error:
             refuse(error)
         except (HydraException, OmegaConfBaseException) as error:
-            refuse(explained(error, config.command, overrides))
+            refuse(explain(error, config.command, overrides))
         return runs
 
     def _sum_up(self) -> int:

@@ -13,7 +13,7 @@ from resexp.config.instantiate import make
 from resexp.experiments import build, stop, workers
 from resexp.experiments.checks import check  # noqa: F401  with run and start_workers, the command
 from resexp.experiments.devices import device_of, threads_of
-from resexp.experiments.recorded import StoppedAtError, recorded
+from resexp.experiments.recorded import StoppedAtError, record
 from resexp.experiments.runs import folder_of
 from resexp.records.run import RunFolder
 from resexp.records.sinks import Console, Recorded, Sink, send
@@ -51,7 +51,7 @@ def run(config: dict, signals: stop.Signals) -> str:
         if not folder.is_finished:  # by another worker
             device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
             work = partial(_work, config, folder, device, signals)
-            status = recorded(folder, config, device, steps, work)
+            status = record(folder, config, device, steps, work)
     if signals.received:
         sys.exit(128 + signals.received)
     return status

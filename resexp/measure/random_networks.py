@@ -68,8 +68,8 @@ class Setup:
         if self.normalized_from < 1:
             raise ValueError(f"setup.normalized_from must be at least 1, got {self.normalized_from}")
         for key in ("gain", "first_gain", "first_bias", "output_gain"):
-            if (getattr(self, key) or 0) < 0:
-                raise ValueError(f"setup.{key} is a variance and must not be negative")
+            if (variance := getattr(self, key) or 0) < 0:
+                raise ValueError(f"setup.{key} is a variance and must be at least 0, got {variance}")
 
 
 def forward(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +47,23 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.before(x)
         return self.after(self.shortcut(x, self.branch(self.transform(x))))
+
+
+class BlockKind(Protocol):
+    """What a network asks of a kind of residual block: Block is one, InceptionBlock another.
+
+    depth: weight layers on the way through a block. expansion: channels of its output for each of the
+    stage's width. activates_stem: whether the stem ends with normalization and activation.
+    """
+
+    depth: int
+    expansion: int
+    activates_stem: bool
+
+    def __call__(
+        self, parts: Parts, c_in: int, channels: int, stride: int, *, first: bool = False
+    ) -> ResidualBlock:
+        """A block; see Block."""
 
 
 @dataclass(frozen=True)
@@ -250,9 +268,9 @@ def _between(
     modules: list[nn.Module] = []
     for layer in chain[:-1]:
         drops = [Dropout(layer.dropout)] if layer.dropout else []
-        modules += [parts.weight(layer, c_in), *steps(layer.channels), *drops]
+        modules += [parts.weight_layer(layer, c_in), *steps(layer.channels), *drops]
         c_in = parts.activated(layer.channels)
-    return [*modules, parts.weight(chain[-1], c_in)]
+    return [*modules, parts.weight_layer(chain[-1], c_in)]
 
 
 def _made(parts: Parts, steps: list, channels: int, *, keep_input: bool = False) -> list[nn.Module]:

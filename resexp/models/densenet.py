@@ -27,7 +27,7 @@ class DenseLayer(nn.Module):
         modules, channels = [], c_in
         for layer in layers:
             modules += [parts.norm(channels), parts.activation()]
-            modules += [parts.weight(layer, parts.activated(channels)), *_dropout(dropout)]
+            modules += [parts.weight_layer(layer, parts.activated(channels)), *_dropout(dropout)]
             channels = layer.channels
         self.transform = nn.Sequential(*modules)
         if hasattr(first := modules[1], "inplace"):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from resexp.models.blocks import Block
+from resexp.models.blocks import BlockKind
 from resexp.models.parts import Parts
 from resexp.models.resnet import ResNet, blocks_per_stage
 
@@ -16,7 +16,7 @@ def fleuret(
     kernel_size: int,
     c_in: int,
     num_classes: int,
-    block: Block,
+    block: BlockKind,
     parts: Parts,
 ) -> ResNet:
     """A 1x1 stem, blocks of one constant width, global average pooling, a classifier.

@@ -14,7 +14,6 @@ from resexp.models.shortcuts import Gated
 from resexp.models.stochastic import Dropout
 
 WEIGHTS = nn.Conv1d | nn.Conv2d | nn.Linear
-NORMALIZATIONS = nn.modules.batchnorm._NormBase | nn.GroupNorm
 # What does not become linear when weights are paired. An Inception module joins several CReLUs.
 NOT_LINEAR = nn.MaxPool2d | nn.ReLU | Gated | Dropout | Inception
 
@@ -78,7 +77,7 @@ def zero_gamma(model: nn.Module, generator: torch.Generator | None) -> None:
     """
     he(model, generator)
     for last in _last_layers(model):
-        if not isinstance(last, NORMALIZATIONS):
+        if not _normalizes(last):
             raise ValueError(
                 "init=zero_gamma needs branches that end with a normalization, one each: take"
                 " block=post_activation or block=relu_only_preactivation with norm=batch, group, ..."
@@ -130,7 +129,7 @@ def fixup(model: nn.Module, generator: torch.Generator | None) -> None:
     Source: Zhang et al. 2019 (arXiv:1901.09321), section 4, rules 1 and 2. Rule 3, scalar biases and
     multipliers, is part of the network: block=fixup.
     """
-    if any(isinstance(module, NORMALIZATIONS) for module in model.modules()):
+    if any(_normalizes(module) for module in model.modules()):
         raise ValueError("init=fixup replaces normalization: take norm=none")
     he(model, generator)
     branches = _branches(model)
@@ -142,6 +141,11 @@ def fixup(model: nn.Module, generator: torch.Generator | None) -> None:
                 module.weight *= len(branches) ** (-1 / (2 * len(weights) - 2))
         nn.init.zeros_(weights[-1].weight)
     nn.init.zeros_(_weights(model)[-1].weight)
+
+
+def _normalizes(module: nn.Module) -> bool:
+    """Whether a layer was made as a network's normalization; see resexp.models.parts."""
+    return getattr(module, "normalizes", False)
 
 
 def _weights(model: nn.Module) -> list[nn.Module]:

@@ -6,13 +6,20 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from resexp.models.blocks import Block
+from resexp.models.blocks import BlockKind
 from resexp.models.parts import Parts
 from resexp.models.resnet import ResNet, blocks_per_stage
 
 
 def mlp(
-    depth: int, *, width: int, c_in: int, size: Sequence[int], num_classes: int, block: Block, parts: Parts
+    depth: int,
+    *,
+    width: int,
+    c_in: int,
+    size: Sequence[int],
+    num_classes: int,
+    block: BlockKind,
+    parts: Parts,
 ) -> ResNet:
     """A first layer, blocks of one width, a classifier; every input is flattened.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -45,6 +46,13 @@ def pool_if_it_fits(pool: nn.Module, x: Tensor) -> Tensor:
     return pool(x) if fits else x
 
 
+def _normalization(make: Callable[[int], nn.Module], channels: int) -> nn.Module:
+    """A layer that says of itself that it normalizes, whatever its class: initializations ask for it."""
+    layer = make(channels)
+    layer.normalizes = not isinstance(layer, nn.Identity)
+    return layer
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a network is built from, apart from its sizes.
@@ -67,6 +75,9 @@ class Parts:
     kernel_size: int = 3
     bias: bool = False
 
+    def __post_init__(self):
+        object.__setattr__(self, "norm", partial(_normalization, self.norm))
+
     def conv(
         self,
         c_in: int,
@@ -88,7 +99,7 @@ class Parts:
         sizes, strides, paddings = zip(rows, (size, stride, padding), strict=True)
         return layer(sizes, strides, paddings)
 
-    def weight(self, layer: Layer, c_in: int) -> nn.Module:
+    def weight_layer(self, layer: Layer, c_in: int) -> nn.Module:
         """The convolution that a layer describes."""
         size = layer.kernel_size
         return self.conv(c_in, layer.channels, layer.stride, kernel_size=size, groups=layer.groups)

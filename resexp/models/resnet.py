@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from resexp.models.blocks import Block
+from resexp.models.blocks import BlockKind
 from resexp.models.parts import Parts, as_images
 from resexp.models.stochastic import StochasticDepth
 
@@ -61,7 +61,7 @@ class ResNet(nn.Module):
         stem_width: channels of the stem.
         c_in: channels of the input.
         num_classes: number of logits.
-        block: see resexp.models.blocks.Block.
+        block: see resexp.models.blocks.BlockKind.
         parts: see resexp.models.parts.Parts; NoShortcut makes the network plain.
         stem: (parts, c_in, channels) -> first layer, pooling.
         stem_norm: whether the stem is normalized where it is activated.
@@ -79,7 +79,7 @@ class ResNet(nn.Module):
         stem_width: int,
         c_in: int,
         num_classes: int,
-        block: Block,
+        block: BlockKind,
         parts: Parts,
         stem: Callable[..., tuple[nn.Module, nn.Module]] = small_stem,
         stem_norm: bool = True,
@@ -130,7 +130,14 @@ def pooled(x: Tensor) -> Tensor:
 
 
 def resnet(
-    depth: int, *, width: int, c_in: int, num_classes: int, block: Block, parts: Parts, shared: bool = False
+    depth: int,
+    *,
+    width: int,
+    c_in: int,
+    num_classes: int,
+    block: BlockKind,
+    parts: Parts,
+    shared: bool = False,
 ) -> ResNet:
     """Three stages of n blocks at widths w, 2w and 4w, for small images and for sequences.
 
@@ -158,7 +165,14 @@ def resnet(
 
 
 def plain(
-    depth: int, *, width: int, c_in: int, num_classes: int, block: Block, parts: Parts, shared: bool = False
+    depth: int,
+    *,
+    width: int,
+    c_in: int,
+    num_classes: int,
+    block: BlockKind,
+    parts: Parts,
+    shared: bool = False,
 ) -> ResNet:
     """The same network as resnet without its shortcuts (He et al. 2015, figure 6, left).
 
@@ -170,7 +184,7 @@ def plain(
     return resnet(depth, **sizes, block=block, parts=parts, shared=shared)
 
 
-def wide(depth: int, *, widen: float, c_in: int, num_classes: int, block: Block, parts: Parts) -> ResNet:
+def wide(depth: int, *, widen: float, c_in: int, num_classes: int, block: BlockKind, parts: Parts) -> ResNet:
     """Few wide blocks: WRN-depth-widen.
 
     Args:
@@ -192,7 +206,9 @@ def wide(depth: int, *, widen: float, c_in: int, num_classes: int, block: Block,
     )
 
 
-def imagenet(depth: int, *, width: int, c_in: int, num_classes: int, block: Block, parts: Parts) -> ResNet:
+def imagenet(
+    depth: int, *, width: int, c_in: int, num_classes: int, block: BlockKind, parts: Parts
+) -> ResNet:
     """The networks for images of 224x224: four stages behind a strided stem.
 
     Args:
@@ -223,7 +239,7 @@ def imagenet(depth: int, *, width: int, c_in: int, num_classes: int, block: Bloc
 
 
 def imagenet_plain(
-    depth: int, *, width: int, c_in: int, num_classes: int, block: Block, parts: Parts
+    depth: int, *, width: int, c_in: int, num_classes: int, block: BlockKind, parts: Parts
 ) -> ResNet:
     """The same networks without their shortcuts (He et al. 2015, figure 3, middle).
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from resexp.models.blocks import Block
+from resexp.models.blocks import BlockKind
 from resexp.models.parts import Parts, as_images
 from resexp.models.resnet import STAGES, ResNet, blocks_per_stage, pooled
 
@@ -22,7 +22,9 @@ class RoR(ResNet):
     and the blocks. Departure: stages begin with stride 2, as in ResNet; others pool between them.
     """
 
-    def __init__(self, depth: int, *, width: int, c_in: int, num_classes: int, block: Block, parts: Parts):
+    def __init__(
+        self, depth: int, *, width: int, c_in: int, num_classes: int, block: BlockKind, parts: Parts
+    ):
         if parts.without_shortcuts:
             raise ValueError("model=ror consists of shortcuts: leave out shortcut=none, or take model=plain")
         count = blocks_per_stage(depth, block.depth)

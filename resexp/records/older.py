@@ -11,7 +11,7 @@ MOVED = {
 }
 
 
-def translated(config: dict) -> dict:
+def translate(config: dict) -> dict:
     """A recorded config as today's version would have recorded it."""
     text = json.dumps(config)
     for before, now in MOVED.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from resexp.files import LockedError, atomic, exclusive, is_held, write_json
 from resexp.records.identity import digest, identity
-from resexp.records.older import translated
+from resexp.records.older import translate
 
 FINISHED = ("done", "diverged")
 PATIENCE = 0.1  # seconds; somebody may just be looking whether a run is held
@@ -56,7 +56,7 @@ class RunFolder:
 
     def config(self) -> dict:
         """What the run is of, in the words of this version."""
-        return translated(self._read_json("config.json") or {})
+        return translate(self._read_json("config.json") or {})
 
     def write_status(self, status: str, *, step: int, steps: int, error: str = "") -> None:
         """Record how far the run is; `error` is one line."""

@@ -35,19 +35,19 @@ def rows(path: Path) -> int:
 def _changes(before: Path, after: Path) -> str:
     try:
         old, new = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in (before, after))
-    except ValueError:  # as with the marks of a merge in it
-        return "where there was no readable table"
+    except ValueError:  # e.g. merge conflict markers
+        return "replacing an unreadable table"
     if len(old) != len(new):
-        return f"where there were {len(old)}"
+        return f"previously {len(old)}"
     if list(old) != list(new) or not isinstance(old.index, pd.RangeIndex):  # or more fields than names
-        return "with other columns than before"
+        return "with different columns"
     differing = {name: count for name, count in (old != new).sum().items() if count}
     if differing.keys() <= TIMES:
-        return "as before but for times" if differing else "as before"
+        return "unchanged (timings aside)" if differing else "unchanged"
     said = {name: count for name, count in differing.items() if name not in TIMES}
     where = ", ".join(name + _largest(old[name], new[name]) for name in said)
     size = new.size - len(new) * len(TIMES.intersection(new))
-    return f"{sum(said.values())} of {size} values not as before: {where}"
+    return f"{sum(said.values())} of {size} values changed: {where}"
 
 
 def _largest(old: pd.Series, new: pd.Series) -> str:

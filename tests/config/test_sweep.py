@@ -6,7 +6,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf, open_dict
 
 from resexp.config.catalog import CONF, command_of, options
-from resexp.config.sweep import Composer, jobs, planned
+from resexp.config.sweep import Composer, jobs, plan
 from resexp.experiments.runs import folder_of
 
 TRAINING = [name for name in options("experiment") if command_of(name) == "train"]
@@ -53,5 +53,5 @@ def test_what_does_not_fit_is_refused_in_hydras_words(loader, wrong):
 
 def test_a_folder_of_runs_may_have_any_name(tmp_path):
     runs = tmp_path / "a=b, [c] {d} (e)"
-    plan, _ = planned("depth_sweep", runs)
-    assert folder_of(plan[0]).path.parent == runs / "depth_sweep"
+    (first, *_), _ = plan("depth_sweep", runs)
+    assert folder_of(first).path.parent == runs / "depth_sweep"

@@ -2,12 +2,14 @@
 
 import hashlib
 import pickle
+import re
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
+from helpers import mentions
 from PIL import Image
 
 from resexp.data import cache, cifar
@@ -54,7 +56,7 @@ def test_where_no_copy_can_be_kept_the_data_is_read_all_the_same(tmp_path, array
 
     monkeypatch.setattr(cache.np, "savez", full)
     assert_holds(load(tmp_path), arrays)
-    assert "no copy of cifar10 is kept" in capsys.readouterr().err
+    assert re.search(mentions("cifar10", "[Errno 28]"), capsys.readouterr().err.strip())
     assert not list((tmp_path / ".resexp").glob("*.npz"))
 
 
@@ -88,13 +90,13 @@ def test_batches(batches, arrays):
 def test_a_truncated_batch_is_refused(batches):
     path = batches / "data_batch_3"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=r"data_batch_3 is truncated or altered"):
+    with pytest.raises(ValueError, match=mentions("data_batch_3", "md5")):
         load(batches)
 
 
 def test_a_missing_batch_is_refused(batches):
     (batches / "data_batch_2").unlink()
-    with pytest.raises(ValueError, match=r"lacks data_batch_2"):
+    with pytest.raises(ValueError, match=mentions("data_batch_2")):
         load(batches)
 
 
@@ -114,7 +116,7 @@ def test_archive(archive, arrays):
 
 def test_a_damaged_archive_is_refused(archive):
     archive.write_bytes(archive.read_bytes()[:100])
-    with pytest.raises(ValueError, match=r"truncated or altered: its md5 is .* delete it"):
+    with pytest.raises(ValueError, match=mentions("cifar-10-python.tar.gz", "md5", "delete")):
         load(archive.parent)
 
 
@@ -142,29 +144,29 @@ def test_folders(class_folders):
 def test_a_damaged_image_is_refused(class_folders):
     path = class_folders[0] / "train" / "c" / "002.png"
     path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(ValueError, match=r"002.png is damaged"):
+    with pytest.raises(ValueError, match=mentions("002.png")):
         load(class_folders[0])
 
 
 def test_an_image_of_another_size_is_refused(class_folders):
     path = class_folders[0] / "train" / "c" / "002.png"
     Image.new("RGB", (28, 30)).save(path)
-    with pytest.raises(ValueError, match=r"002.png is 28x30, not 32x32"):
+    with pytest.raises(ValueError, match=mentions("002.png", "28x30", "32x32")):
         load(class_folders[0])
 
 
 def test_a_missing_image_is_refused(class_folders):
     (class_folders[0] / "train" / "c" / "002.png").unlink()
-    with pytest.raises(ValueError, match=r"train split of CIFAR-10 holds 99 examples instead of 100"):
+    with pytest.raises(ValueError, match=mentions("train", "CIFAR-10", "99", "100")):
         load(class_folders[0])
 
 
 def test_other_classes_are_refused(class_folders):
     (class_folders[0] / "test" / "c").rename(class_folders[0] / "test" / "zebra")
-    with pytest.raises(ValueError, match=r"differ in their classes: c, zebra"):
+    with pytest.raises(ValueError, match=mentions("train", "test", "c, zebra")):
         load(class_folders[0])
     (class_folders[0] / "train" / "extra").mkdir()
-    with pytest.raises(ValueError, match="11 class folders instead of 10"):
+    with pytest.raises(ValueError, match=mentions("train", "11", "10")):
         load(class_folders[0])
 
 
@@ -181,13 +183,13 @@ def test_npz(tmp_path, arrays, channels_last):
 def test_npz_of_another_kind_is_refused(tmp_path, arrays):
     path = tmp_path / "cifar10.npz"
     np.savez(path, **arrays | {"x_test": arrays["x_test"].astype(np.float32)})
-    with pytest.raises(ValueError, match="images must be uint8"):
+    with pytest.raises(ValueError, match=mentions("uint8", "float32")):
         load(path)
     np.savez(path, images=arrays["x_test"])
-    with pytest.raises(ValueError, match="must hold the arrays x_train"):
+    with pytest.raises(ValueError, match=mentions("x_train", "y_train", "x_test", "y_test")):
         load(path)
     path.write_bytes(b"no archive")
-    with pytest.raises(ValueError, match="cannot read"):
+    with pytest.raises(ValueError, match=mentions("cifar10.npz", "x_train")):
         load(path)
 
 
@@ -195,32 +197,32 @@ def test_a_mixed_class_balance_is_refused(tmp_path, arrays):
     labels = arrays["y_train"].copy()
     labels[0] = 5
     np.savez(tmp_path / "cifar10.npz", **arrays | {"y_train": labels})
-    with pytest.raises(ValueError, match=r"class 0 has 9 examples instead of 10"):
+    with pytest.raises(ValueError, match=mentions("class 0", "9", "10")):
         load(tmp_path)
 
 
 def test_offline_with_no_data_says_the_three_ways_out(tmp_path):
     for download in (False, True):
         with pytest.raises(
-            ValueError, match=r"no CIFAR-10 in .*dataset.root.*dataset.download=true.*mnist1d"
+            ValueError, match=mentions("CIFAR-10", "dataset.root", "dataset.download=true", "dataset=mnist1d")
         ):
             load(tmp_path, download=download)
 
 
 def test_a_root_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="does not exist"):
+    with pytest.raises(ValueError, match=mentions(f"dataset.root={tmp_path / 'mistyped'}")):
         load(tmp_path / "mistyped", download=True)
     assert not (tmp_path / "mistyped").exists()
     assert existing("data").name == "data"
 
 
 def test_other_class_counts_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"10 or 100 classes, got dataset.num_classes=7"):
+    with pytest.raises(ValueError, match=mentions("10", "100", "dataset.num_classes=7")):
         load(tmp_path, num_classes=7)
 
 
 def test_check_classes_refuses_labels_out_of_range():
-    with pytest.raises(ValueError, match=r"class 0 has 1 examples instead of 2"):
+    with pytest.raises(ValueError, match=mentions("class 0", "1", "2")):
         check_classes("x", torch.tensor([0, 1, 2, 2]), [2, 2])
 
 
@@ -288,19 +290,19 @@ def test_cifar100(tmp_path, monkeypatch):
 
 def test_images_without_labels_are_refused(tmp_path, arrays):
     np.savez(tmp_path / "cifar10.npz", **arrays | {"x_train": arrays["x_train"][:80]})
-    with pytest.raises(ValueError, match=r"train split of CIFAR-10 has 80 images and 100 labels"):
+    with pytest.raises(ValueError, match=mentions("train", "CIFAR-10", "80", "100")):
         load(tmp_path)
 
 
 def test_negative_labels_are_refused():
-    with pytest.raises(ValueError, match=r"has the label -1; labels begin at 0"):
+    with pytest.raises(ValueError, match=mentions("label", "-1", "0")):
         check_classes("x", torch.tensor([-1, 0]), [1, 1])
 
 
 def test_altered_pixels_are_refused_whatever_the_form(tmp_path, arrays):
     arrays["x_train"][17, 0, 3, 3] ^= 1
     np.savez(tmp_path / "cifar10.npz", **arrays)
-    with pytest.raises(ValueError, match="does not hold the official images"):
+    with pytest.raises(ValueError, match=mentions("CIFAR-10", "official", "dataset=imagefolder")):
         load(tmp_path)
 
 

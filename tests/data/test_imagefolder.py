@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from helpers import mentions
 from PIL import Image
 
 from resexp.bench import run as bench
-from resexp.config.compose import ConfigError, composed, resolved
+from resexp.config.compose import ConfigError, compose, resolve
 from resexp.data.imagefolder import load
 from resexp.data.streaming import MEAN, STD, StreamedBatches
 from resexp.experiments import build
@@ -65,7 +66,7 @@ def test_the_same_batches_follow_a_saved_state(root):
 def test_other_images_are_not_resumed_on(root):
     state = batches(root).state_dict()
     (root / "train" / "cat" / "0.png").rename(root / "train" / "dog" / "9.png")
-    with pytest.raises(ValueError, match="begun on other data"):
+    with pytest.raises(ValueError, match=mentions("dataset.root", "data")):
         batches(root).load_state_dict(state)
 
 
@@ -90,39 +91,41 @@ def test_test_images_are_scaled_and_cut_out_of_the_middle(root):
 def test_training_on_folders(root):
     overrides = ["model=imagenet_resnet18", "model.width=4", "dataset=imagefolder", f"dataset.root={root}"]
     sizes = ["dataset.num_classes=2", "dataset.load.size=32", "dataset.load.workers=0", "batch_size=5"]
-    config = resolved(composed("train", [*overrides, *sizes]))
+    config = resolve(compose("train", [*overrides, *sizes]))
     check(config)
     trainer = build.trainer(config, CPU)
     trainer.train_step()
     assert trainer.read_interval()["train_loss"] > 0
     assert 0 <= trainer.evaluate_splits()["test_error_percent"] <= 100
-    with pytest.raises(ConfigError, match="holds nothing out"):
-        check(resolved(composed("train", [*overrides, *sizes, "dataset.val_size=2"])))
+    with pytest.raises(ConfigError, match=mentions("dataset=imagefolder", "dataset.val_size")):
+        check(resolve(compose("train", [*overrides, *sizes, "dataset.val_size=2"])))
 
 
 def test_what_is_not_laid_out_so_is_refused(root, tmp_path):
-    with pytest.raises(ValueError, match=r"has 2 classes; set dataset.num_classes=2"):
+    with pytest.raises(ValueError, match=mentions("2 classes", "dataset.num_classes=2")):
         images(root, num_classes=3)
     (root / "val/cow").mkdir()
-    with pytest.raises(ValueError, match="train and val differ in their classes: cow"):
+    with pytest.raises(ValueError, match=mentions("train", "val", "cow")):
         images(root)
     (root / "train/cow").mkdir()
-    with pytest.raises(ValueError, match="cow holds no images"):
+    with pytest.raises(ValueError, match=mentions("cow", "images")):
         images(root, num_classes=3)
     (root / "train/dog/0.png").write_bytes(b"no image")
     (root / "train/cow").rmdir()
     (root / "val/cow").rmdir()
-    with pytest.raises(ValueError, match=r"dog.0.png is damaged"):
+    with pytest.raises(ValueError, match=mentions("dog/0.png")):
         taken(batches(root), 3)
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(ValueError, match="train is missing"):
+    with pytest.raises(ValueError, match=mentions("train", "missing")):
         images(empty)
-    with pytest.raises(ValueError, match=r"needs train/<class>.*train is missing"):  # and is never fetched
+    with pytest.raises(
+        ValueError, match=mentions("train/<class>/*", "val/<class>/*", "missing")
+    ):  # and is never fetched
         images(tmp_path / "nowhere")
 
 
 def test_bench_refuses_what_is_not_in_memory(root):
     data = f"dataset=imagefolder dataset.root={root} dataset.num_classes=2 batch_size=2"
-    with pytest.raises(ConfigError, match="streams its data"):
+    with pytest.raises(ConfigError, match=mentions("cases", "memory")):
         bench.main([f'cases=["model=imagenet_resnet18 {data}"]', "device=cpu", "precisions=[float32]"])

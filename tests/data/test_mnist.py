@@ -3,6 +3,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from helpers import mentions
 
 from resexp.data import mnist
 
@@ -44,48 +45,50 @@ def test_idx_files_as_torchvision_reads_them(files):
 def test_a_truncated_file_is_refused(files):
     path = files / "train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(ValueError, match="train-images-idx3-ubyte is truncated"):
+    with pytest.raises(ValueError, match=mentions("train-images-idx3-ubyte", "truncated")):
         load(files)
 
 
 def test_a_missing_or_damaged_file_is_refused(files):
     path = files / "t10k-labels-idx1-ubyte.gz"
     path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(ValueError, match=r"cannot read .*t10k-labels"):
+    with pytest.raises(ValueError, match=r"\A.*t10k-labels-idx1-ubyte: .*\Z"):
         load(files)
     whole = gzip.compress(bytes(range(256)) * 8)
     path.write_bytes(whole[:12] + bytes([whole[12] ^ 0xFF]) + whole[13:])  # zlib's own kind of error
-    with pytest.raises(ValueError, match=r"cannot read .*t10k-labels"):
+    with pytest.raises(ValueError, match=r"\A.*t10k-labels-idx1-ubyte: .*\Z"):
         load(files)
     path.write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0])))
-    with pytest.raises(ValueError, match=r"t10k-labels.* is truncated"):
+    with pytest.raises(ValueError, match=mentions("t10k-labels-idx1-ubyte", "truncated")):
         load(files)
     path.unlink()
-    with pytest.raises(ValueError, match=r"cannot read .*t10k-labels"):
+    with pytest.raises(ValueError, match=r"\A.*t10k-labels-idx1-ubyte: .*\Z"):
         load(files)
 
 
 def test_another_dataset_is_refused(files, monkeypatch):
     monkeypatch.setitem(mnist.COUNTS, "MNIST", ([4, 2, *[3] * 8], [1] * 10))
-    with pytest.raises(ValueError, match=r"class 0 has 3 examples instead of 4"):
+    with pytest.raises(ValueError, match=mentions("class 0", "3", "4")):
         load(files)
 
 
 def test_offline_with_no_data_says_the_ways_out(tmp_path):
     for download in (False, True):
-        with pytest.raises(ValueError, match=r"no MNIST in .*dataset.root.*dataset.download=true.*mnist1d"):
+        with pytest.raises(
+            ValueError, match=mentions("MNIST", "dataset.root", "dataset.download=true", "dataset=mnist1d")
+        ):
             load(tmp_path, download=download)
 
 
 def test_unknown_variant_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"must be one of MNIST, FashionMNIST, got KMNIST"):
+    with pytest.raises(ValueError, match=mentions("dataset.load.variant", "MNIST, FashionMNIST", "KMNIST")):
         load(tmp_path, variant="KMNIST")
 
 
 def test_altered_pixels_and_other_datasets_are_refused(files):
     path = files / "train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
-    with pytest.raises(ValueError, match="is not the official MNIST"):
+    with pytest.raises(ValueError, match=mentions("official MNIST", "md5")):
         load(files)
 
 

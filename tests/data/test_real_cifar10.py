@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.data import cifar
 from resexp.data.preprocess import channel_statistics
 from resexp.experiments import build
@@ -24,7 +24,7 @@ def test_channel_statistics_are_the_known_ones():
 
 def test_fifty_steps_of_resnet20_lower_the_loss():
     overrides = ["model=resnet20", "dataset=cifar10", "batch_size=64", "schedule.steps=50"]
-    config = resolved(composed("train", overrides))
+    config = resolve(compose("train", overrides))
     trainer = build.trainer(config, torch.device("cpu"))
     losses = []
     for _ in range(50):

@@ -1,14 +1,15 @@
 import pytest
 import torch
+from helpers import mentions
 from torch import nn
 
 import resexp
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.experiments import build
 
 
 def config(*overrides):
-    return resolved(composed("train", list(overrides)))
+    return resolve(compose("train", list(overrides)))
 
 
 def test_build_model_for_notebooks():
@@ -20,19 +21,19 @@ def test_build_model_for_notebooks():
 
 
 @pytest.mark.parametrize(
-    ("choices", "message"),
+    ("choices", "named"),
     [
-        ({"name": "resnet57"}, r"no model=resnet57 \(did you mean resnet56\?\); there are densenet"),
-        ({"name": "resnet20", "norm": "bach"}, r"no norm=bach \(did you mean batch\?\)"),
-        ({"name": "resnet20", "model__depth": 21}, r"6n\+2"),
-        ({"name": "densenet", "block": "bottleneck"}, "model=densenet has no residual blocks"),
-        ({"name": "resnet20", "model": "plain20"}, "two networks, resnet20 and plain20: name one"),
-        ({"name": "resnet", "depth": 20}, r"did you mean model\.depth"),
-        ({"name": "resnet20", "model__width": 0}, "model.width must be at least 1"),
+        ({"name": "resnet57"}, ["model=resnet57", "resnet56?", "densenet"]),
+        ({"name": "resnet20", "norm": "bach"}, ["norm=bach", "batch?", "group"]),
+        ({"name": "resnet20", "model__depth": 21}, ["model.depth", "6n+2", "21"]),
+        ({"name": "densenet", "block": "bottleneck"}, ["model=densenet", "block=..."]),
+        ({"name": "resnet20", "model": "plain20"}, ["resnet20", "plain20"]),
+        ({"name": "resnet", "depth": 20}, ["depth", "model.depth?"]),
+        ({"name": "resnet20", "model__width": 0}, ["model.width", "1", "0"]),
     ],
 )
-def test_build_model_says_what_there_is(choices, message):
-    with pytest.raises(ValueError, match=message):
+def test_build_model_says_what_there_is(choices, named):
+    with pytest.raises(ValueError, match=mentions(*named)):
         resexp.build_model(**choices)
 
 

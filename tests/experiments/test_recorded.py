@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from resexp.experiments.recorded import recorded
+from resexp.experiments.recorded import record
 from resexp.records.run import RunFolder
 
 
@@ -14,6 +14,6 @@ def test_an_interrupted_measurement_is_said_to_be_interrupted(tmp_path, ending):
 
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(ending):
-        recorded(folder, {"name": "x"}, torch.device("cpu"), 1, interrupted)
+        record(folder, {"name": "x"}, torch.device("cpu"), 1, interrupted)
     state = folder.recorded()
     assert (state["status"], state["step"], state["error"]) == ("interrupted", 0, "")

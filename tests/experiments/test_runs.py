@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resexp.config.compose import composed, resolved
-from resexp.experiments.runs import folder_of, settled
+from resexp.config.compose import compose, resolve
+from resexp.experiments.runs import folder_of, settle
 from resexp.records.identity import EXECUTION, digest, flat
 from resexp.records.run import RunFolder
 
 
 @functools.cache
 def _config(*overrides):
-    return resolved(composed("measure" if "measure" in overrides[0] else "train", list(overrides)))
+    return resolve(compose("measure" if "measure" in overrides[0] else "train", list(overrides)))
 
 
 def config(*overrides):
@@ -111,7 +111,7 @@ def write_images(root, size=8):
 
 def of_images(root, runs):
     overrides = ["dataset=imagefolder", f"dataset.root={root}", "dataset.num_classes=2"]
-    return settled(resolved(composed("train", [*overrides, f"train.runs={runs}"])))
+    return settle(resolve(compose("train", [*overrides, f"train.runs={runs}"])))
 
 
 def test_the_same_settings_on_other_data_are_another_run_and_moved_data_is_the_same(tmp_path):
@@ -128,7 +128,7 @@ def test_the_same_settings_on_other_data_are_another_run_and_moved_data_is_the_s
 def test_official_data_need_not_be_at_hand_to_find_its_runs(tmp_path):
     for name in ("cifar10", "mnist"):
         here, there = (
-            settled(resolved(composed("train", [f"dataset={name}", f"dataset.root={root}"])))
+            settle(resolve(compose("train", [f"dataset={name}", f"dataset.root={root}"])))
             for root in (tmp_path, "/somewhere/else")
         )
         assert folder_of(here).name == folder_of(there).name

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from helpers import Fixed
+from helpers import Fixed, mentions
 from torch import nn
 
 from resexp.data import samples
@@ -215,9 +215,9 @@ def test_trained_networks_are_measured_with_the_gradient_of_the_loss(generator):
 
 
 def test_depths_and_silent_branches_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match=r"model.depth must be at least 1"):
+    with pytest.raises(ValueError, match=mentions("model.depth", "1", "0")):
         ResidualStream(0, width=4, dims=0, c_in=4, **PLAIN)
-    with pytest.raises(ValueError, match="needs a last normalization with a scale"):
+    with pytest.raises(ValueError, match=mentions("model.zero_gamma")):
         ResidualStream(2, width=4, dims=0, c_in=4, **PLAIN | {"zero_gamma": True})
 
 
@@ -229,7 +229,7 @@ def test_batch_norm_of_any_shape_is_torchs(generator):
     ):
         x = torch.randn(shape, generator=generator)
         torch.testing.assert_close(BatchNorm(4)(x), theirs(4)(x))
-    with pytest.raises(ValueError, match=r"expected \(batch, channels"):
+    with pytest.raises(ValueError, match=mentions("(batch, channels, ...)", "(4,)")):
         BatchNorm(4)(torch.zeros(4))
 
 

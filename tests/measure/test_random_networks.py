@@ -6,7 +6,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 import torch
-from helpers import Fixed
+from helpers import Fixed, mentions
 
 from resexp.bench import gradient_speed as speed
 from resexp.measure import gradient_autocorrelation as line
@@ -95,7 +95,7 @@ def test_depths_are_prefixes_of_the_deepest():
 
 @pytest.mark.parametrize("depths", [[4, 1], [0, 2], [2, 2]])
 def test_depths_must_ascend(depths):
-    with pytest.raises(ValueError, match="depths must ascend from 1 on"):
+    with pytest.raises(ValueError, match=mentions("depths", "1")):
         gradients(setup(), 1, depths)
 
 
@@ -212,18 +212,18 @@ def test_theorem_3_is_an_exact_product_and_its_approximation_for_large_depth():
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "named"),
     [
-        ({"kind": "recurrent"}, "setup.kind must be one of feedforward, residual, looks_linear"),
-        ({"normalization": "layer"}, "setup.normalization must be one of"),
-        ({"first_weights": "he"}, "setup.first_weights must be one of ones, unit, width"),
-        ({"normalized_from": 0}, "setup.normalized_from must be at least 1, got 0"),
-        ({"first_bias": -1.0}, "setup.first_bias is a variance"),
-        ({"kind": "residual", "bias": True}, "setup.bias needs setup.kind=feedforward"),
+        ({"kind": "recurrent"}, ["setup.kind", "feedforward", "residual", "looks_linear"]),
+        ({"normalization": "layer"}, ["setup.normalization", "none", "center"]),
+        ({"first_weights": "he"}, ["setup.first_weights", "ones", "unit", "width"]),
+        ({"normalized_from": 0}, ["setup.normalized_from", "1"]),
+        ({"first_bias": -1.0}, ["setup.first_bias", "-1"]),
+        ({"kind": "residual", "bias": True}, ["setup.bias", "setup.kind=feedforward"]),
     ],
 )
-def test_setups_that_are_not_there_are_refused(changes, message):
-    with pytest.raises(ValueError, match=message):
+def test_setups_that_are_not_there_are_refused(changes, named):
+    with pytest.raises(ValueError, match=mentions(*named)):
         setup(**changes)
 
 
@@ -252,7 +252,7 @@ def test_about_zero_is_correlate_without_subtraction(generator):
 
 @pytest.mark.parametrize("lag", [0, 50])
 def test_lags_out_of_range_are_refused(lag):
-    with pytest.raises(ValueError, match=r"max_lag must lie in 1\.\.49"):
+    with pytest.raises(ValueError, match=mentions("max_lag", "1..49")):
         line.gradient_autocorrelation(torch.zeros(1, 50), lag)
 
 
@@ -263,7 +263,7 @@ def test_noise_correlates_as_it_must():
     brown = line.noise("brown", networks=3, inputs=256, generator=torch.Generator().manual_seed(0))
     same = line.noise("white", networks=3, inputs=256, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(brown.diff(dim=1), same[:, 1:], atol=1e-5, rtol=0)
-    with pytest.raises(ValueError, match="must be white or brown"):
+    with pytest.raises(ValueError, match=mentions("white", "brown")):
         line.noise("pink", networks=1, inputs=2, generator=torch.Generator())
 
 

@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import pytest
 import torch
+from helpers import mentions
 from torch import nn
 
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build
 from resexp.models.blocks import Block, full_preactivation
@@ -37,7 +38,7 @@ TORCHVISION = {
 
 
 def network(*overrides, seed=0):
-    config = resolved(composed("train", list(overrides)))
+    config = resolve(compose("train", list(overrides)))
     torch.manual_seed(seed)
     return make(config["model"], "model").eval()
 
@@ -85,7 +86,7 @@ def test_a_head_as_convolutions_equals_sliding_it(generator):
         for column in range(3):
             window = features[:, :, row : row + 3, column : column + 3]
             torch.testing.assert_close(heat_map[:, :, row, column], head(window.flatten(1)))
-    with pytest.raises(ValueError, match=r"reads 36 numbers, but shape \(4, 2, 2\) has 16"):
+    with pytest.raises(ValueError, match=mentions("36", "(4, 2, 2)", "16")):
         as_convolutions(head, (4, 2, 2))
 
 
@@ -114,23 +115,23 @@ def test_fractal_paths_and_joins(generator):
 
 def test_dropout_rises_from_block_to_block():
     """Larsson et al. 2017, section 4.1: 0, 10, 20, 30, 40 %."""
-    model = build.build_model(resolved(composed("train", ["model=fractal", "model.dropout=0.4"])))
+    model = build.build_model(resolve(compose("train", ["model=fractal", "model.dropout=0.4"])))
     rates = [{m.probability for m in b.modules() if isinstance(m, Dropout)} for b in model.blocks]
     assert [rate for (rate,) in rates] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("wrong", "named"),
     [
-        ({"depth": 3}, "model.depth must be 4"),
-        ({"drop_path": 1.0}, "model.drop_path must lie"),
-        ({"global_drop_path": 1.1}, "model.global_drop_path must lie"),
-        ({"dropout": 1.0}, "model.dropout must lie"),
+        ({"depth": 3}, ["model.depth", "4", "3"]),
+        ({"drop_path": 1.0}, ["model.drop_path", "[0, 1)", "1.0"]),
+        ({"global_drop_path": 1.1}, ["model.global_drop_path", "[0, 1]", "1.1"]),
+        ({"dropout": 1.0}, ["model.dropout", "[0, 1)", "1.0"]),
     ],
 )
-def test_fractals_that_cannot_be_are_refused(wrong, message):
+def test_fractals_that_cannot_be_are_refused(wrong, named):
     sizes = {"columns": 2, "widths": [4, 4], "c_in": 3, "num_classes": 5, "parts": PARTS}
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=mentions(*named)):
         FractalNet(**{"depth": 4, "drop_path": 0.1, "global_drop_path": 0.5, "dropout": 0.0} | sizes | wrong)
 
 
@@ -238,40 +239,40 @@ def test_an_mlp_reads_any_shape():
 
 
 @pytest.mark.parametrize(
-    ("overrides", "message"),
+    ("overrides", "named"),
     [
-        (["model=wide", "model.depth=20"], r"model.depth must be 6n\+4 .*got 20; the nearest are 16 and 22"),
-        (["model=preact", "model.depth=111"], r"9n\+2 .*got 111; the nearest are 110 and 119"),
-        (["model=resnet", "block=bottleneck", "model.depth=26"], r"9n\+2"),
-        (["model=imagenet_resnet", "model.depth=50"], r"one of 18, 34 with blocks of 2 layers, got 50"),
-        (["model=imagenet_resnet50", "model.depth=18"], r"one of 50, 101, 152, 200 with blocks of 3"),
-        (["model=densenet", "model.depth=41"], r"model.depth must be 3n\+4"),
-        (["model=densenet_bc", "model.compression=0.0"], r"model.compression must lie in \(0, 1\], got 0.0"),
-        (["model=imagenet_densenet", "model.depth=122"], r"one of 121, 169, 201, 161, got 122"),
-        (["model=vgg", "model.depth=12"], r"one of 11, 13, 16, 19, got 12"),
-        (["model=mlp", "model.depth=9"], r"2n\+2 .*got 9; the nearest are 8 and 10"),
-        (["model=ror", "model.depth=21"], r"6n\+2"),
-        (["model=ror", "shortcut=none"], "model=ror consists of shortcuts"),
-        (["model=densenet", "model.dropout=1.0"], r"model.dropout must lie in \[0, 1\), got 1.0"),
-        (["model=mlp", "norm=instance"], "would leave nothing: take norm=batch"),
-        (["model=residual_mlp", "norm=group", "norm.groups=100"], "would leave nothing"),
-        (["model=residual_mlp", "block=grouped", "model.depth=8"], "fully connected layers have no groups"),
-        (["model=plain", "branch=stochastic_depth"], "model=plain has no residual branches"),
-        (["model=stochastic", "shortcut=none"], "without shortcuts nothing would be left"),
-        (["model=imagenet_plain18", "shortcut=projection"], "model=imagenet_plain has no shortcuts"),
-        (["block=bottleneck", "block.layers.expansion=0", "model.depth=20"], "expansion must be at least 1"),
-        (["block=bottleneck", "block.layers.groups=0", "model.depth=20"], "groups must be at least 1, got 0"),
-        (["model=resnext", "block.layers.groups=7"], "block.layers.groups=7 must divide the 512 channels"),
-        (["block.layers.count=0"], "block.layers.count must be at least 1"),
-        (["block=relu_first", "block.layers.dropout=0.3"], "stands between layers, and this block has one"),
-        *((["model=" + name, "shortcut=zero_pad"], f"model={name} has no shortcuts")
+        (["model=wide", "model.depth=20"], ["model.depth", "6n+4", "20", "16", "22"]),
+        (["model=preact", "model.depth=111"], ["model.depth", "9n+2", "111", "110", "119"]),
+        (["model=resnet", "block=bottleneck", "model.depth=26"], ["model.depth", "9n+2", "26"]),
+        (["model=imagenet_resnet", "model.depth=50"], ["model.depth", "18, 34", "50", "block=bottleneck"]),
+        (["model=imagenet_resnet50", "model.depth=18"], ["model.depth", "50, 101, 152, 200", "18"]),
+        (["model=densenet", "model.depth=41"], ["model.depth", "3n+4", "41"]),
+        (["model=densenet_bc", "model.compression=0.0"], ["model.compression", "(0, 1]", "0.0"]),
+        (["model=imagenet_densenet", "model.depth=122"], ["model.depth", "121, 169, 201, 161", "122"]),
+        (["model=vgg", "model.depth=12"], ["model.depth", "11, 13, 16, 19", "12"]),
+        (["model=mlp", "model.depth=9"], ["model.depth", "2n+2", "9", "8", "10"]),
+        (["model=ror", "model.depth=21"], ["model.depth", "6n+2", "21"]),
+        (["model=ror", "shortcut=none"], ["model=ror", "shortcut=none", "model=plain"]),
+        (["model=densenet", "model.dropout=1.0"], ["model.dropout", "[0, 1)", "1.0"]),
+        (["model=mlp", "norm=instance"], ["norm=batch", "norm.groups"]),
+        (["model=residual_mlp", "norm=group", "norm.groups=100"], ["norm=batch", "norm.groups"]),
+        (["model=residual_mlp", "block=grouped", "model.depth=8"], ["block=grouped"]),
+        (["model=plain", "branch=stochastic_depth"], ["model=plain", "branch=..."]),
+        (["model=stochastic", "shortcut=none"], ["branch=stochastic_depth", "shortcut"]),
+        (["model=imagenet_plain18", "shortcut=projection"], ["model=imagenet_plain", "shortcut=..."]),
+        (["block=bottleneck", "block.layers.expansion=0", "model.depth=20"], ["block.layers.expansion", "1"]),
+        (["block=bottleneck", "block.layers.groups=0", "model.depth=20"], ["block.layers.groups", "1", "0"]),
+        (["model=resnext", "block.layers.groups=7"], ["block.layers.groups=7", "512"]),
+        (["block.layers.count=0"], ["block.layers.count", "1", "0"]),
+        (["block=relu_first", "block.layers.dropout=0.3"], ["block.layers.dropout"]),
+        *((["model=" + name, "shortcut=zero_pad"], [f"model={name}", "shortcut=..."])
           for name in ("vgg", "densenet", "fractal")),
-        *((["model=" + name, "branch=stochastic_depth"], f"model={name} has no residual branches")
+        *((["model=" + name, "branch=stochastic_depth"], [f"model={name}", "branch=..."])
           for name in ("vgg", "densenet", "fractal")),
     ],
 )  # fmt: skip
-def test_other_sizes_are_refused(overrides, message):
-    with pytest.raises(ValueError, match=message):
+def test_other_sizes_are_refused(overrides, named):
+    with pytest.raises(ValueError, match=mentions(*named)):
         network(*overrides, "dataset=cifar10")
 
 

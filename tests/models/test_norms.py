@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import mentions
 from torch import nn
 
 from resexp.models.norms import BatchNorm, GhostBatchNorm, group, instance, layer
@@ -79,7 +80,7 @@ def test_ghost_of_the_whole_batch_is_batch_normalization(generator):
 
 
 def test_ghost_refuses_parts_of_nothing():
-    with pytest.raises(ValueError, match=r"norm.size must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=mentions("norm.size", "1", "0")):
         GhostBatchNorm(6, size=0)
 
 
@@ -106,5 +107,5 @@ def test_batch_norm_backward_is_autograds_at_every_node(generator):
 
 
 def test_group_refuses_what_does_not_divide():
-    with pytest.raises(ValueError, match="must divide the 16 channels, got 3"):
+    with pytest.raises(ValueError, match=mentions("norm.groups", "16", "3")):
         group(16, groups=3)

@@ -1,8 +1,10 @@
 import json
+import re
 import shutil
 
 import pandas as pd
 import pytest
+from helpers import mentions
 
 from resexp.records.collect import write_measured, write_table
 from resexp.records.run import RunFolder
@@ -45,7 +47,7 @@ def test_a_tidy_sorted_table(runs, tmp_path):
     ]  # fmt: skip
     keys = [tuple(row) for row in table[["depth", "seed", "step"]].to_numpy().tolist()]
     assert keys == [(8, 0, 50), (8, 0, 100), (8, 1, 50), (8, 1, 100), (56, 0, 50), (56, 0, 100)]
-    assert "3 runs, 6 rows; left out: plain20-0-100-16 (interrupted)" in said
+    assert re.search(mentions("3 runs", "6 rows", "plain20-0-100-16 (interrupted)"), said)
     text = (tmp_path / "tables" / "sweep.csv").read_text()
     assert text.splitlines()[1] == "mnist1d,plain,8,batch,0,50,33.3333"
     provenance = json.loads((tmp_path / "tables" / "sweep.json").read_text())
@@ -79,12 +81,14 @@ def test_what_follows_a_swept_setting_is_no_mixture(runs, tmp_path):
         for size in (32, 64)
         for seed in (0, 1)
     ]
-    with pytest.raises(ValueError, match=r"schedule\.steps \(100: 2 runs, 200: 2 runs\)"):
+    with pytest.raises(
+        ValueError, match=mentions("schedule.steps", "100: 2 runs", "200: 2 runs", "--only", "--by")
+    ):
         collect(runs, tmp_path, by=["batch_size", "seed"])
     _, table = collect(runs, tmp_path, by=["batch_size", "seed"], plan=plan)
     assert len(table) == 8
     make_run(runs, seed=2, steps=50, batch_size=64)
-    with pytest.raises(ValueError, match=r"schedule\.steps \(100: 2 runs, 50: 1 runs\)"):
+    with pytest.raises(ValueError, match=mentions("schedule.steps", "100: 2 runs", "50: 1 runs")):
         collect(runs, tmp_path, by=["batch_size", "seed"], plan=plan)
 
 
@@ -92,7 +96,7 @@ def test_protocols_are_not_mixed_silently(runs, tmp_path):
     make_run(runs, 8, steps=100)
     make_run(runs, 20, steps=100)
     make_run(runs, 20, steps=64_000)
-    with pytest.raises(ValueError, match=r"protocol, schedule.steps \(100: 2 runs, 64000: 1 runs\)"):
+    with pytest.raises(ValueError, match=mentions("schedule.steps", "100: 2 runs", "64000: 1 runs")):
         collect(runs, tmp_path)
     assert not (tmp_path / "tables").exists()
     _, table = collect(runs, tmp_path, only=[("schedule.steps", "100")])
@@ -108,7 +112,7 @@ def test_runs_beside_the_plans_protocol_are_left_out_and_named(runs, tmp_path):
     plan = [run.config() for run in (make_run(tmp_path / "plan", seed=seed) for seed in range(2))]
     said, table = collect(runs, tmp_path, plan=plan)
     assert sorted(set(table["seed"])) == [0, 1, 2], "a seed more than planned is welcome"
-    assert "left out: plain20-0-20-16 (another protocol)" in said
+    assert "plain20-0-20-16 (another protocol)" in said
     apart, table = collect(runs, tmp_path, plan=plan, by=["schedule.steps"])
     assert sorted(set(table["schedule.steps"])) == [20, 100]
     assert "left out" not in apart
@@ -119,7 +123,7 @@ def test_a_longer_table_is_not_lost_by_accident(runs, tmp_path):
         make_run(runs, depth)
     _, table = collect(runs, tmp_path)
     assert len(table) == 4
-    with pytest.raises(ValueError, match=r"has 4 rows and would get 2.*--replace"):
+    with pytest.raises(ValueError, match=mentions("sweep.csv", "4", "2", "--tables", "--replace")):
         collect(runs, tmp_path, only=[("model.depth", "8")])
     _, table = collect(runs, tmp_path, only=[("model.depth", "8")], replace=True)
     assert len(table) == 2
@@ -129,10 +133,10 @@ def test_a_setting_that_older_runs_lack_is_named_and_not_compared(runs, tmp_path
     make_run(runs, 20)
     make_run(runs, 56, optimizer={"name": "sgd", "nesterov": False})
     said, table = collect(runs, tmp_path)
-    assert said.endswith("; not compared, as some runs lack them: optimizer.name, optimizer.nesterov")
+    assert said.endswith(": optimizer.name, optimizer.nesterov")
     assert len(table) == 4
     make_run(runs, 32, optimizer={"name": "sgd", "nesterov": True})
-    with pytest.raises(ValueError, match=r"optimizer.nesterov \(False: 1 runs, True: 1 runs\)"):
+    with pytest.raises(ValueError, match=mentions("optimizer.nesterov", "False: 1 runs", "True: 1 runs")):
         collect(runs, tmp_path)
 
 
@@ -141,7 +145,7 @@ def test_a_case_may_set_anything_but_agrees_with_itself(runs, tmp_path):
     make_run(runs, 8, steps=200, case="long")
     collect(runs, tmp_path, by=["case", "model.depth"])
     make_run(runs, 20, steps=200, case="short")
-    with pytest.raises(ValueError, match=r"schedule\.steps \(100: 1 runs, 200: 1 runs\)"):
+    with pytest.raises(ValueError, match=mentions("schedule.steps", "100: 1 runs", "200: 1 runs")):
         collect(runs, tmp_path, by=["case", "model.depth"])
 
 
@@ -152,7 +156,7 @@ def test_runs_that_no_column_tells_apart_are_refused(runs, tmp_path):
         config = RunFolder(run).config()
         config["model"]["width"] = 16
         RunFolder(run).write_config(config | {"activation": {"name": name}})
-    with pytest.raises(ValueError, match=r"they differ in activation\.name; .*--by"):
+    with pytest.raises(ValueError, match=mentions("activation.name", "--by", "--only")):
         collect(runs, tmp_path)
     _, table = collect(runs, tmp_path, by=["activation", "seed", "model.depth", "norm.name"])
     assert list(table.columns[4:6]) == ["seed", "activation"], "labels are no second column"
@@ -160,12 +164,12 @@ def test_runs_that_no_column_tells_apart_are_refused(runs, tmp_path):
 
 
 def test_nothing_to_collect_is_said(runs, tmp_path):
-    with pytest.raises(ValueError, match=r"no folder .*sweep; train first"):
+    with pytest.raises(ValueError, match=r"sweep\b.*resexp train -m experiment=sweep\Z"):
         collect(runs, tmp_path)
     make_run(runs, status="failed")
-    with pytest.raises(ValueError, match=r"no finished run in .* \(1 others\)"):
+    with pytest.raises(ValueError, match=r"\A.*sweep \(1 .*`resexp status sweep`\Z"):
         collect(runs, tmp_path)
-    with pytest.raises(ValueError, match=r"the runs have no setting colour"):
+    with pytest.raises(ValueError, match=mentions("colour")):
         collect(runs, tmp_path, only=[("colour", "red")])
 
 
@@ -173,7 +177,7 @@ def test_nothing_to_collect_is_said(runs, tmp_path):
 def test_initialization_and_precision_are_protocol(runs, tmp_path, key, changed):
     make_run(runs, 8, **({"init": {"name": "he"}} if key == "init" else {}))
     make_run(runs, 20, **{key: changed})
-    with pytest.raises(ValueError, match=f"differ in their protocol, {key}"):
+    with pytest.raises(ValueError, match=rf"\A.*\b{re.escape(key)}\b.*--by {re.escape(key)}\b.*\Z"):
         collect(runs, tmp_path)
     assert write_table(runs, tmp_path / "tables", by=[key])
 
@@ -188,16 +192,16 @@ def measured(root, name, digest, networks=3):
 
 def test_measurements_are_put_together_by_table(tmp_path):
     runs, tables = tmp_path / "runs" / "x", tmp_path / "tables"
-    with pytest.raises(ValueError, match="measure first: resexp measure -m experiment=x"):
+    with pytest.raises(ValueError, match=r"resexp measure -m experiment=x\Z"):
         write_measured(runs, tables)
     measured(runs, "one", "0")
     measured(runs, "two", "0")
     (tables / "x_one.csv").parent.mkdir()
     (tables / "x_one.csv").write_text("setup,value\na,1\nb,2\nc,3\n")
-    with pytest.raises(ValueError, match=r"x_one\.csv has 3 rows and would get 2"):
+    with pytest.raises(ValueError, match=mentions("x_one.csv", "3", "2", "--replace")):
         write_measured(runs, tables)
     said = write_measured(runs, tables, replace=True)
-    assert "x_one.csv: 2 rows, where there were 3" in said
+    assert re.search(r"x_one\.csv: 2 rows, .*\b3\b", said)
     assert (tables / "x_two.csv").read_text() == "setup,value\na,0.33333\nb,\n"
     assert len(json.loads((tables / "x.json").read_text())["runs"]) == 2
 
@@ -206,7 +210,7 @@ def test_two_measurements_of_one_kind_are_not_mixed(tmp_path):
     runs = tmp_path / "runs" / "x"
     measured(runs, "one", "0", networks=3)
     measured(runs, "one", "1", networks=4)
-    with pytest.raises(ValueError, match=r"measure the same and differ in measure\.networks; delete one"):
+    with pytest.raises(ValueError, match=mentions("measure.networks")):
         write_measured(runs, tmp_path / "tables")
     assert not (tmp_path / "tables").exists()
 
@@ -229,7 +233,7 @@ def test_a_run_of_two_versions_of_the_program_is_said_to_be_one(runs, tmp_path):
         other.write_rows([{"step": 50, "test_error_percent": 3}])
         other.write_status("done", step=50, steps=50)
         shutil.rmtree(run.path)
-    with pytest.raises(ValueError, match=r"of_a and .*of_b are the same run: delete one"):
+    with pytest.raises(ValueError, match=mentions("of_a", "of_b")):
         collect(runs, tmp_path)
 
 
@@ -252,5 +256,5 @@ def test_a_choice_is_written_as_in_the_configs(runs, tmp_path, value):
 
 def test_a_choice_that_no_run_meets_is_said(runs, tmp_path):
     make_run(runs)
-    with pytest.raises(ValueError, match=r"no run in .* has precision=half; write values as config\.json"):
+    with pytest.raises(ValueError, match=mentions("precision=half", "config.json")):
         collect(runs, tmp_path, only=[("precision", "half")])

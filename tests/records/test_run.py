@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers import mentions
 
 from resexp.files import LockedError, exclusive, is_held
 from resexp.records.run import BusyError, RunFolder, find, folders
@@ -50,7 +51,7 @@ def test_statuses(run):
 
 
 def test_a_second_process_is_refused(run):
-    with run.held(), pytest.raises(BusyError, match="another process works on"), run.held():
+    with run.held(), pytest.raises(BusyError, match=mentions(str(run.path), "`resexp status`")), run.held():
         pass
     with run.held():
         pass

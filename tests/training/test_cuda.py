@@ -1,5 +1,6 @@
 """What only a GPU can show: a step recorded as a CUDA graph is the step that was recorded."""
 
+import re
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from resexp.config.catalog import options
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build, train, workers
 from resexp.experiments.runs import folder_of
@@ -43,8 +44,8 @@ def _on_a_stream_of_its_own():
 
 def config(*overrides):
     overrides = [*SMALL, *overrides, *(more for o in overrides for more in BESIDE.get(o, []))]
-    block = make(resolved(composed("train", overrides))["block"], "block")
-    return resolved(composed("train", [*overrides, f"model.depth={3 * block.depth + 2}"]))
+    block = make(resolve(compose("train", overrides))["block"], "block")
+    return resolve(compose("train", [*overrides, f"model.depth={3 * block.depth + 2}"]))
 
 
 def trainer(*overrides):
@@ -82,7 +83,7 @@ def test_captured_steps_of_other_networks(overrides):
     depth = {"model=fractal": 8, "model=densenet": 13, "model=vgg": 11}[overrides[0]]
     small = [o for o in SMALL if not o.startswith("model")]
     made = [
-        build.trainer(resolved(composed("train", [*small, *overrides, f"model.depth={depth}", *more])), GPU)
+        build.trainer(resolve(compose("train", [*small, *overrides, f"model.depth={depth}", *more])), GPU)
         for more in ([], ["train.capture=false"])
     ]
     assert losses(made[0], 12) == pytest.approx(losses(made[1], 12), rel=1e-4)
@@ -101,8 +102,7 @@ with own_stream(torch.device("cuda")):
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 1
-    assert "CaptureError: the step cannot be recorded as a CUDA graph" in ended.stderr
-    assert "train.capture=false" in ended.stderr
+    assert re.search(r"CaptureError: .*train\.capture=false", ended.stderr)
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
@@ -139,7 +139,7 @@ MEMBERS = 40  # more than the 32 streams that torch hands out in turn
 def test_members_side_by_side_learn_what_they_learn_alone(tmp_path):
     def configs(folder):
         where = [f"train.runs={folder}", "interval=10"]
-        return [resolved(composed("train", [*SMALL, *where, f"seed={seed}"])) for seed in range(MEMBERS)]
+        return [resolve(compose("train", [*SMALL, *where, f"seed={seed}"])) for seed in range(MEMBERS)]
 
     for config in configs(tmp_path / "alone"):
         assert train.run(config) == "done"

@@ -24,7 +24,7 @@ COUNT_GROWTH = """
 import torch
 from pathlib import Path
 from resexp.experiments import build
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.training.loop import fit
 from resexp.training.memory import keep_freed
 
@@ -35,7 +35,7 @@ def resident():
 torch.set_num_threads(1)
 keep_freed()
 small = ["model=resnet", "model.depth=8", "model.width=4", "batch_size=32", "schedule.steps=10000"]
-config = resolved(composed("train", small))
+config = resolve(compose("train", small))
 sizes = []
 trainer = build.trainer(config, torch.device("cpu"))
 for _ in fit(trainer, steps=10_000, interval=100, after_step=lambda: False):

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from resexp.config.catalog import options
-from resexp.config.compose import composed, resolved
+from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build
 from resexp.experiments.data import load_dataset
@@ -41,8 +41,8 @@ def config(group, option, dataset, rate):
     network += ["norm.groups=2"] if option == "group" else []
     protocol = [f"batch_size={BATCH}", "schedule.steps=30", f"schedule.learning_rate={rate}"]
     overrides = [*network, f"dataset={dataset}", *protocol, *size]
-    block = make(resolved(composed("train", overrides))["block"], "block")
-    return resolved(composed("train", [*overrides, f"model.depth={3 * block.depth + 2}"]))
+    block = make(resolve(compose("train", overrides))["block"], "block")
+    return resolve(compose("train", [*overrides, f"model.depth={3 * block.depth + 2}"]))
 
 
 def slow_batches(settings, dataset):
