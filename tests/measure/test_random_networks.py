@@ -218,7 +218,7 @@ def test_theorem_3_is_an_exact_product_and_its_approximation_for_large_depth():
         ({"normalization": "layer"}, ["setup.normalization", "none", "center"]),
         ({"first_weights": "he"}, ["setup.first_weights", "ones", "unit", "width"]),
         ({"normalized_from": 0}, ["setup.normalized_from", "1"]),
-        ({"first_bias": -1.0}, ["setup.first_bias", "-1"]),
+        ({"first_bias": -1.0}, ["setup.first_bias", "-1.0"]),
         ({"kind": "residual", "bias": True}, ["setup.bias", "setup.kind=feedforward"]),
     ],
 )
