@@ -78,7 +78,8 @@ def forward(
     """Carry inputs and a direction through networks whose weights are drawn layer by layer.
 
     The carried derivative holds the statistics of normalization fixed. The values follow
-    `through_statistics` in reverse mode, when x asks for its gradient.
+    `through_statistics` in reverse mode, when x asks for its gradient. Otherwise a layer is computed
+    in the memory of the one before the last: fresh memory costs more than the arithmetic of a ReLU.
 
     Args:
         setup: of the networks.
@@ -90,14 +91,19 @@ def forward(
     Yields:
         After each hidden layer: what a linear output layer reads, its derivative along the
         direction, both (networks, inputs, width or, looks-linear, 2 width), and which units are
-        active, a mask of the same shape.
+        active, a mask of the same shape. They hold until the next layer is asked for.
     """
-    networks, _, features = x.shape
+    networks, inputs, features = x.shape
+    reuse = not x.requires_grad
+    buffers = [x.new_empty(networks, 2 * inputs, width) for _ in range(2 * reuse)]
 
     def draw(rows: int, variance: float) -> Tensor:
         shape = (networks, rows, width)
         weights = torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
-        return weights * variance**0.5
+        return weights.mul_(variance**0.5)
+
+    def product(layer: int, activated: Tensor, weights: Tensor) -> Tensor:
+        return torch.matmul(activated, weights, out=buffers[layer % 2]) if reuse else activated @ weights
 
     variance = setup.gain / width
     if setup.first_weights == "ones":
@@ -107,19 +113,20 @@ def forward(
     h = x @ first
     if first_bias := (variance * setup.bias if setup.first_bias is None else setup.first_bias):
         h = h + draw(1, first_bias)
-    t = (direction @ first).unsqueeze(1).expand_as(h)
+    both = torch.cat([h, (direction @ first).unsqueeze(1).expand_as(h)], dim=1)
     for layer in range(layers):
-        normalize = _normalize if layer + 1 >= setup.normalized_from else _leave
-        a, da, active = _activate(setup, *normalize(setup, h, t))
+        normalized = _normalize(setup, both, reuse) if layer + 1 >= setup.normalized_from else both
+        activated, active = _activate(setup, normalized, is_stream=normalized is both)
         if setup.kind == "residual":
-            branch, d_branch = _linear(a, da, draw(width, variance))
-            h, t = h + setup.branch_scale * branch, t + setup.branch_scale * d_branch
-            yield h, t, active
+            branch = product(layer, activated, draw(width, variance)).mul_(setup.branch_scale)
+            both = both.add_(branch) if reuse else both + branch
+            yield *both.chunk(2, dim=1), active
             continue
-        yield a, da, active
+        yield *activated.chunk(2, dim=1), active
         if layer < layers - 1:
-            h, t = _linear(a, da, mirrored(setup, draw(width, variance)))
-            h = h + draw(1, variance) if setup.bias else h
+            both = product(layer, activated, mirrored(setup, draw(width, variance)))
+            if setup.bias:
+                both[:, :inputs] += draw(1, variance)
 
 
 def mirrored(setup: Setup, weights: Tensor) -> Tensor:
@@ -127,35 +134,41 @@ def mirrored(setup: Setup, weights: Tensor) -> Tensor:
     return torch.cat([weights, -weights], dim=1) if setup.kind == "looks_linear" else weights
 
 
-def _linear(h: Tensor, t: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    both = torch.cat([h, t], dim=1) @ weight  # one product instead of two
-    return both[:, : h.shape[1]], both[:, h.shape[1] :]
-
-
-def _activate(setup: Setup, h: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    active = h > 0
+def _activate(setup: Setup, both: Tensor, *, is_stream: bool) -> tuple[Tensor, Tensor]:
+    """ReLU of the units, the first half of dimension 1, and its derivative; which units are active."""
     if setup.kind == "looks_linear":  # concatenated ReLU
-        h, t, active = torch.cat([h, -h], 2), torch.cat([t, -t], 2), torch.cat([active, ~active], 2)
-    return h * active, t * active, active
+        both = torch.cat([both, -both], dim=2)
+    active = both.chunk(2, dim=1)[0] > 0
+    if setup.kind == "looks_linear":  # a unit that is 0 is active in its mirror image
+        width = active.shape[2] // 2
+        active = torch.cat([active[..., :width], ~active[..., :width]], dim=2)
+    halves, mask = both.unflatten(1, (2, -1)), active.to(both.dtype).unsqueeze(1)
+    # the stream of a residual network goes on beside its branch; no other layer is needed again
+    keep = setup.kind == "residual" and is_stream
+    return (halves * mask if keep else halves.mul_(mask)).flatten(1, 2), active
 
 
-def _leave(setup: Setup, h: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    return h, t
-
-
-def _normalize(setup: Setup, h: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Over the inputs, dimension 1."""
+def _normalize(setup: Setup, both: Tensor, reuse: bool) -> Tensor:
+    """Units over the inputs; their derivatives follow the scale."""
     if setup.normalization == "none":
-        return h, t
+        return both
 
     def statistic(value: Tensor) -> Tensor:
         return value if setup.through_statistics else value.detach()
 
+    if reuse:  # in place, of a residual network in a copy
+        both = both.clone() if setup.kind == "residual" else both
+        h = both.chunk(2, dim=1)[0]
+        h.sub_(h.mean(dim=1, keepdim=True))
+        if setup.normalization == "batch":
+            both.mul_((h.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt())
+        return both
+    h, t = both.chunk(2, dim=1)
     h = h - statistic(h.mean(dim=1, keepdim=True))
     if setup.normalization == "batch":
         inverse = statistic((h.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt())
         h, t = h * inverse, t * inverse
-    return h, t
+    return torch.cat([h, t], dim=1)
 
 
 def chunks(networks: int, size: int) -> list[range]:
