@@ -66,8 +66,8 @@ def branch_shares(model: ResidualStream, x: Tensor) -> list[float]:
     Returns:
         Per block, from 0 (before the first: nan): variance of the branch over that of the stream,
         each over the units at each example (and position), then averaged. Without a remedy it is 1
-        in every block, with normalization first 1 / k in block k: "later layers are close to the
-        identity" (UDL section 11.4.3).
+        in every block, with normalization first 1 / k in block k, so that later blocks are close to
+        the identity.
     """
     h, shares = model.stem(x), [float("nan")]
     for block in model.blocks:
