@@ -64,7 +64,7 @@ class Fixed:
 
     def __init__(self, model, x, y):
         self.model, self.x, self.y = model, x, y
-        self.device, self.config = x.device, {}
+        self.device, self.config = getattr(x, "device", None), {}
 
     def network(self, stage="trained"):
         return self.model

@@ -56,7 +56,7 @@ def tiny(command: str) -> list[str]:
             words += ["measure.width=8", "measure.inputs=8"]
         if "variance_growth" in command:
             words += ["measure.seeds=1", "measure.overflow_depth=2"]
-            words += [f"measure.cases.{c}.depth=2" for c in ("gaussian", "mnist1d", "images")]
+            words += [f"measure.cases.{c}.depth=2" for c in ("gaussian", "mnist1d", "images", "wide")]
         if "measure.networks" in command:
             words += ["measure.depths=[1,50]", "measure.width=8"]
         if "lesions" in command:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resexp.measure.residual_stream import ResidualStream
 from resexp.measure.run import Run, before_and_after
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -57,6 +58,26 @@ def variances(model: nn.Module, x: Tensor, backward: Callable[[Tensor], Tensor])
 
 
 @torch.no_grad()
+def branch_shares(model: ResidualStream, x: Tensor) -> list[float]:
+    """How far each block is from the identity: what its branch adds, over the stream that it is added to.
+
+    Args:
+        model: in training mode.
+        x: inputs of one batch.
+    Returns:
+        Per block, from 0 (before the first: nan): variance of the branch over that of the stream,
+        each over the units at each example (and position), then averaged. Without a remedy it is 1
+        in every block, with normalization first 1 / k in block k, so that later blocks are close to
+        the identity.
+    """
+    h, shares = model.stem(x), [float("nan")]
+    for block in model.blocks:
+        shares.append(_variance(block.branch(h)) / _variance(h))
+        h = block(h)
+    return shares
+
+
+@torch.no_grad()
 def first_overflow(model: nn.Module, x: Tensor, dtype: torch.dtype) -> int | None:
     """The first block whose output is not finite when everything is computed in `dtype`.
 
@@ -83,13 +104,15 @@ class Case:
         batch: inputs.
         dims: 0 for vectors, 1 for sequences, 2 for images.
         width: units or channels.
-        depth: number of blocks.
+        depth: blocks.
+        seeds: networks; null: as many as the measurement says.
     """
 
     batch: Tensor
     dims: int
     width: int
     depth: int
+    seeds: int | None = None
 
 
 def measure(
@@ -108,21 +131,22 @@ def measure(
 
     Args:
         setups: name -> (depth, width=, dims=, c_in=) -> network.
-        cases: name -> inputs and sizes; null disables a case.
-        seeds: networks per setup and case.
-        overflow_depth: number of blocks for the overflow test in float32, bfloat16 and float16, on
+        cases: name -> inputs and sizes; null leaves a case out.
+        seeds: networks per set-up and case, where the case does not say.
+        overflow_depth: blocks of the networks that are tried in float32, bfloat16 and float16, on
             the first case.
         seed: of the first network.
     Returns:
-        `variance`: setup, inputs, block, seed, variance, gradient_variance, batch_variance, all
-        blocks up to 20, then increasingly sparse; `overflow`: setup, format, seed,
+        `variance`: setup, inputs, block, seed, variance, gradient_variance, batch_variance,
+        branch_share (see branch_shares), every block up to 20 and ever fewer of the later ones;
+        `overflow`: setup, format, seed,
         first_block (empty: none).
     """
     cases = {name: case for name, case in cases.items() if case is not None}
     rows, overflows = [], []
     for setup, make in setups.items():
         for kind, case in cases.items():
-            for number in range(seed, seed + seeds):
+            for number in range(seed, seed + (case.seeds or seeds)):
                 found = _at_initialization(make, case, number, device)
                 kept = found[found["block"].isin(_kept(case.depth))]
                 rows.append(kept.assign(setup=setup, inputs=kind, seed=number))
@@ -134,6 +158,7 @@ def measure(
                 block = first_overflow(model, x, dtype)
                 overflows.append((setup, name, number, block))
     columns = ["setup", "inputs", "block", "seed", "variance", "gradient_variance", "batch_variance"]
+    columns.append("branch_share")
     overflow = pd.DataFrame(overflows, columns=["setup", "format", "seed", "first_block"])
     return {
         "variance": pd.concat(rows, ignore_index=True)[columns],
@@ -169,7 +194,8 @@ def _at_initialization(
         shape = {"generator": generator, "dtype": output.dtype, "device": device}
         return (output * torch.randn(output.shape, **shape)).sum()
 
-    return variances(model.double(), x.double(), backward)
+    found = variances(model.double(), x.double(), backward)
+    return found.assign(branch_share=branch_shares(model, x.double()))
 
 
 def _draw(

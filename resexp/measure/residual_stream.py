@@ -18,9 +18,12 @@ class Branch(nn.Module):
         self.first, self.activation, self.layer, self.last = first, nn.ReLU(), layer, last
         self.branch_scale, self.sum_scale = branch_scale, sum_scale
 
+    def branch(self, h: Tensor) -> Tensor:
+        """What is added to the stream."""
+        return self.branch_scale * self.last(self.layer(self.activation(self.first(h))))
+
     def forward(self, h: Tensor) -> Tensor:
-        branch = self.last(self.layer(self.activation(self.first(h))))
-        return self.sum_scale * (h + self.branch_scale * branch)
+        return self.sum_scale * (h + self.branch(h))
 
 
 class ResidualStream(nn.Module):
