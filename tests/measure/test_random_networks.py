@@ -356,3 +356,58 @@ def test_the_speed_table_has_both_ways_and_a_ratio():
     usual = table.query("way == 'one_by_one'")
     assert usual["ratio_to_one_by_one"].tolist() == [1, 1]
     assert (table["peak_memory_mib"] > 10).all()
+
+
+def test_the_output_weights_are_independent_of_the_hidden_ones():
+    """Then the mean of dy/dx over networks is 0 at every input."""
+    x = torch.linspace(-2, 2, 4)
+    found, _ = line.line_gradients(setup(normalization="none"), x, [1], networks=4000, width=4, seed=0)
+    mean = found[0].mean(dim=0)
+    assert (mean.abs() < 5 * found[0].std(dim=0) / 4000**0.5).all()
+
+
+def test_the_output_layer_keeps_the_size_of_the_gradient():
+    """Gain 2 undoes what a ReLU halves: E (dy/dx)^2 = 1 (Balduzzi et al. 2017, theorem 1)."""
+    x = torch.linspace(-2, 2, 64)
+    found, _ = line.line_gradients(setup(), x, [1], networks=200, width=200, seed=0)
+    per_network = found[0].square().mean(dim=1)
+    assert abs(per_network.mean().item() - 1) < 5 * per_network.std().item() / 200**0.5
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_through_the_means_a_shift_of_all_inputs_changes_nothing(depth):
+    """Centering takes it out, so the gradients of the sum over the inputs add up to 0."""
+    x = torch.linspace(-2, 2, 32, dtype=torch.float64)
+    chosen = setup(through_statistics=True)
+    found, _ = line.line_gradients(chosen, x, [depth], networks=3, width=20, seed=0)
+    assert found.abs().max() > 0.01
+    assert found.sum(dim=2).abs().max() < 1e-9
+
+
+def test_settled_statistics_are_those_of_the_batch(generator):
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
+    x = torch.randn(32, 4, generator=generator) + 5
+    line._settle(model, x)
+    right = model[0](x)
+    torch.testing.assert_close(model[1].running_mean, right.mean(dim=0))
+    torch.testing.assert_close(model[1].running_var, right.var(dim=0))
+    assert not model.training
+
+
+def test_the_covariance_is_that_of_all_pairs_of_different_inputs():
+    inputs, width, seed = 3, 5, 7
+    chosen = setup(normalization="none")
+    table = pairs.measure(
+        {"a": chosen}, depth=2, networks=1, width=width, inputs=inputs, seed=seed, device=CPU
+    )["correlation"]
+    generator = torch.Generator().manual_seed(seed * 10**11)
+    x = torch.randn(pairs.CHUNK, inputs, width, generator=generator)
+    direction = torch.zeros(width)
+    direction[0] = width**0.5
+    for layer, (_, da, _) in enumerate(
+        forward(chosen, x, direction, width=width, layers=2, generator=generator)
+    ):
+        t = da[0].double()
+        products = [(t[i] @ t[j]).item() for i in range(inputs) for j in range(inputs) if i != j]
+        expected = chosen.output_gain / width * sum(products) / len(products)
+        assert table["covariance"][layer] == pytest.approx(expected, rel=1e-5)
