@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from PIL import Image
 from resexp.bench import run as bench
 from resexp.config.compose import ConfigError, compose, resolve
 from resexp.data.imagefolder import load
+from resexp.data.preprocess import by_channel
 from resexp.data.streaming import MEAN, STD, StreamedBatches
 from resexp.experiments import build
 from resexp.experiments.checks import check
@@ -129,3 +132,10 @@ def test_bench_refuses_what_is_not_in_memory(root):
     data = f"dataset=imagefolder dataset.root={root} dataset.num_classes=2 batch_size=2"
     with pytest.raises(ConfigError, match=mentions("cases", "memory")):
         bench.main([f'cases=["model=imagenet_resnet18 {data}"]', "device=cpu", "precisions=[float32]"])
+
+
+def test_only_imagenets_statistics_normalize_it(root):
+    found, numbers = images(root), {"mean": list(MEAN), "std": list(STD)}
+    assert found.normalized(partial(by_channel, **numbers)) is found
+    with pytest.raises(ValueError, match="is normalized by ImageNet's statistics"):
+        found.normalized(partial(by_channel, **numbers | {"std": [0.2] * 3}))
