@@ -79,8 +79,8 @@ class Tables:
 
     def _hint(self, name: str) -> str:
         return (
-            f"no {self.path(name)}: run its experiment, `resexp train -m experiment=...` or `resexp measure -m"
-            " experiment=...`, and `resexp collect` it; results/README.md names the experiment of each table"
+            f"no {self.path(name)}: run its experiment, `resexp train -m experiment=...` or"
+            " `resexp measure -m experiment=...`, and `resexp collect` it; results/README.md names the experiment of each table"
         )
 
 
