@@ -4,18 +4,18 @@ __version__ = "0.1.0"
 
 
 def build_model(name: str, **choices):
-    """A network by its name in conf/model, for notebooks.
+    """Build a network by its name in conf/model, e.g. in a notebook.
 
         resexp.build_model("resnet56", norm="group", dataset="cifar10")
 
     Args:
-        name: an option of `resexp list models`.
-        choices: options of the other groups, or settings with `__` for the dot
+        name: one of `resexp list models`.
+        choices: options of the other groups, or settings with `__` in place of the dot
             (`model__depth=110`, `seed=3`).
     Returns:
-        The torch.nn.Module, its weights drawn from the seed (default 0), on the CPU.
+        The torch.nn.Module on the CPU, initialized from the seed (default 0).
     Raises:
-        ValueError: an unknown name, group or option; lists what there is.
+        ValueError: an unknown name, group or option; the message lists the valid ones.
     """
     from resexp.experiments.build import model_by_name
 

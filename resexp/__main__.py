@@ -2,5 +2,5 @@
 
 from resexp.cli import main
 
-if __name__ == "__main__":  # the processes of `resexp bench` import this module by another name
+if __name__ == "__main__":  # the spawned processes of `resexp bench` import this module as __mp_main__
     main()

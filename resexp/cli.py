@@ -1,6 +1,6 @@
-"""The `resexp` command: finds the sub-commands, hands over, and turns errors into exit codes.
+"""The `resexp` command: dispatches to the sub-commands and turns errors into exit codes.
 
-Nothing heavy is imported until a sub-command needs it, so that `--help` answers at once.
+Heavy imports are deferred until a sub-command needs them, so that `--help` is fast.
 """
 
 import ast
@@ -14,18 +14,18 @@ from resexp.exits import COMPLETION, nobody_reads, refuse
 
 COMMANDS = Path(__file__).parent / "commands"
 USAGE = """\
-resexp: see with your own eyes why residual networks work.
+resexp: reproduce the experiments that show why residual networks work.
 
 usage: resexp COMMAND ...
 
 {commands}
 
-  resexp COMMAND --help says more; resexp --version.
+  See also: resexp COMMAND --help, resexp --version.
 """
 
 
 def main() -> None:
-    """Entry point; exits with 2 for what a person typed wrong, 130 and 143 after a signal."""
+    """Entry point. Exit codes: 2 for invalid input, 130 and 143 after SIGINT and SIGTERM."""
     try:
         _dispatch(sys.argv[1:])
     except BrokenPipeError:
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def commands() -> dict[str, str]:
-    """Name and one line of help of each command: the files in commands/ that have a `main`."""
+    """Name and one-line help of each command, i.e. of each file in commands/ that defines `main`."""
     found = {}
     for path in sorted(COMMANDS.glob("*.py")):
         text = path.read_text(encoding="utf-8")
@@ -59,7 +59,7 @@ def _dispatch(arguments: list[str]) -> None:
     else:
         near = difflib.get_close_matches(arguments[0], known, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        refuse(f"there is no command {arguments[0]!r}{hint}; there are {', '.join(known)}")
+        refuse(f"unknown command {arguments[0]!r}{hint}; commands: {', '.join(known)}")
 
 
 def _run(command: str, arguments: list[str]) -> None:

@@ -10,6 +10,7 @@ SETUPS = {
     "balduzzi": "o",
     "uncentered": "s",
     "residual": "^",
+    "residual_centered": "P",
     "residual_batch": "D",
     "residual_batch_small": "v",
 }
@@ -35,7 +36,7 @@ def draw(tables: Tables) -> Figure:
     right.set(yscale="log", xlabel="Depth $L$ (layers or blocks)", ylabel="Variance of gradients")
     left.set_title("(a) Correlation at random pairs; dashed: theory")
     right.set_title("(b) Variance; dashed: theory")
-    right.legend()
+    right.legend(fontsize=7)
     return figure
 
 
@@ -45,10 +46,11 @@ def facts(tables: Tables) -> dict:
         "figure": "correlation and variance of the gradient at random pairs of Gaussian inputs",
         "after": "Balduzzi et al. 2017 (arXiv:1702.08591), theorems 1-3",
         "networks": f"{tables[TABLES[0]]['seed'].nunique()} per point, 600 units, 600 inputs of 600 features",
-        "theory": "1/2^L and 1; (3/4)^L and 2^L; 1/(beta sqrt L), at most 1, and beta^2 L + 1",
+        "theory": "1/2^L and 1; (3/4)^L and 2^L; beta^2 L + 1 and, for beta = 1, the exact product "
+        "prod(1 + 1/(2k)) / (L + 1), of which theorem 3 prints the approximation 1/(beta sqrt L)",
         "departures_from_the_paper": [
             "theorem 3 counts the layer below the first block: it has L - 1 where L stands here",
-            "theorem 3's correlation is an approximation for large L",
+            "theorem 2 assumes units that are active independently at both inputs of a pair: centered ones",
             "batch normalization divides by the deviation over the inputs, which is smaller than the one "
             "over the weights that theorem 3 reckons with: the measured variance grows faster",
         ],

@@ -1,51 +1,87 @@
 """Gradients along a line of inputs and their covariance: Balduzzi et al. 2017, figure 1; UDL 11.3a, b."""
 
+import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
 from resexp.plots.tables import Tables
 
 TABLES = ("shattered_gradients_gradients", "shattered_gradients_covariance")
+REFERENCE = ("udl_fig11_3_shattered_gradients",)
 PANELS = [
-    ("balduzzi", 1, "(a) 1 hidden layer"),
-    ("balduzzi", 24, "(b) 24 hidden layers"),
-    ("residual_batch", 50, "(c) 50 residual blocks"),
-    ("brown_noise", 0, "(d) brown noise"),
-    ("white_noise", 0, "(e) white noise"),
+    ("udl_figure_a", 1, "(a) 1 hidden layer"),
+    ("udl_figure_b", 24, "(b) 24 hidden layers"),
+    ("residual_batch", 50, "(c) 50 blocks, $\\beta=1$"),
+    ("residual_batch_small", 50, "(d) 50 blocks, $\\beta=0.1$"),
+    ("brown_noise", 0, "(e) brown noise"),
+    ("white_noise", 0, "(f) white noise"),
 ]
+BOOK = {"udl_figure_a": "a", "udl_figure_b": "b"}  # panels of UDL 11.3 that these stand beside
+SQUARE = {"extent": (-2, 2, -2, 2), "origin": "lower", "cmap": "RdBu_r", "aspect": "auto"}
 
 
 def draw(tables: Tables) -> Figure:
-    """Row 1: one network's gradient; row 2: correlation over all networks between two inputs."""
-    gradients, covariance = (tables[name] for name in TABLES)
-    figure = Figure(figsize=(style.PAGE, 4.4), layout="constrained")
-    grid = figure.subplots(2, len(PANELS), sharex=True)
-    for (setup, depth, title), top, bottom in zip(PANELS, *grid, strict=True):
+    """Row 1: one network's gradient; 2: covariance over all networks of two inputs; 3: correlation."""
+    gradients, covariances = (tables[name] for name in TABLES)
+    book = tables.reference(REFERENCE[0])
+    figure = Figure(figsize=(style.PAGE, 5.6), layout="constrained")
+    grid = figure.subplots(3, len(PANELS), sharex=True)
+    for (setup, depth, title), (top, middle, bottom) in zip(PANELS, grid.T, strict=True):
         curve = gradients[(gradients["setup"] == setup) & (gradients["depth"] == depth)]
-        top.plot(curve["x"], curve["gradient"], color=style.SETUPS[setup][1], linewidth=0.9)
+        if setup in BOOK:
+            read_off = book[book["panel"] == BOOK[setup]]
+            top.plot(read_off["x"], read_off["y"], color="#888888", linewidth=0.9, label="UDL 11.3")
+        shown = 3 if setup == PANELS[0][0] else 1
+        for number, one in list(curve.groupby("seed"))[:shown]:
+            look = {"linewidth": 0.9 if number == 0 else 0.5, "label": None if number else "ours"}
+            top.plot(one["x"], one["gradient"], color=style.SETUPS[setup][1], **look)
         top.set_title(title)
-        part = covariance[(covariance["setup"] == setup) & (covariance["depth"] == depth)]
-        matrix = part.pivot(index="other_x", columns="x", values="correlation")
-        image = bottom.imshow(
-            matrix, extent=(-2, 2, -2, 2), origin="lower", cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto"
-        )
+        covariance = matrix(covariances[(covariances["setup"] == setup) & (covariances["depth"] == depth)])
+        variance = np.diag(covariance)
+        limit = variance.mean()
+        middle.imshow(covariance / limit, vmin=-2, vmax=2, **SQUARE)
+        middle.set_title(f"mean variance {significant(limit)}", fontsize=7, pad=2)
+        correlation = covariance / np.sqrt(np.outer(variance, variance))
+        image = bottom.imshow(correlation, vmin=-1, vmax=1, **SQUARE)
         bottom.set_xlabel("Input $x$")
+        for axes in (middle, bottom):
+            axes.set_yticks([-2, 0, 2] if setup == PANELS[0][0] else [])
+    grid[0, 0].legend(fontsize=7, handlelength=1.2)
     grid[0, 0].set_ylabel("Gradient $dy/dx$")
-    grid[1, 0].set_ylabel("Input $x'$")
-    figure.colorbar(image, ax=grid[1, :].tolist(), label="Correlation of gradients", pad=0.01)
+    grid[1, 0].set_ylabel("Covariance\nInput $x'$")
+    grid[2, 0].set_ylabel("Correlation\nInput $x'$")
+    figure.colorbar(grid[1, 0].images[0], ax=grid[1, :].tolist(), label="over mean variance", pad=0.01)
+    figure.colorbar(image, ax=grid[2, :].tolist(), label="Correlation", pad=0.01)
     return figure
+
+
+def matrix(part: pd.DataFrame) -> np.ndarray:
+    """The whole matrix of pairs of which the table has each once."""
+    lower = part.pivot(index="x", columns="other_x", values="covariance").to_numpy()
+    return np.where(np.isnan(lower), lower.T, lower)
+
+
+def significant(number: float) -> str:
+    """Two digits."""
+    return f"{float(f'{number:.2g}'):,g}"
 
 
 def facts(tables: Tables) -> dict:
     """What the caption must say."""
     return {
-        "figure": "gradients of random scalar networks, and their correlation between inputs",
+        "figure": "gradients of random scalar networks, their covariance and correlation between inputs",
         "after": "Balduzzi et al. 2017 (arXiv:1702.08591), figure 1; UDL figure 11.3a, b",
-        "networks": "200 units, weights N(0, 2/D), every unit centered over the 256 inputs; (c) batch "
-        "normalization; one network in the first row, 100 in the second",
+        "grey": "UDL figure 11.3a and b, digitized: another draw, to be compared in size and roughness only",
+        "networks": "200 units, 256 inputs; one network in the first row, in (a) three; 100 in the others. "
+        "(a) dy/dx of w . relu(x + b), b ~ N(0, 1), w ~ N(0, 1/D), nothing centered; (b) weights N(0, 1/D) "
+        "in the first and the output layer, N(0, 2/D) between, every unit centered over the inputs; (c), "
+        "(d) N(0, 2/D) and batch normalization over the inputs, branches scaled by beta",
+        "covariance": "over the mean variance of the inputs, which stands above each panel",
         "departures_from_the_paper": [
-            "the second row shows correlations, not covariances, so that all panels share one scale",
-            "without biases a centered first layer has all its kinks at x = 0: (a) has one step",
+            "covariances are drawn between every fourth of the 256 inputs: that is what the table keeps",
+            "how Balduzzi et al. and Prince initialized the networks of (a) and (b) is not published: "
+            "these set-ups were found by comparison with the drawn curves",
             "gradients of brown and white noise are drawn, not those of a network",
         ],
         **tables.made_with("shattered_gradients"),

@@ -12,14 +12,14 @@ from resexp.plots.tables import Tables
 IMAGES = "variance_growth_cifar10_variance"
 TABLES = ("variance_growth_variance", "variance_growth_overflow", (IMAGES,))
 PANELS = {
-    "none": "(a) No remedy",
-    "scaled_sum": "(b) Sum scaled by $1/\\sqrt{2}$",
-    "batch": "(c) Batch normalization first",
-    "layer": "(d) Layer normalization first",
-    "group": "(e) Group normalization first",
-    "zero_gamma": "(f) Last scale $\\gamma=0$",
-    "skip_init": "(g) SkipInit: branch scale 0",
-    "scaled_branch": "(h) Branch scale $1/\\sqrt{K}$",
+    "none": "(e) No remedy",
+    "scaled_sum": "(f) Sum scaled by $1/\\sqrt{2}$",
+    "batch": "(g) Batch normalization first",
+    "layer": "(h) Layer normalization first",
+    "group": "(i) Group normalization first",
+    "zero_gamma": "(j) Last scale $\\gamma=0$",
+    "skip_init": "(k) SkipInit: branch scale 0",
+    "scaled_branch": "(l) Branch scale $1/\\sqrt{K}$",
 }
 INPUTS = {
     "gaussian": ("Gaussian, 1,000 blocks", "-"),
@@ -27,6 +27,7 @@ INPUTS = {
     "images": ("white-noise images, 30 (conv.)", ":"),
     "cifar10": ("CIFAR-10 images, 30 (conv.)", ":"),
 }
+WIDE = "wide"
 LIMITS = {
     "none": (1e-6, 1e305),
     "scaled_sum": (1e-4, 1e4),
@@ -34,6 +35,12 @@ LIMITS = {
     "layer": (0.5, 5e4),
     "group": (0.5, 5e4),
 }
+FIRST = {  # set-ups whose first blocks are drawn on a linear axis, and the book's numbers
+    "none": ("(a) No remedy, first blocks", {0: 1, 1: 2, 2: 4, 3: 8}),
+    "batch": ("(b) Batch norm. first, first blocks", {0: 1, 1: 2, 2: 3, 3: 4}),
+}
+SHARES = {"none": "#D55E00", "scaled_sum": "#E69F00", "batch": "#0072B2", "layer": "#009E73",
+          "group": "#CC79A7", "scaled_branch": "#666666"}  # fmt: skip
 FORWARD, BACKWARD = "#0072B2", "#D55E00"
 
 
@@ -49,20 +56,69 @@ def theory(setup: str, block: np.ndarray, depth: int) -> tuple[np.ndarray, np.nd
 
 
 def draw(tables: Tables) -> Figure:
-    """A panel per set-up: forward and backward, each kind of input, theory dotted."""
+    """Row 1: first blocks, the scaled sum's mean and walks, branch over stream; then a panel per set-up."""
     table, overflow = variances(tables), tables[TABLES[1]]
-    figure = Figure(figsize=(style.PAGE, 5.2), layout="constrained")
-    grid = figure.subplots(2, 4, sharex=True)
-    for axes, (setup, title) in zip(grid.flat, PANELS.items(), strict=True):
-        draw_setup(axes, setup, table[table["setup"] == setup])
+    figure = Figure(figsize=(style.PAGE, 7.8), layout="constrained")
+    (*first, walks, shares), *rest = figure.subplots(3, 4)
+    wide = relative(table[table["inputs"] == WIDE])
+    for axes, (setup, (title, book)) in zip(first, FIRST.items(), strict=True):
+        draw_first_blocks(axes, wide[wide["setup"] == setup], book)
+        axes.set_title(title)
+    draw_walks(walks, wide[wide["setup"] == "scaled_sum"])
+    walks.set_title("(c) Sum scaled: mean and networks")
+    draw_shares(shares, table[table["inputs"] == "gaussian"])
+    shares.set_title("(d) Branch over stream")
+    logarithmic = [axes for row in rest for axes in row]
+    for axes, (setup, title) in zip(logarithmic, PANELS.items(), strict=True):
+        draw_setup(axes, setup, table[(table["setup"] == setup) & (table["inputs"] != WIDE)])
         mark_overflow(axes, overflow[overflow["setup"] == setup])
         axes.set_title(title)
-    grid[1, 1].legend(*grid[0, 0].get_legend_handles_labels(), fontsize=6.5, loc="lower left")
-    for axes in grid[:, 0]:
+    logarithmic[5].legend(*logarithmic[0].get_legend_handles_labels(), fontsize=6.5, loc="lower left")
+    for axes in (first[0], logarithmic[0], logarithmic[4]):
         axes.set_ylabel("Variance")
-    for axes in grid[1]:
+    for axes in logarithmic[4:]:
         axes.set_xlabel("Block + 1")
     return figure
+
+
+def relative(table: pd.DataFrame) -> pd.DataFrame:
+    """The variance over that before the first block, network by network."""
+    table = table.sort_values("block")
+    first = table.groupby(["setup", "seed"])["variance"].transform("first")
+    return table.assign(variance=table["variance"] / first)
+
+
+def draw_first_blocks(axes: Axes, table: pd.DataFrame, book: dict[int, int]) -> None:
+    """Mean and standard deviation over networks of blocks 0 to 5, the book's grey numbers beside them."""
+    r = table[table["block"] <= 5].groupby("block")["variance"].agg(["mean", "std"])
+    axes.errorbar(r.index, r["mean"], r["std"], color=FORWARD, marker="o", markersize=4, capsize=2)
+    for block, number in book.items():
+        axes.plot([-0.4, block], [number] * 2, color="#999999", linewidth=0.8, linestyle=":")
+        axes.annotate(str(number), (block, number), (6, -9), textcoords="offset points", color="#777777")
+    axes.set(xlabel="Block", xlim=(-0.4, 5.4), ylim=(0, None))
+
+
+def draw_walks(axes: Axes, table: pd.DataFrame) -> None:
+    """Each network, and their mean with its standard error."""
+    for _, one in table.groupby("seed"):
+        axes.plot(one["block"], one["variance"], color=FORWARD, linewidth=0.5, alpha=0.5)
+    r = table.groupby("block")["variance"].agg(["mean", "sem"])
+    axes.plot(r.index, r["mean"], color=FORWARD, linewidth=2)
+    axes.fill_between(r.index, r["mean"] - r["sem"], r["mean"] + r["sem"], color=FORWARD, alpha=0.25, lw=0)
+    axes.axhline(1, color="black", linestyle=(0, (1, 2)), linewidth=1.1)
+    axes.set(xlabel="Block", ylim=(0, None))
+
+
+def draw_shares(axes: Axes, table: pd.DataFrame) -> None:
+    """Variance that a branch adds, over that of the stream that it is added to; theory dotted."""
+    for setup, color in SHARES.items():
+        mean = table[(table["setup"] == setup) & (table["block"] > 0)].groupby("block")["branch_share"].mean()
+        label = PANELS[setup][4:].replace("normalization", "norm.")
+        axes.plot(mean.index, mean, color=color, linewidth=1, label=label)
+    block = np.geomspace(1, table["block"].max())
+    axes.plot(block, 1 / block, color="black", linestyle=(0, (1, 2)), linewidth=1.1)
+    axes.set(xscale="log", yscale="log", xlabel="Block $k$")
+    axes.legend(fontsize=6, loc="lower left", bbox_to_anchor=(0, 0.08), labelspacing=0.2)
 
 
 def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
@@ -78,6 +134,11 @@ def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
     else:
         axes.set(yscale="log", ylim=(low, high))
     axes.set_autoscale_on(False)
+    if setup == "scaled_sum":  # one mean of so few walks says nothing by itself
+        for _, one in table[table["inputs"] == "gaussian"].groupby("seed"):
+            for column, at, color in (("variance", 0, FORWARD), ("gradient_variance", -1, BACKWARD)):
+                line = {"color": color, "linewidth": 0.4, "alpha": 0.6}
+                axes.plot(one["block"] + 1, one[column] / one[column].iloc[at], **line)
     for kind, rows in table.groupby("inputs", sort=False):
         mean = rows.groupby("block")[["variance", "gradient_variance"]].mean()
         label, line_style = INPUTS[kind]
@@ -117,7 +178,7 @@ def variances(tables: Tables) -> pd.DataFrame:
     table = tables[TABLES[0]]
     if IMAGES not in tables:
         return table
-    return pd.concat([table[table["inputs"] != "images"], tables[IMAGES]])
+    return pd.concat([table[table["inputs"] != "images"], tables[IMAGES]], ignore_index=True)
 
 
 def facts(tables: Tables) -> dict:
@@ -129,9 +190,13 @@ def facts(tables: Tables) -> dict:
         "after": "UDL figure 11.6 and section 11.4.3",
         "lines": "mean over seeds, relative to the first block (forward) or the last (backward); "
         "dotted black: theory for the Gaussian inputs' depth",
-        "networks": "fully connected, 128 units; images: 3x3 convolutions, 32 channels; He "
-        "initialization; float64",
-        "seeds": sorted(int(seed) for seed in table["seed"].unique()),
+        "networks": "fully connected, 128 units, in (a) to (c) 512 units and 40 blocks; images: 3x3 "
+        "convolutions, 32 channels; He initialization; float64",
+        "first_row": "(a), (b) mean and standard deviation over networks, the book's grey numbers dotted; "
+        "(c) thin: each network, thick: their mean and its standard error; (d) variance that the branch "
+        "adds over that of the stream, Gaussian inputs, mean over seeds; dotted: 1 / k",
+        "thin_lines": "in (f) each network, forward and backward",
+        "networks_per_line": {kind: int(rows["seed"].nunique()) for kind, rows in table.groupby("inputs")},
         "overflow": overflow.dropna().groupby(["setup", "format"])["first_block"].agg(["min", "max"])
         .astype(int).reset_index().to_dict("records"),
         "departures_from_the_book": [

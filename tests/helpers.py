@@ -50,7 +50,7 @@ def mentions(*words: str) -> str:
     """
 
     def whole(word: str) -> str:
-        start = r"(?<!\w)(?<!\w[.-])" if re.match(r"\w", word) else ""
+        start = r"(?<![\w-])(?<!\w[.])" if re.match(r"\w", word) else ""
         end = r"(?!\w|[.]\w)" if re.search(r"\w$", word) else ""
         return rf"(?=.*{start}{re.escape(word)}{end})"
 
@@ -64,7 +64,7 @@ class Fixed:
 
     def __init__(self, model, x, y):
         self.model, self.x, self.y = model, x, y
-        self.device, self.config = x.device, {}
+        self.device, self.config = getattr(x, "device", None), {}
 
     def network(self, stage="trained"):
         return self.model

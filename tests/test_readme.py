@@ -56,7 +56,7 @@ def tiny(command: str) -> list[str]:
             words += ["measure.width=8", "measure.inputs=8"]
         if "variance_growth" in command:
             words += ["measure.seeds=1", "measure.overflow_depth=2"]
-            words += [f"measure.cases.{c}.depth=2" for c in ("gaussian", "mnist1d", "images")]
+            words += [f"measure.cases.{c}.depth=2" for c in ("gaussian", "mnist1d", "images", "wide")]
         if "measure.networks" in command:
             words += ["measure.depths=[1,50]", "measure.width=8"]
         if "lesions" in command:
@@ -72,7 +72,7 @@ def tiny(command: str) -> list[str]:
     kept = [word for word in words if word.partition("=")[0] not in TINY]
     values = TINY | ({"model.depth": "8", "seed": "0"} if "experiment=" in command else {})
     if "shortcut_variants" in command:
-        kept.append("case=identity,conv1x1")
+        kept.append("case=shortcut_variants/identity,shortcut_variants/conv1x1")
     if "model=wide" in command:
         values = {key: value for key, value in values.items() if key != "model.width"} | {"model.widen": "1"}
     if "model.depth=20,32" in command:

@@ -1,4 +1,4 @@
-"""The usual way of writing the training loop: what the speed of ours is compared with."""
+"""The baseline training loop that resexp's speed is compared with."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,10 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 
 class _Images(Dataset):
-    """Images that are augmented one by one, as PIL images, by torchvision."""
+    """Images augmented one at a time, as PIL images, by torchvision."""
 
     def __init__(self, inputs: Tensor, targets: Tensor):
-        # imported here: torchvision takes seconds, and nothing else needs it
+        # torchvision is slow to import
         from torchvision import transforms
 
         self.arrays, self.targets = inputs.movedim(1, -1).numpy(), targets.tolist()
@@ -29,17 +29,17 @@ class _Images(Dataset):
         return self.transform(Image.fromarray(self.arrays[index])), self.targets[index]
 
 
-class UsualTrainer:
-    """Eager float32 steps on batches from a DataLoader, the loss and error read after each.
+class BaselineTrainer:
+    """Eager float32 steps on batches from a DataLoader; loss and error are read after each step.
 
     Args:
         model: on the training device.
-        inputs, targets: of the training split, on the CPU; uint8 images go through torchvision.
+        inputs, targets: of the training split, on the CPU; uint8 images are augmented by torchvision.
         batch_size: examples per batch.
-        workers: processes that load images.
+        workers: loading processes for images.
     Source: after the training loops of akamaster/pytorch_resnet_cifar10 (trainer.py) and
-    pytorch/examples (imagenet/main.py), written anew: DataLoader with workers and pinned memory,
-    transforms of PIL images, contiguous tensors, torch.optim.SGD as it comes, `loss.item()` and the
+    pytorch/examples (imagenet/main.py), reimplemented: DataLoader with workers and pinned
+    memory, transforms on PIL images, contiguous tensors, default torch.optim.SGD, `loss.item()` and the
     error at every step.
     """
 
@@ -63,7 +63,7 @@ class UsualTrainer:
             yield from self.loader
 
     def train_step(self) -> None:
-        """One batch, one update; waits for the device."""
+        """One batch, one update. Synchronizes with the device."""
         x, y = next(self.batches)
         x, y = x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
         logits = self.model(x)

@@ -1,4 +1,4 @@
-"""What a machine can do at best, and what a training step asks of it at least."""
+"""Roofline: peak rates of a machine, and lower bounds on the work of a training step."""
 
 import time
 from collections.abc import Callable
@@ -11,10 +11,10 @@ FORMATS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bf
 
 
 def copy_bandwidth(device: torch.device, *, mebibytes: int, repetitions: int = 10) -> float:
-    """Bytes that a copy reads and writes per second, the best of several copies.
+    """Memory bandwidth of a copy (reads plus writes), bytes per second; best of several copies.
 
     Args:
-        mebibytes: size of the copied tensor; larger than every cache.
+        mebibytes: size of the copied tensor; must exceed every cache.
     """
     source = torch.zeros(mebibytes << 20, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
@@ -22,13 +22,13 @@ def copy_bandwidth(device: torch.device, *, mebibytes: int, repetitions: int = 1
 
 
 def matrix_rate(device: torch.device, precision: str, *, size: int, repetitions: int = 10) -> float:
-    """Operations per second of a square matrix product, the best of several products.
+    """FLOP per second of a square matrix product; best of several products.
 
-    A multiplication and an addition are two operations, as the flop counter has it.
+    A multiply-add counts as two operations, as in torch's FlopCounterMode.
 
     Args:
         precision: float32, tf32 or bfloat16.
-        size: rows and columns.
+        size: rows and columns of the matrices.
     """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
@@ -40,7 +40,7 @@ def matrix_rate(device: torch.device, precision: str, *, size: int, repetitions:
 
 
 def operations(model: nn.Module, x: Tensor) -> int:
-    """Multiplications and additions of one forward and backward pass, as torch counts them."""
+    """FLOP of one forward and backward pass, counted by torch."""
     with FlopCounterMode(display=False) as counter:
         model(x).sum().backward()
     model.zero_grad(set_to_none=True)
@@ -48,12 +48,12 @@ def operations(model: nn.Module, x: Tensor) -> int:
 
 
 def numbers_moved(model: nn.Module, x: Tensor) -> int:
-    """A floor of the activations and gradients that a training step moves to or from memory.
+    """Lower bound on the activation and gradient values that a training step reads or writes.
 
-    Each convolution or linear layer must read its input and write its output; going back it must
-    read the output's gradient for either product, read its input again and write the input's
-    gradient. Everything between two of them (normalization, activation, sum) is taken to be free,
-    as if fused, and so is the update; a real step moves more.
+    Each convolution or linear layer reads its input and writes its output in the forward pass; in the
+    backward pass it reads the output's gradient twice (once per product), reads its input again and
+    writes the input's gradient. Everything in between (normalization, activation, addition) is assumed
+    to be fused and therefore free, as is the update; a real step moves more.
     """
     numbers = 0
 
@@ -73,7 +73,7 @@ def numbers_moved(model: nn.Module, x: Tensor) -> int:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
+    """Synchronize with the device."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -1,7 +1,7 @@
-"""One way of training in processes of its own, which take steps when they are told to.
+"""One variant of training, in its own processes, which take steps on request.
 
-Every way has its own memory, threads and compiled code this way, so that one's peak is not
-another's and nothing lingers between them.
+Each variant has its own memory, threads and compiled code, so that peak memory is measured per variant
+and variants do not influence each other.
 """
 
 import multiprocessing
@@ -14,7 +14,7 @@ import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity
 
-from resexp.bench.baseline import UsualTrainer
+from resexp.bench.baseline import BaselineTrainer
 from resexp.bench.ceilings import synchronize
 from resexp.experiments import build
 from resexp.experiments.data import load_dataset
@@ -24,65 +24,65 @@ from resexp.training.memory import keep_freed
 from resexp.training.precision import set_tf32
 from resexp.training.step import own_stream
 
-WARM_STEPS = 5  # with these the caches are warm and a captured step is captured
+WARM_STEPS = 5  # warm up caches and capture the CUDA graph
 PROFILED_STEPS = 5
-WORKERS = min(4, cores())  # the usual four, or what DataLoader advises
-LOADED_AHEAD = 2 * WORKERS  # batches, DataLoader's own setting
-LOADING_SECONDS = 1.0  # more than these batches take
+WORKERS = min(4, cores())  # four is common; DataLoader warns above the number of cores
+LOADED_AHEAD = 2 * WORKERS  # batches, DataLoader's default
+LOADING_SECONDS = 1.0  # enough to load these batches
 
 
 class Contender:
-    """A way of training one network, or several at once.
+    """One variant of training one network, or several concurrently.
 
-    On a CPU each of several is a process, on a GPU all are threads of one process, as `train.workers`
-    has it.
+    On a CPU each network has a process; on a GPU all are threads of one process, as with
+    `train.workers`.
 
     Args:
         config: resolved, of the run.
-        usual: train it the usual way instead of ours.
-        members: networks at once, seeds counted up.
+        baseline: use BaselineTrainer instead of resexp's.
+        members: number of concurrent networks, with consecutive seeds.
     """
 
-    def __init__(self, config: dict, *, usual: bool, members: int):
+    def __init__(self, config: dict, *, baseline: bool, members: int):
         on_gpu = device_of(config["train"]["device"]).type == "cuda"
         processes = 1 if on_gpu else members
         context = multiprocessing.get_context("spawn")
-        self.usual, self.connections, self.processes = usual, [], []
+        self.baseline, self.connections, self.processes = baseline, [], []
         for index in range(processes):
-            ours, theirs = context.Pipe()
+            own_end, worker_end = context.Pipe()
             seeds = [config["seed"] + index + i for i in range(members // processes)]
             threads = config["train"]["threads"] or max(1, cores() // processes)
-            process = context.Process(target=_serve, args=(theirs, config, seeds, usual, threads))
+            process = context.Process(target=_serve, args=(worker_end, config, seeds, baseline, threads))
             process.start()
-            theirs.close()  # so that its end is noticed if the process dies
-            self.connections.append(ours)
+            worker_end.close()  # so that recv() raises EOFError if the process dies
+            self.connections.append(own_end)
             self.processes.append(process)
         try:
             self.setup_seconds = max(self._ask("set up"))
         except BaseException:
-            self.close()  # else this process would wait for them when it ends
+            self.close()  # else this process would hang at exit
             raise
 
     def seconds(self, steps: int) -> float:
-        """Wall time of so many steps of every member, side by side.
+        """Wall time of `steps` concurrent steps of every member, seconds.
 
-        The usual way loads batches ahead. They are used up before the time is taken, and loaded
-        anew before it is another's turn, so that each pays for its own work.
+        The baseline prefetches batches. They are consumed before the measurement and loaded again before
+        the next variant runs, so that each variant pays for its own work.
         """
-        self._ask(LOADED_AHEAD if self.usual else 1)
+        self._ask(LOADED_AHEAD if self.baseline else 1)
         started = time.perf_counter()
         self._ask(steps)
         found = time.perf_counter() - started
-        if self.usual:
+        if self.baseline:
             time.sleep(LOADING_SECONDS)
         return found
 
     def peak_memory_mib(self) -> float:
-        """Largest memory of all members together: the device's on a GPU, else of the processes."""
+        """Peak memory of all members, MiB: device memory on a GPU, else resident memory of the processes."""
         return sum(self._ask("memory"))
 
     def profile(self) -> list[dict]:
-        """What the first member's step spends its time on: see _profile."""
+        """Profile of the first member's training step; see _profile."""
         return self._ask("profile")[0]
 
     def close(self) -> None:
@@ -100,25 +100,25 @@ class Contender:
         return answers
 
 
-def _serve(connection: Connection, config: dict, seeds: list[int], usual: bool, threads: int) -> None:
+def _serve(connection: Connection, config: dict, seeds: list[int], baseline: bool, threads: int) -> None:
     torch.set_num_threads(threads)
     device = device_of(config["train"]["device"])
-    if not usual:  # the usual way leaves torch's settings as they are
-        set_tf32(config["precision"] == "tf32")
+    set_tf32(config["precision"] == "tf32")  # torch's own default would let float32 convolutions use TF32
+    if not baseline:
         keep_freed()
     trainers: list = []
-    pool = ThreadPoolExecutor(len(seeds))  # threads keep their streams
+    pool = ThreadPoolExecutor(len(seeds))  # one stream per thread
     while True:
         try:
             question = connection.recv()
-        except EOFError:  # closed: nothing more is asked
-            trainers.clear()  # ends the processes that load images
+        except EOFError:  # closed by the parent
+            trainers.clear()  # ends the loading processes
             pool.shutdown()
             return
         try:
             if question == "set up":
                 started = time.perf_counter()
-                trainers = [_trainer(config | {"seed": seed}, device, usual) for seed in seeds]
+                trainers = [_trainer(config | {"seed": seed}, device, baseline) for seed in seeds]
                 _steps(pool, trainers, WARM_STEPS, device)
                 connection.send(time.perf_counter() - started)
             elif question == "memory":
@@ -133,11 +133,11 @@ def _serve(connection: Connection, config: dict, seeds: list[int], usual: bool, 
             connection.send(f"{type(error).__name__}: {error}")
 
 
-def _trainer(config: dict, device: torch.device, usual: bool):
-    if not usual:
+def _trainer(config: dict, device: torch.device, baseline: bool):
+    if not baseline:
         return build.trainer(config, device)
     data = load_dataset(config)
-    return UsualTrainer(
+    return BaselineTrainer(
         build.build_model(config, device),
         data.inputs,
         data.targets,
@@ -147,23 +147,23 @@ def _trainer(config: dict, device: torch.device, usual: bool):
 
 
 def _profile(trainer, device: torch.device) -> list[dict]:
-    """Operations by the time that they take by themselves, the longest first.
+    """Operations by self time, longest first.
 
     Returns:
-        operation (torch's name, on a GPU the kernel's), calls_per_step, ms_per_step; profiling
-        itself makes steps of many small operations longer.
+        Rows of operation (torch operator, on a GPU the kernel), calls_per_step, ms_per_step. Profiling
+        overhead inflates the time of steps with many small operations.
     """
     on_gpu = device.type == "cuda"
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # of the profiler's library, which says when it starts
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # silence the profiler's start message
     kinds = {ProfilerActivity.CPU, ProfilerActivity.CUDA} if on_gpu else {ProfilerActivity.CPU}
     with torch.profiler.profile(activities=kinds) as profiler:
-        for _ in range(PROFILED_STEPS):  # in this thread: others are not recorded
+        for _ in range(PROFILED_STEPS):  # in this thread, since others are not profiled
             trainer.train_step()
         synchronize(device)
     rows = []
     for event in profiler.key_averages():
         if on_gpu and (event.device_type != DeviceType.CUDA or event.is_user_annotation):
-            continue  # what launched a kernel is credited with its time, too
+            continue  # the launching operator is credited with the kernel time as well
         microseconds = event.self_device_time_total if on_gpu else event.self_cpu_time_total
         if microseconds:
             calls, milliseconds = event.count / PROFILED_STEPS, microseconds / 1e3 / PROFILED_STEPS
@@ -172,12 +172,12 @@ def _profile(trainer, device: torch.device) -> list[dict]:
 
 
 def _steps(pool: ThreadPoolExecutor, trainers: list, steps: int, device: torch.device) -> None:
-    """So many steps of each, side by side."""
+    """`steps` steps of each trainer, concurrently."""
 
     def go(trainer) -> None:
         with own_stream(device):
             for _ in range(steps):
                 trainer.train_step()
 
-    list(pool.map(go, trainers))  # raises what a thread has raised
+    list(pool.map(go, trainers))  # re-raises exceptions of the threads
     synchronize(device)

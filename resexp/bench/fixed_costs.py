@@ -1,4 +1,4 @@
-"""What the commands cost apart from training: starting, skipping what is done, drawing."""
+"""Fixed costs of the commands: startup, skipping finished runs, drawing figures."""
 
 import statistics
 import subprocess
@@ -15,11 +15,11 @@ FINISHED_RUNS = 100
 
 
 def measure(repetitions: int) -> list[dict]:
-    """Wall time of each command, a process of its own every time.
+    """Wall time of each command, each time in a new process.
 
     Returns:
-        what, repetitions, seconds (median), seconds_lowest, seconds_highest. Drawing is left out
-        where there is no Makefile, as behind an installed wheel.
+        Rows of what, repetitions, seconds (median), seconds_lowest, seconds_highest. Drawing is skipped
+        without a Makefile, i.e. for an installed wheel.
     """
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
@@ -48,7 +48,7 @@ def measure(repetitions: int) -> list[dict]:
 
 
 def _pretend_finished(runs: Path) -> None:
-    """Folders that look like those of finished runs, so that a sweep has all to skip."""
+    """Create the folders of finished runs, so that a sweep skips all of them."""
     config = resolve(compose("train", [f"train.runs={runs}", "name=finished"]))
     for seed in range(FINISHED_RUNS):
         one = config | {"seed": seed, "labels": config["labels"] | {"seed": seed}}

@@ -1,4 +1,4 @@
-"""What dy/dx of many networks costs: all at once in forward mode, and the textbook's way."""
+"""Cost of dy/dx for many networks: batched forward mode, and the textbook's backward pass."""
 
 import resource
 import sys
@@ -19,12 +19,12 @@ def backward_one_network(
 ) -> np.ndarray:
     """dy/dx of one feed-forward network at every input, by a backward pass in numpy.
 
-    As the textbook's notebook 11.1 does it: float64, one network, weights of its own.
+    As in the textbook's notebook 11.1: float64, one network at a time.
 
     Args:
         depth, width: hidden layers and units.
         x: inputs, (inputs,).
-        random: draws the weights and biases.
+        random: generator of the weights and biases.
         gain: variance of the weights times the width.
     """
     scale = (gain / width) ** 0.5
@@ -54,15 +54,15 @@ def measure(
     seed: int,
     device: torch.device,
 ) -> dict[str, pd.DataFrame]:
-    """Seconds of both ways, taken in turns in one run, and peak memory.
+    """Time of both methods, interleaved in one run, and peak memory.
 
     Args:
-        setup: of the networks that go at once.
-        depth, width, inputs: as for line_gradients.
-        networks: how many at once, ascending, so that the memory's peak is that of the last.
-        one_by_one: how many the textbook's way takes in each repetition.
-        repetitions: of the first number of networks and of the textbook's way, in turns; larger
-            numbers are taken once.
+        setup: of the batched networks.
+        depth, width, inputs: as in line_gradients.
+        networks: batch sizes, ascending, so that the peak memory is that of the last one.
+        one_by_one: networks per repetition of the textbook's method.
+        repetitions: of the textbook's method and the first batch size, interleaved; larger batch
+            sizes are measured once.
     Returns:
         `speed`: way, networks, repetition, seconds, milliseconds_per_network,
         ratio_to_one_by_one (median over repetitions), peak_memory_mib (of the process).
@@ -75,7 +75,7 @@ def measure(
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    def in_turn(count: int) -> None:
+    def one_at_a_time(count: int) -> None:
         for _ in range(count):
             backward_one_network(depth, width, x.cpu().double().numpy(), random, setup.gain)
 
@@ -85,17 +85,17 @@ def measure(
         seconds = time.perf_counter() - started
         rows.append((way, count, repetition, seconds, 1e3 * seconds / count, _peak_mib()))
 
-    at_once(networks[0])  # warm
+    at_once(networks[0])  # warm-up
     for repetition in range(repetitions):
-        timed("one_by_one", in_turn, one_by_one, repetition)
+        timed("one_by_one", one_at_a_time, one_by_one, repetition)
         timed("at_once", at_once, networks[0], repetition)
     for count in networks[1:]:
         timed("at_once", at_once, count, 0)
     columns = ["way", "networks", "repetition", "seconds", "milliseconds_per_network", "peak_memory_mib"]
     table = pd.DataFrame(rows, columns=columns)
-    usual = table.loc[table["way"] == "one_by_one", "milliseconds_per_network"].median()
-    ours = table.groupby(["way", "networks"])["milliseconds_per_network"].transform("median")
-    return {"speed": table.assign(ratio_to_one_by_one=usual / ours)}
+    baseline = table.loc[table["way"] == "one_by_one", "milliseconds_per_network"].median()
+    batched = table.groupby(["way", "networks"])["milliseconds_per_network"].transform("median")
+    return {"speed": table.assign(ratio_to_one_by_one=baseline / batched)}
 
 
 def _peak_mib() -> float:

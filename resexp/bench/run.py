@@ -1,4 +1,7 @@
-"""`resexp bench`: what training steps cost, every way in turns with the usual one."""
+"""`resexp bench`: time of training steps, all variants interleaved with a baseline.
+
+In the tables the baseline is the variant `usual`, resexp's trainer `ours`.
+"""
 
 import statistics
 from collections.abc import Iterator
@@ -29,10 +32,10 @@ def main(overrides: list[str]) -> None:
     """Measure, print and write `<tables>/<name>.csv`, `_profile.csv`, `_fixed.csv` and `.json`.
 
     Raises:
-        ConfigError: a setting that cannot be; nothing was measured then.
+        ConfigError: a setting is invalid; raised before anything is measured.
     """
     config = resolve(compose("bench", overrides))
-    device = _checked(config)
+    device = _check(config)
     session = provenance.session(PACKAGES, in_words(device))
     ceilings = _ceilings(device, _precisions(config, device))
     print(_ceilings_line(ceilings), flush=True)
@@ -50,7 +53,7 @@ def main(overrides: list[str]) -> None:
         rows += found
         profiles += profile
         print("\n".join(map(_line, found)), flush=True)
-        # after each case: what stops a long measurement leaves those before it
+        # after each case, so that an interrupted benchmark keeps the finished ones
         write("", pd.DataFrame(rows))
         write("_profile", pd.DataFrame(profiles))
     if config["fixed_costs"]:
@@ -59,25 +62,25 @@ def main(overrides: list[str]) -> None:
         print(costs.to_string(index=False), flush=True)
 
 
-def _checked(config: dict) -> torch.device:
+def _check(config: dict) -> torch.device:
     try:
         device = device_of(config["device"])
         refuse_zero_or_less({key: config[key] for key in ("repetitions", "seconds")})
         if any(count < 2 for count in config["members"] or []):
-            raise ValueError(f"members must be 2 or more each, got {config['members']}")
+            raise ValueError(f"members must all be at least 2, got {config['members']}")
         if not config["cases"]:
-            raise ValueError("cases is empty: name at least one network, as conf/bench.yaml does")
+            raise ValueError("cases is empty: give at least one network, as in conf/bench.yaml")
         for case in config["cases"]:
             for precision in _precisions(config, device):
                 settings = _settings(case, device, f"precision={precision}")
                 check(settings)
             if not load_dataset(settings).in_memory:
-                raise ValueError(f"cases: {case!r} streams its data; take a dataset that is held in memory")
-        Path(config["tables"]).mkdir(parents=True, exist_ok=True)  # before minutes are spent
-    except ValueError as error:  # a ConfigError, too
+                raise ValueError(f"cases: {case!r} streams its data; use a dataset that is held in memory")
+        Path(config["tables"]).mkdir(parents=True, exist_ok=True)  # fail early
+    except ValueError as error:  # includes ConfigError
         raise ConfigError(str(error)) from error
     except OSError as error:
-        raise ConfigError(f"cannot make {error.filename}: {error.strerror}; set tables=...") from error
+        raise ConfigError(f"cannot create {error.filename}: {error.strerror}; set tables=...") from error
     return device
 
 
@@ -91,7 +94,7 @@ def _settings(case: str, device: torch.device, *overrides: str) -> dict:
 
 
 def _variants(case: str, config: dict, device: torch.device) -> Iterator[tuple[str, dict, int]]:
-    """Name, settings and members of every way; the usual one first."""
+    """Name, settings and members of each variant; the baseline first."""
     precisions = _precisions(config, device)
     best = precisions[-1]
     yield "usual", _settings(case, device), 1
@@ -107,12 +110,12 @@ def _variants(case: str, config: dict, device: torch.device) -> Iterator[tuple[s
 
 
 def _case(case: str, config: dict, device: torch.device, ceilings: dict) -> tuple[list[dict], list[dict]]:
-    """A row for each way, and the profile of the usual one and of ours."""
+    """One row per variant, and the profiles of the baseline and of resexp."""
     variants = list(_variants(case, config, device))
     contenders: list[Contender] = []
     try:
-        for name, settings, members in variants:  # one after the other: set-up is timed, too
-            contenders.append(Contender(settings, usual=name == "usual", members=members))
+        for name, settings, members in variants:  # sequentially, since setup is timed as well
+            contenders.append(Contender(settings, baseline=name == "usual", members=members))
         steps = [max(1, round(config["seconds"] / contender.seconds(1))) for contender in contenders]
         times: list[list[float]] = [[] for _ in contenders]
         for _ in range(config["repetitions"]):
@@ -128,7 +131,7 @@ def _case(case: str, config: dict, device: torch.device, ceilings: dict) -> tupl
     finally:
         for contender in contenders:
             contender.close()
-    usual, floor, rows = statistics.median(times[0]), _floor(variants[0][1]), []
+    baseline, floor, rows = statistics.median(times[0]), _floor(variants[0][1]), []
     for (name, settings, members), contender, count, found, peak in zip(
         variants, contenders, steps, times, memory, strict=True
     ):
@@ -146,7 +149,7 @@ def _case(case: str, config: dict, device: torch.device, ceilings: dict) -> tupl
                 "ms_lowest": 1e3 * min(found),
                 "ms_highest": 1e3 * max(found),
                 "images_per_second": members * batch / median,
-                "ratio_to_usual": members * usual / median,
+                "ratio_to_usual": members * baseline / median,
                 "setup_seconds": contender.setup_seconds,
                 "peak_memory_mib": peak,
                 **bound,
@@ -159,7 +162,7 @@ def _case(case: str, config: dict, device: torch.device, ceilings: dict) -> tupl
 def _labels(settings: dict) -> dict:
     return {
         "model": settings["model"]["name"],
-        "depth": settings["model"].get("depth"),  # not all networks have one
+        "depth": settings["model"].get("depth"),  # not every network has one
         "width": settings["model"].get("width"),
         "dataset": settings["dataset"]["name"],
         "batch_size": settings["batch_size"],
@@ -167,7 +170,7 @@ def _labels(settings: dict) -> dict:
 
 
 def _ceilings(device: torch.device, precisions: list[str]) -> dict:
-    """Best rates of this machine: operations per second for each precision, bytes per second."""
+    """Peak rates of this machine: FLOP per second for each precision, bytes per second."""
     on_gpu = device.type == "cuda"
     rates = {p: matrix_rate(device, p, size=8192 if on_gpu else 1024) for p in precisions}
     bandwidth = copy_bandwidth(device, mebibytes=1024 if on_gpu else 256)
@@ -175,14 +178,14 @@ def _ceilings(device: torch.device, precisions: list[str]) -> dict:
 
 
 def _floor(settings: dict) -> tuple[int, int]:
-    """Operations of one member's step, and numbers that it must move."""
+    """FLOP of one member's step, and a lower bound on the values it moves."""
     model = build.build_model(settings)
     sample = load_dataset(settings).inputs[: settings["batch_size"]].float()
     return operations(model, sample), numbers_moved(model, sample)
 
 
 def _bound_ms(done: int, numbers: int, precision: str, ceilings: dict) -> dict:
-    """The least that one member's step can take, by its operations and by its bytes."""
+    """Lower bounds on the time of one member's step, ms, from its FLOP and from its memory traffic."""
     moved = numbers * NUMBER_BYTES[precision]
     return {
         "matrix_bound_ms": 1e3 * done / ceilings["operations_per_second"][precision],
@@ -206,7 +209,7 @@ def _line(row: dict) -> str:
         f"{row['model']}{row['depth']} {row['dataset']} {row['variant']}, {row['precision']},"
         f" {row['members']} at once: {row['ms_per_step']:.1f} ms"
         f" ({row['ms_lowest']:.1f} to {row['ms_highest']:.1f}),"
-        f" {row['images_per_second']:.0f} images/s, {row['ratio_to_usual']:.2f} of the usual,"
+        f" {row['images_per_second']:.0f} images/s, {row['ratio_to_usual']:.2f}x the baseline,"
         f" {100 * row['share_of_bound']:.0f} % of the bound, {row['peak_memory_mib']:.0f} MiB,"
-        f" set-up {row['setup_seconds']:.1f} s"
+        f" setup {row['setup_seconds']:.1f} s"
     )

@@ -1,4 +1,4 @@
-"""Time what a training step costs here, beside a baseline."""
+"""Benchmark training steps against a baseline."""
 
 from resexp.exits import refuse
 
@@ -8,8 +8,8 @@ usage: resexp bench [key=value ...]
   resexp bench
   resexp bench 'cases=["model=resnet56 dataset=fake"]' repetitions=9 fixed_costs=false
 
-Trains each network of `cases` the usual way (DataLoader, eager, float32) and ours, in turns in one
-run, and writes results/tables/bench_<device>.csv. conf/bench.yaml lists the keys.
+Times each network of `cases` with a baseline trainer (DataLoader, eager, float32) and with resexp,
+interleaved in one run, and writes results/tables/bench_<device>.csv. The keys: conf/bench.yaml.
 """
 
 

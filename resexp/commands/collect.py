@@ -1,4 +1,4 @@
-"""Gather an experiment's runs into results/tables/."""
+"""Collect an experiment's runs into results/tables/."""
 
 import argparse
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ def main(arguments: list[str]) -> None:
     """`resexp collect EXPERIMENT`."""
     options = _parser().parse_args(arguments)
     try:
-        lines = collected(
+        lines = collect(
             options.experiment,
             options.runs,
             options.tables,
@@ -28,25 +28,25 @@ def main(arguments: list[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("resexp collect", description=__doc__)
-    parser.add_argument("experiment", help="name of the experiment, a folder in the runs folder")
+    parser.add_argument("experiment", help="name of the experiment: a folder in the runs folder")
     parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     parser.add_argument(
         "--tables", type=Path, default=Path("results/tables"),
-        help="folder to write to; default: results/tables",
+        help="output folder; default: results/tables",
     )  # fmt: skip
     parser.add_argument(
         "--by", action="append", default=[], metavar="KEY",
-        help="also keep runs apart by this setting, as a column of its own",
+        help="distinguish runs by this setting as well, in a column of its own",
     )  # fmt: skip
     parser.add_argument(
         "--only", action="append", default=[], metavar="KEY=VALUE",
-        help="take only the runs with this setting",
+        help="use only runs with this setting",
     )  # fmt: skip
-    parser.add_argument("--replace", action="store_true", help="even a table that has more rows")
+    parser.add_argument("--replace", action="store_true", help="overwrite the table even if it has more rows")
     return parser
 
 
-def collected(
+def collect(
     experiment: str,
     runs: Path,
     tables: Path,
@@ -55,15 +55,15 @@ def collected(
     only: Iterable[tuple[str, str]] = (),
     replace: bool = False,
 ) -> list[str]:
-    """Gather an experiment's runs into its tables; lines on what was written and what is not there.
+    """Collect an experiment's runs into its tables; return one line per table and one on missing runs.
 
     Args:
-        experiment: name of a folder in `runs`, and perhaps of a file in conf/experiment.
+        experiment: name of a folder in `runs`; may also be a file in conf/experiment.
         runs: folder of all runs.
         tables, by, only, replace: see resexp.records.collect.write_table.
     Raises:
-        ValueError: training runs and measurements in one folder, or what write_table and
-            write_measured refuse.
+        ValueError: the folder mixes training runs and measurements, or see write_table and
+            write_measured.
         OSError: the tables cannot be written.
     """
     from resexp.experiments.runs import folder_of, plan_of
@@ -75,18 +75,20 @@ def collected(
     kinds = {run.config()["command"] for run in folders(folder)} or {config["command"] for config in plan}
     if len(kinds) > 1:
         raise ValueError(
-            f"{folder} holds training runs and measurements, which make no common table: delete the"
-            " folders of one kind, and give what you do next a name of its own (name=...)"
+            f"{folder} mixes training runs and measurements, which do not fit in one table: delete the"
+            " folders of one kind, and use different names from now on (name=...)"
         )
     if not kinds:
-        raise ValueError(f"there is no experiment {experiment!r} and no run in {folder}; see `resexp status`")
+        raise ValueError(f"no experiment {experiment!r} and no run in {folder}; see `resexp status`")
     if kinds == {"measure"}:
         if by or only:
-            raise ValueError(f"{experiment} holds measurements: --by and --only are for training runs")
+            raise ValueError(
+                f"{experiment} contains measurements; --by and --only apply to training runs only"
+            )
         said = write_measured(folder, tables, replace=replace)
     else:
         said = write_table(folder, tables, by=[*swept, *by], only=only, plan=plan, replace=replace)
     absent = sum(not folder_of(config).is_finished for config in plan)
     return [said] + (
-        [f"{absent} of the {len(plan)} runs of experiment={experiment} are not there"] if absent else []
+        [f"{absent} of the {len(plan)} runs of experiment={experiment} are missing"] if absent else []
     )

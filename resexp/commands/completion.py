@@ -1,4 +1,4 @@
-"""Tab completion: Hydra knows settings; commands, and the names that they take, are added here."""
+"""Tab completion: Hydra completes settings; this module adds commands and their arguments."""
 
 import contextlib
 import io
@@ -11,30 +11,30 @@ from resexp.config.catalog import groups, options
 
 
 def complete(commands: Iterable[str], run: Callable[[str, list[str]], None], arguments: list[str]) -> None:
-    """Answer `resexp -sc query=SHELL`, which a shell asks with the line typed so far in COMP_LINE.
+    """Answer `resexp -sc query=SHELL`; the shell passes the current command line in COMP_LINE.
 
     Args:
         commands: names of all commands.
-        run: executes one of them.
-        arguments: as the shell's script gives them.
+        run: executes a command.
+        arguments: passed by the shell script.
     """
     line = os.environ.get("COMP_LINE", "")
-    found = suggestions(line, commands) if line else None  # no line: the shell's script is asked for
+    found = suggestions(line, commands) if line else None  # no line: the shell script itself is requested
     if found is not None:
         return print("\n".join(found))
     if not line:
         return run("train", arguments)
     words = line.split(maxsplit=2)
     os.environ["COMP_LINE"] = " ".join([*words[:1], *words[2:]])
-    with contextlib.redirect_stderr(io.StringIO()):  # an unfinished line is no error
+    with contextlib.redirect_stderr(io.StringIO()):  # an incomplete line is not an error
         run(words[1], arguments)
 
 
 def suggestions(line: str, commands: Iterable[str]) -> list[str] | None:
-    """What may stand at the end of a line typed so far; None where Hydra is to say it.
+    """Completions of the last word of a command line; None if Hydra has to complete it.
 
     Args:
-        line: from the program's name on; with a space at its end a new word begins.
+        line: starts with the program's name; a trailing space starts a new word.
         commands: of resexp.
     """
     words = line.split()

@@ -1,7 +1,7 @@
-"""What `train` and `measure` share: Hydra composes a config, and one run or measurement is executed.
+"""Shared by `train` and `measure`: Hydra composes a config, then one run or measurement is executed.
 
-torch is imported only once a run has to be executed: printing a config, completing a word or finding that
-all runs are finished needs none.
+torch is imported only once a run has to be executed: printing a config, tab completion and skipping
+finished runs work without it.
 """
 
 import os
@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from resexp.config.catalog import CONF, command_of, groups, options, swept_by
-from resexp.config.compose import ConfigError, explain, refuse_no_names, resolve
+from resexp.config.compose import ConfigError, check_overrides, explain, resolve
 from resexp.exits import COMPLETION, refuse, refuse_unusable
 from resexp.experiments.runs import folder_of, settle
 from resexp.experiments.stop import Signals
@@ -25,16 +25,16 @@ from resexp.records.run import BusyError
 
 
 def run(command: str, job: Callable[[], None], arguments: list[str]) -> None:
-    """Hand the arguments to Hydra, and say what is wrong with them in one sentence."""
+    """Pass the arguments to Hydra; report invalid ones in a single line."""
     try:
         for line in remarks(command, arguments):
             print(line, flush=True)
     except ConfigError as error:
         refuse(error)
-    # the script for completion is one for the program's name
+    # completion scripts are installed for the name `resexp`
     completing = arguments[:1] and arguments[0] in COMPLETION
     sys.argv = ["resexp" if completing else f"resexp {command}", *arguments]
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; we say it shorter
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; explain() is shorter
     try:
         job()
     except (HydraException, OmegaConfBaseException) as error:
@@ -43,39 +43,39 @@ def run(command: str, job: Callable[[], None], arguments: list[str]) -> None:
     except ValueError as error:
         if "Only one of --run" not in str(error):
             raise
-        refuse("-m does not go with --cfg or --info: leave one out")  # Hydra's own flags
+        refuse("-m cannot be combined with --cfg or --info")  # Hydra's own flags
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
 def train(config: DictConfig) -> str:
-    """Hydra's task of `resexp train`: one run; returns how it ended."""
-    return _carried_out(config)
+    """Hydra's task function of `resexp train`: execute one run and return its status."""
+    return _execute(config)
 
 
 @hydra.main(config_path=str(CONF), config_name="measure", version_base="1.3")
 def measure(config: DictConfig) -> str:
-    """Hydra's task of `resexp measure`: one measurement; returns how it ended."""
-    return _carried_out(config)
+    """Hydra's task function of `resexp measure`: execute one measurement and return its status."""
+    return _execute(config)
 
 
-def _carried_out(config: DictConfig) -> str:
-    """Exits with 2 and a sentence for what cannot be carried out, with 1 for a single run that failed."""
+def _execute(config: DictConfig) -> str:
+    """Exit codes: 2 with a one-line message for invalid settings, 1 if a single run failed."""
     single = HydraConfig.get().mode == RunMode.RUN
     try:
         settings = settle(resolve(config))
         folder = folder_of(settings)
         if folder.is_finished:
             status = folder.recorded()["status"]
-            print(f"{folder.name}: {status} already", flush=True)
+            print(f"{folder.name}: already {status}", flush=True)
             return status
         command = import_module(f"resexp.experiments.{settings['command']}")
-        if single:  # the runs of a sweep have been checked all together
+        if single:  # the runs of a sweep were checked before it started
             command.check(settings)
         status = command.run(settings, Signals())
     except (ConfigError, BusyError) as error:
         if single or isinstance(error, ConfigError):
             refuse(error)
-        return "running"  # by somebody else; the launcher goes on with the others
+        return "running"  # in another process; the launcher continues with the other runs
     except OSError as error:
         refuse_unusable(error)
     if single and status == "failed":
@@ -84,23 +84,25 @@ def _carried_out(config: DictConfig) -> str:
 
 
 def remarks(command: str, arguments: list[str]) -> list[str]:
-    """What to say of the words typed behind a command before Hydra takes them in another sense.
+    """Hints and checks on arguments that Hydra would misinterpret.
 
     Raises:
-        ConfigError: an option where a setting is meant, or an experiment of another command.
+        ConfigError: a flag was given instead of a setting, or an experiment of another command.
     """
     for argument in arguments:
         key, _, value = argument.partition("=")
         if key.startswith("--") and key[2:].partition(".")[0] in groups():
-            raise ConfigError(f"settings have no dashes: write {key[2:]}={value or '...'}")
-    refuse_no_names(arguments)
+            raise ConfigError(f"settings are written without dashes: {key[2:]}={value or '...'}")
+    check_overrides(arguments)
     chosen = [a.partition("=")[2] for a in arguments if a.startswith("experiment=")]
     found = []
     for name in sorted(
         {name for names in chosen for name in names.split(",")} & options("experiment").keys()
     ):
         if (of := command_of(name)) != command:
-            raise ConfigError(f"experiment={name} is one of `resexp {of}`: resexp {of} -m experiment={name}")
+            raise ConfigError(f"experiment={name} belongs to `resexp {of}`: resexp {of} -m experiment={name}")
         if swept_by(name) and not any(a.startswith(("-", "hydra.mode")) for a in arguments):
-            found.append(f"one run: with -m, experiment={name} sweeps over {', '.join(swept_by(name))}")
+            found.append(
+                f"running a single run; with -m, experiment={name} sweeps over {', '.join(swept_by(name))}"
+            )
     return found

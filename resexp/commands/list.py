@@ -1,4 +1,4 @@
-"""List what there is to choose from: models, datasets, experiments, ..."""
+"""List the available models, datasets, experiments, ..."""
 
 import argparse
 import csv
@@ -8,7 +8,7 @@ from resexp.config.catalog import CONF, groups, options
 from resexp.exits import refuse
 
 PUBLISHED = CONF.parent / "results" / "reference" / "parameters.csv"
-IMAGENET = ["dataset=fake", "dataset.num_classes=1000"]  # its shapes, without its images
+IMAGENET = ["dataset=fake", "dataset.num_classes=1000"]  # the shapes of ImageNet without its images
 
 
 def main(arguments: list[str]) -> None:
@@ -16,12 +16,12 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser("resexp list", description=__doc__)
     parser.add_argument("group", nargs="?", help="models, datasets, experiments, ...; default: all")
     parser.add_argument(
-        "--params", action="store_true", help="of models: count parameters, beside published numbers"
+        "--params", action="store_true", help="count the parameters of all models, next to published counts"
     )
     typed = parser.parse_args(arguments)
     if typed.params:
         if typed.group not in (None, "model", "models"):
-            refuse(f"--params counts the parameters of models, not of {typed.group}")
+            refuse(f"--params applies to models, not to {typed.group}")
         for line in parameter_lines():
             print(line, flush=True)
         return
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
 
 
 def print_groups(*names: str) -> None:
-    """Print groups with their options and a line on each; all of them by default."""
+    """Print the given groups (default: all) with a one-line description of each option."""
     for group in names or groups():
         print(f"{group}=")
         for name, line in options(group).items():
@@ -44,26 +44,26 @@ def print_groups(*names: str) -> None:
 
 
 def count(overrides: list[str]) -> int:
-    """Trainable parameters of the network that these overrides of `resexp train` describe.
+    """Number of trainable parameters of the network given by overrides of `resexp train`.
 
     Raises:
-        ConfigError, ValueError: they do not fit.
+        ConfigError, ValueError: the overrides are invalid.
     """
     return sum(p.numel() for p in _network(overrides).parameters())
 
 
 def count_weights(overrides: list[str]) -> int:
-    """The same without biases and without the normalizations' scales and shifts."""
+    """As count, without biases and without the scales and shifts of normalizations."""
     return sum(p.numel() for p in _network(overrides).parameters() if p.dim() > 1)
 
 
 def of_dataset(name: str) -> list[str]:
-    """Overrides that give a network the input and the classes of a dataset; imagenet needs no files."""
+    """Overrides for the input shape and the classes of a dataset; imagenet needs no files."""
     return IMAGENET if name == "imagenet" else [f"dataset={name}"]
 
 
 def parameter_lines() -> Iterator[str]:
-    """Every model with its parameters, then every published number with ours before it."""
+    """Every model with its parameter count, then every published count next to ours."""
     for name, number in of_models():
         yield f"{name:<28} {number:>13,}"
     rows = published()
@@ -77,26 +77,26 @@ def parameter_lines() -> Iterator[str]:
 
 
 def of_models() -> Iterator[tuple[str, int]]:
-    """Name and parameters of every model in conf/, for CIFAR-10 or, if it is made for it, ImageNet."""
+    """Name and parameter count of every model in conf/, on CIFAR-10 (imagenet_*: on ImageNet)."""
     for name in options("model"):
         dataset = "imagenet" if name.startswith("imagenet") else "cifar10"
         yield name, count([f"model={name}", *of_dataset(dataset)])
 
 
 def published() -> list[dict]:
-    """Rows of results/reference/parameters.csv; none where only the package is installed."""
+    """Rows of results/reference/parameters.csv; empty for an installed wheel, which lacks the file."""
     if not PUBLISHED.exists():
         return []
     with PUBLISHED.open() as file:
         return list(csv.DictReader(file))
 
 
-def _network(overrides: list[str]) -> "torch.nn.Module":  # noqa: F821  imported where it is needed
+def _network(overrides: list[str]) -> "torch.nn.Module":  # noqa: F821  imported below
     import torch
 
     from resexp.config.compose import compose, resolve
     from resexp.config.instantiate import make
 
     config = resolve(compose("train", overrides))
-    with torch.device("meta"):  # shapes alone
+    with torch.device("meta"):  # shapes only
         return make(config["model"], "model")

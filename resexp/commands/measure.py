@@ -1,4 +1,4 @@
-"""Measure random or trained networks: gradients, variances."""
+"""Measure gradients and variances of random or trained networks."""
 
 HELP = """\
 usage: resexp measure [measure=option | key=value ...] [-m]
@@ -7,14 +7,14 @@ usage: resexp measure [measure=option | key=value ...] [-m]
   resexp measure measure=activation_variance run='results/runs/depth_sweep/*'
   resexp measure -m experiment=shattered_gradients
 
-  run=PATTERN         measure trained runs
-  -m, --multirun      one measurement for each combination of the values given
-  --cfg job           print the config and stop; --info, --hydra-help: more of Hydra
+  run=PATTERN         measure the matching trained runs
+  -m, --multirun      one measurement per combination of the given values
+  --cfg job           print the config and exit; --info, --hydra-help: Hydra's other options
 """
 
 
 def main(arguments: list[str]) -> None:
-    """Hand the arguments to Hydra."""
+    """`resexp measure`: see HELP."""
     if {"-h", "--help"} & set(arguments):
         from resexp.commands.list import print_groups
 

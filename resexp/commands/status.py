@@ -1,10 +1,10 @@
-"""Show how far an experiment's runs are."""
+"""Show the progress of an experiment's runs."""
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from resexp.exits import refuse
+from resexp.exits import printable, refuse
 
 
 def main(arguments: list[str]) -> None:
@@ -27,10 +27,10 @@ def main(arguments: list[str]) -> None:
 
 
 def statuses(experiment: str, runs: Path) -> Iterator[str]:
-    """A line for each run that an experiment has or is to have, with its status and its steps.
+    """One line per existing or planned run of an experiment, with its status and steps.
 
     Raises:
-        ValueError: neither a file in conf/experiment nor a folder has this name.
+        ValueError: no file in conf/experiment and no folder has this name.
     """
     from resexp.experiments.runs import folder_of, plan_of
     from resexp.records.run import folders
@@ -38,18 +38,18 @@ def statuses(experiment: str, runs: Path) -> Iterator[str]:
     found = {run.name: run for run in folders(runs / experiment)}
     found |= {run.name: run for run in map(folder_of, plan_of(experiment, runs)[0])}
     if not found:
-        raise ValueError(f"there is no experiment {experiment!r} and no folder {runs / experiment}")
+        raise ValueError(f"no experiment {experiment!r} and no folder {runs / experiment}")
     yield experiment
     for _, run in sorted(found.items()):
         yield _line(run)
 
 
 def begun(runs: Path) -> list[str]:
-    """Names of the experiments that have runs."""
+    """Names of all experiments that have runs."""
     return sorted({path.parents[1].name for path in runs.glob("*/*/config.json")})
 
 
 def _line(run) -> str:
     state = run.state()
     progress = f"{state['step']}/{state['steps']}" if state["steps"] else ""
-    return f"  {state['status']:<12} {progress:>12}  {run.name}  {state['error']}".rstrip()
+    return printable(f"  {state['status']:<12} {progress:>12}  {run.name}  {state['error']}".rstrip())

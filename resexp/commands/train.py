@@ -1,4 +1,4 @@
-"""Train a network, or a sweep of them with -m."""
+"""Train a network; with -m, a sweep."""
 
 HELP = """\
 usage: resexp train [group=option | key=value ...] [-m]
@@ -8,15 +8,15 @@ usage: resexp train [group=option | key=value ...] [-m]
   resexp train -m model=plain,resnet model.depth=20,56
   resexp train -m experiment=depth_sweep
 
-  -m, --multirun      one run for each combination of the values given
-  --cfg job           print the config and stop; --info, --hydra-help: more of Hydra
+  -m, --multirun      one run per combination of the given values
+  --cfg job           print the config and exit; --info, --hydra-help: Hydra's other options
 
-The same command again skips finished runs and resumes interrupted ones.
+Rerun the same command to resume interrupted runs; finished ones are skipped.
 """
 
 
 def main(arguments: list[str]) -> None:
-    """Hand the arguments to Hydra."""
+    """`resexp train`: see HELP."""
     if {"-h", "--help"} & set(arguments):
         from resexp.commands.list import print_groups
 

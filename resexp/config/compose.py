@@ -1,4 +1,4 @@
-"""Configs composed outside a Hydra job, and what is wrong with one in a single sentence."""
+"""Compose configs outside a Hydra job, and turn Hydra's errors into one-line messages."""
 
 import dataclasses
 import difflib
@@ -15,20 +15,24 @@ from omegaconf.errors import OmegaConfBaseException
 import resexp.config.schema  # noqa: F401  registers the schema
 from resexp.config.catalog import CONF, groups, options, typed_targets
 
-DERIVED = ("labels", "parts", "protocol")  # sections that nobody sets
+DERIVED = ("labels", "parts", "protocol")  # sections that are derived, not set by users
+
+
+# Settings that are text whatever they look like.
+TEXT = {"name", "run", "runs", "train.runs", "dataset.root", "tables"}
 
 
 class ConfigError(ValueError):
-    """What a person asked for cannot be run; the message says what is allowed."""
+    """Invalid settings; the message is one line and says what is allowed."""
 
 
 def compose(command: str, overrides: list[str]) -> DictConfig:
-    """The config of a command as its overrides make it.
+    """Compose the config of a command with overrides.
 
     Raises:
-        ConfigError: an override that does not fit.
+        ConfigError: an override is invalid.
     """
-    refuse_no_names(overrides)
+    check_overrides(overrides)
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
@@ -38,10 +42,10 @@ def compose(command: str, overrides: list[str]) -> DictConfig:
 
 
 def resolve(config: DictConfig) -> dict:
-    """The config as plain values, and under `typed` the Python paths that a person typed, if any.
+    """Resolve interpolations to plain values; `typed` holds the Python paths set by the user, if any.
 
     Raises:
-        ConfigError: a key that the schema does not have (added with +), or a value missing.
+        ConfigError: a key outside the schema (added with +), or a missing value.
     """
     _refuse_added_keys(config)
     try:
@@ -53,49 +57,59 @@ def resolve(config: DictConfig) -> dict:
 
 
 def explain(error: Exception, command: str, overrides: list[str]) -> str:
-    """One sentence for what Hydra or OmegaConf objects to.
+    """A one-line message for an error of Hydra or OmegaConf.
 
     Args:
         error: raised while composing.
-        command: whose config it was, such as train.
-        overrides: as typed.
+        command: whose config was composed, e.g. train.
+        overrides: as given on the command line.
     """
     if isinstance(error, MissingConfigException):
         return _unknown_option(error)
     if isinstance(error, OverrideParseException):
-        return f"cannot read {error.override!r}: write key=value, or key=a,b with -m for a sweep"
+        return f"cannot parse {error.override!r}: write key=value, or key=a,b with -m for a sweep"
     if match := re.match(r"Ambiguous value for argument '(.*?)'", str(error)):
         or_list = "" if match[1].partition("=")[0] in groups() else ", or write [a,b] for a list"
-        return f"{match[1]} gives several values: add -m to sweep over them{or_list}"
+        return f"{match[1]} has several values: add -m to sweep over them{or_list}"
     if match := re.match(r"Could not override '(.*?)'", str(error)):
         return _unknown_key(match[1], command, overrides)
     return _first_sentence(error.__cause__ or error)
 
 
-def refuse_no_names(overrides: list[str]) -> None:
-    """An option is chosen by its name, where Hydra's words take numbers, null and lists for other things.
+def check_overrides(overrides: list[str]) -> None:
+    """Refuse what Hydra would accept in another sense than it was typed in.
 
     Raises:
-        ConfigError: one is not; lists what there is.
+        ConfigError: an option that is not a name, a section that follows from others, or text that
+            Hydra reads as a number.
     """
     for line in overrides:
         try:
             override = OverridesParser.create().parse_override(line)
         except HydraException:
-            continue  # explained where it is composed
-        if override.key_or_group not in groups():
-            continue
-        value = override.value()
-        names = value.list if isinstance(value, ChoiceSweep) else [value]
-        if not all(isinstance(name, str | QuotedString) for name in names):
-            there = ", ".join(options(override.key_or_group))
-            raise ConfigError(f"there is no {line}; there are {there}")
+            continue  # reported when the config is composed
+        key, value = override.key_or_group, override.value()
+        values = value.list if isinstance(value, ChoiceSweep) else [value]
+        if key in groups() and not all(isinstance(name, str | QuotedString) for name in values):
+            raise ConfigError(f"unknown option {line}; options: {', '.join(options(key))}")
+        if key.partition(".")[0] == "labels":
+            raise ConfigError(f"{key} cannot be set: labels follow from the settings that they name")
+        if key in TEXT:
+            _check_text(line, values)
+
+
+def _check_text(line: str, values: list) -> None:
+    """`name=2026_11_24` is the number 20261124 to Hydra, `name=1e3` is 1000.0."""
+    key, _, typed = line.partition("=")
+    for text, value in zip(typed.split(",") if len(values) > 1 else [typed], values, strict=False):
+        if isinstance(value, int | float) and str(value) != text.strip():
+            raise ConfigError(f"{key}={text} would be read as {value!r}: quote it, '{key}=\"{text}\"'")
 
 
 def _unknown_option(error: MissingConfigException) -> str:
     group, _, name = (error.missing_cfg_file or "").rpartition("/")
     allowed = [option for option in error.options or () if "schema" not in option]
-    return f"there is no {group}={name}{_near(name, allowed)}; there are {', '.join(allowed)}"
+    return f"unknown option {group}={name}{_near(name, allowed)}; options: {', '.join(allowed)}"
 
 
 def _unknown_key(key: str, command: str, overrides: list[str]) -> str:
@@ -108,17 +122,17 @@ def _unknown_key(key: str, command: str, overrides: list[str]) -> str:
     parent, _, leaf = key.rpartition(".")
     node = OmegaConf.select(config, parent) if parent else config
     if not isinstance(node, DictConfig):
-        return f"there is no key {key}{_near(key, list(config))}"
+        return f"unknown key {key}{_near(key, list(config))}"
     if not parent and (elsewhere := _elsewhere(key, config)):
-        return f"there is no key {key} (did you mean {' or '.join(elsewhere)}?)"
+        return f"unknown key {key} (did you mean {' or '.join(elsewhere)}?)"
     allowed = [str(name) for name in node if name != "_target_" and name != "_partial_"]
     of = f"{parent} ({parent}={node['name']})" if "name" in node and parent else parent or "the config"
     near = _near(leaf, allowed, f"{parent}." if parent else "")
-    return f"there is no key {key}{near}; {of} has {', '.join(allowed)}"
+    return f"unknown key {key}{near}; {of} has {', '.join(allowed)}"
 
 
 def _elsewhere(leaf: str, config: DictConfig) -> list[str]:
-    """Dotted keys that end so, those that follow no other first."""
+    """Dotted keys that end in `leaf`; interpolated ones only if there are no others."""
     found = {True: [], False: []}
 
     def look(node: DictConfig, prefix: str) -> None:
@@ -138,7 +152,7 @@ def _near(name: str, allowed: list[str], prefix: str = "") -> str:
 
 
 def _first_sentence(error: BaseException) -> str:
-    """What OmegaConf says, with the key that it says it of."""
+    """The first line of OmegaConf's message, prefixed with the key it is about."""
     lines = [line.strip() for line in str(error).splitlines()]
     key = next((line.split(": ")[1] for line in lines if line.startswith("full_key: ")), "")
     return f"{key}: {lines[0]}" if key else lines[0]
@@ -151,12 +165,12 @@ def _refuse_added_keys(node: DictConfig, path: str = "") -> None:
         for key in node:
             if key not in allowed:
                 near = _near(str(key), allowed, path)
-                raise ConfigError(f"there is no key {path}{key}{near}; allowed: {', '.join(allowed)}")
+                raise ConfigError(f"unknown key {path}{key}{near}; allowed: {', '.join(allowed)}")
     for key, value in node.items_ex(resolve=False):
         if _is_section(value):
             _refuse_added_keys(value, f"{path}{key}.")
 
 
 def _is_section(value: object) -> bool:
-    """Whether a config's value is a section of its own, and not another one repeated."""
+    """Whether a value is a section of its own and not an interpolation of another one."""
     return isinstance(value, DictConfig) and not value._is_none() and not value._is_interpolation()

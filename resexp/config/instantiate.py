@@ -1,24 +1,32 @@
-"""From a node of a config to what it names: a class, a function, or a partial of one."""
+"""Instantiate config nodes, as hydra.utils.instantiate does, with stricter checks."""
 
 import functools
 import importlib
 import inspect
+import sys
 from collections.abc import Sequence
 from typing import Any
 
-ALLOWED_TARGETS = ("resexp.", "torch.nn.", "torch.optim.")
+# What a config may name: what conf/ is made of. Anything else, such as a command, would let a config from a
+# stranger run code of its choice.
+ROOMS = ("resexp.models", "resexp.data", "resexp.tasks", "resexp.measure")
+MODULES = (
+    "resexp.training.schedules", "resexp.training.sgd", "resexp.records.tensorboard",
+    "resexp.bench.gradient_speed",
+)  # fmt: skip
+TORCH = ("torch.nn", "torch.optim")
 
 
 def make(node: Any, key: str = "") -> Any:
-    """What a config node describes: the target called with the other keys, or a partial of it.
+    """Call the node's `_target_` with its other keys, or return a partial of it (`_partial_: true`).
 
-    `name` is the node's label and is not passed on.
+    `name` is the node's label and is not passed.
 
     Args:
-        node: resolved; nodes with `_target_` are made, innermost first.
-        key: of the node, for messages.
+        node: resolved; nested nodes with `_target_` are instantiated first.
+        key: of the node, for error messages.
     Raises:
-        ValueError: a target outside resexp, torch.nn and torch.optim, an argument that it does
+        ValueError: a target that a config may not name, an argument that it does
             not take or of another type, or whatever the target itself refuses.
     """
     if isinstance(node, list):
@@ -37,16 +45,28 @@ def make(node: Any, key: str = "") -> Any:
 
 
 def _locate(path: str, key: str) -> Any:
-    if not str(path).startswith(ALLOWED_TARGETS):
-        raise ValueError(f"{key}._target_ must begin with {', '.join(ALLOWED_TARGETS)}, got {path}")
-    module, _, name = path.rpartition(".")
+    module, _, name = str(path).rpartition(".")
+    allowed = module in (*MODULES, *TORCH) or module.startswith(tuple(f"{room}." for room in ROOMS))
+    if not allowed:
+        raise ValueError(
+            f"{key}._target_ must name something of {', '.join((*ROOMS, *MODULES, *TORCH))}, got {path}"
+        )
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
-        raise ValueError(f"{key}._target_: there is no {path}") from None
+        raise ValueError(f"{key}._target_: {path} does not exist") from None
     if not callable(found):
         raise ValueError(f"{key}._target_ must be a class or a function, which {path} is not")
+    if module in TORCH and not _is_part_of_torch(found):
+        raise ValueError(f"{key}._target_ must be a module or an optimizer of torch, which {path} is not")
+    if module not in TORCH and getattr(found, "__module__", None) != module:
+        raise ValueError(f"{key}._target_: {path} is defined elsewhere; name it by {found.__module__}")
     return found
+
+
+def _is_part_of_torch(found: Any) -> bool:
+    torch = sys.modules["torch"]  # which is loaded with what is asked for
+    return isinstance(found, type) and issubclass(found, torch.nn.Module | torch.optim.Optimizer)
 
 
 def _check_arguments(target: Any, arguments: dict, key: str) -> None:
@@ -57,11 +77,11 @@ def _check_arguments(target: Any, arguments: dict, key: str) -> None:
             _check_type(f"{key}.{name}", value, parameters[name].annotation)
         elif not open_ended:
             allowed = ", ".join(name for name in parameters if name not in ("args", "kwargs"))
-            raise ValueError(f"there is no key {key}.{name}; {key} takes {allowed}")
+            raise ValueError(f"unknown key {key}.{name}; {key} takes {allowed}")
 
 
 def _check_type(key: str, value: Any, annotation: Any) -> None:
-    """Refuse what plainly is of another type; annotations beyond these few pass."""
+    """Check the types below; values with any other annotation pass."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     fits = {
         int: number and not isinstance(value, float),
@@ -70,6 +90,6 @@ def _check_type(key: str, value: Any, annotation: Any) -> None:
         str: isinstance(value, str),
         Sequence[float]: isinstance(value, list) and all(isinstance(x, int | float) for x in value),
     }
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    names = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
     if not fits.get(annotation, True):
         raise ValueError(f"{key} must be {names.get(annotation, 'a list of numbers')}, got {value!r}")

@@ -1,4 +1,4 @@
-"""The config as dataclasses: a mistyped key or a wrong type is refused before anything runs."""
+"""Dataclass schema of the configs: unknown keys and wrong types are rejected before anything runs."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ from omegaconf import MISSING, OmegaConf
 
 @dataclass
 class Protocol:
-    """What a dataset's published protocol says, or ours where there is none."""
+    """Training protocol published for a dataset, or ours if there is none."""
 
     steps: int = MISSING
     batch_size: int = MISSING
@@ -18,7 +18,7 @@ class Protocol:
 
 @dataclass
 class Dataset:
-    """A dataset that is generated."""
+    """A generated dataset."""
 
     name: str = MISSING
     dims: int = MISSING
@@ -29,13 +29,13 @@ class Dataset:
     val_size: int = MISSING
     crop_padding: int = MISSING
     flip: bool = MISSING
-    fingerprint: dict[str, Any] | None = None  # of contents that the settings do not determine
+    fingerprint: dict[str, Any] | None = None  # identifies the contents, if the settings do not
     protocol: Protocol = field(default_factory=Protocol)
 
 
 @dataclass
 class DatasetInFiles(Dataset):
-    """A dataset that is read from files."""
+    """A dataset read from files."""
 
     root: str = MISSING
     download: bool = MISSING
@@ -43,7 +43,7 @@ class DatasetInFiles(Dataset):
 
 @dataclass
 class Execution:
-    """How a run is carried out; no part of its digest."""
+    """How a run is executed; not part of its digest."""
 
     device: str = MISSING
     workers: int = MISSING
@@ -60,7 +60,7 @@ class Execution:
 class Train:
     """Primary config of `resexp train`.
 
-    The parts name a `_target_`; the signature of the target is their schema (see targets.py).
+    Parts are nodes with a `_target_`; its signature is their schema (see instantiate.py).
     """
 
     command: str = MISSING
@@ -119,9 +119,9 @@ class Bench:
     cases: list[str] = MISSING
 
 
-# For configs in which one setting follows another. by_dims: the size for sequences, that for images.
+# Resolvers for derived settings. by_dims: (dims, value for sequences, value for images).
 OmegaConf.register_new_resolver("by_dims", lambda dims, *sizes: sizes[dims - 1], replace=True)
-# of text it is false: the setting itself is then refused, by its own name
+# false for strings, so that the invalid setting itself is reported
 OmegaConf.register_new_resolver("at_least", lambda a, b: not isinstance(a, str) and a >= b, replace=True)
 OmegaConf.register_new_resolver("quotient", lambda a, b: a // b, replace=True)
 OmegaConf.register_new_resolver("share", lambda whole, part, of: whole * part / of, replace=True)

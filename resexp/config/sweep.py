@@ -1,4 +1,4 @@
-"""From a sweep to the configs of its runs."""
+"""Compose the configs of all runs of a sweep."""
 
 import copy
 from pathlib import Path
@@ -18,10 +18,10 @@ from resexp.config.compose import ConfigError, explain, resolve
 
 
 class Composer:
-    """Overrides of one run of a sweep -> its config, as Hydra composes it but in less time.
+    """Compose the config of one run of a sweep; same result as Hydra, but faster.
 
-    Composing is slow. It is done once for each choice of options; settings that only replace a
-    value, such as seeds, are put into a copy.
+    Composing is slow. It is done once per combination of options; overrides that only replace a
+    value, such as seeds, are applied to a copy.
     """
 
     def __init__(self, sweep: DictConfig):
@@ -40,7 +40,7 @@ class Composer:
                 OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
             return config
         except (HydraException, OmegaConfBaseException):
-            return self._compose(job)  # says what is wrong in the words that are explained
+            return self._compose(job)  # raises Hydra's own error, which explain() understands
 
     def _compose(self, job: list[str]) -> DictConfig:
         config = self.loader.load_sweep_config(self.sweep, job)
@@ -55,13 +55,13 @@ class Composer:
 
 
 def plan(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
-    """The runs that an experiment's file describes, and the keys that it sweeps.
+    """The runs of an experiment's file, and the keys that it sweeps.
 
     Args:
         experiment: name of a file in conf/experiment.
         runs: folder of all runs.
     Returns:
-        The resolved config of each run; empty for a name that has no file.
+        The resolved config of each run, and the swept keys; both empty if the file does not exist.
     """
     if experiment not in options("experiment"):
         return [], []
@@ -75,7 +75,7 @@ def plan(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
                 sweep.hydra.job.config_name = command
             params, compose_job = dict(sweep.hydra.sweeper.params), Composer(sweep)
             found = [resolve(compose_job(job)) for job in jobs(params, base)]
-            for config in found:  # not an override, which would give a meaning to commas and brackets
+            for config in found:  # not as an override: the path may contain commas and brackets
                 (config["train"] if command == "train" else config)["runs"] = str(runs)
             return found, list(params)
     except (HydraException, OmegaConfBaseException) as error:
@@ -83,6 +83,6 @@ def plan(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
 
 
 def jobs(params: dict[str, Any], overrides: list[str]) -> list[list[str]]:
-    """The overrides of each run of a sweep, in the order of Hydra's basic sweeper."""
+    """The overrides of each run of a sweep, in the order of Hydra's BasicSweeper."""
     lines = [*(f"{key}={value}" for key, value in params.items()), *overrides]
     return BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(lines), None)[0]

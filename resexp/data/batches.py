@@ -1,4 +1,4 @@
-"""Shuffled batches without end, drawn from an explicit generator."""
+"""Sampler of in-memory data, and splits for evaluation."""
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -10,16 +10,16 @@ from resexp.data.checksums import checksum
 
 
 class Batches:
-    """An endless sequence of shuffled epochs, cut into batches of one size.
+    """An endless sampler: shuffled epochs, concatenated and cut into batches of equal size.
 
-    A batch may end one epoch and begin the next, so every example is seen equally often.
+    A batch may span two epochs, so that every example is seen equally often.
 
     Args:
         inputs: (examples, ...), on the training device.
         targets: (examples,).
         batch_size: examples per batch.
-        prepare: (inputs of a batch, generator) -> what the network receives.
-        generator: of the order and of `prepare`'s draws, on the same device.
+        prepare: (inputs of a batch, generator) -> network inputs.
+        generator: random stream of shuffling and of `prepare`, on the same device.
     Raises:
         ValueError: batch_size is not in 1..examples.
     """
@@ -40,12 +40,12 @@ class Batches:
         self.index = torch.empty(batch_size, dtype=torch.int64, device=targets.device)
 
     def next(self) -> tuple[Tensor, Tensor]:
-        """The next batch: prepared inputs and their targets."""
+        """Advance and return the next batch: network inputs and targets."""
         self.advance()
         return self.batch()
 
     def advance(self) -> None:
-        """Go to the next batch: note which examples it holds."""
+        """Advance to the next batch: select its examples."""
         end = self.position + self.batch_size
         index = self.order[self.position : end]
         if end > len(self.order):
@@ -56,7 +56,7 @@ class Batches:
         self.index.copy_(index)
 
     def batch(self) -> tuple[Tensor, Tensor]:
-        """The current batch; the same operations on the same tensors every time."""
+        """The current batch: the same kernels on the same tensors at every call, for CUDA graphs."""
         return self.prepare(self.inputs[self.index], self.generator), self.targets[self.index]
 
     def state_dict(self) -> dict:
@@ -70,14 +70,14 @@ class Batches:
 
     @cached_property
     def checksum(self) -> str:
-        """Of the examples in their order."""
+        """Checksum of the examples, in order."""
         return checksum(self.inputs, self.targets)
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state` was taken.
+        """Restore the sampler state `state`.
 
         Raises:
-            ValueError: it was taken on other data, or on the same examples in another order.
+            ValueError: it belongs to other data, or to the same examples in another order.
         """
         refuse_other_data(state, self.checksum)
         self.order, self.position = state["order"].to(self.targets.device), state["position"]
@@ -89,12 +89,12 @@ class Batches:
 
 
 class Split:
-    """A whole split in its own order, in large batches; may be iterated repeatedly.
+    """A whole split in its original order, in batches; can be iterated repeatedly.
 
     Args:
         inputs, targets: as for Batches.
-        prepare: inputs of a batch -> what the network receives.
-        batch_size: examples at a time.
+        prepare: inputs of a batch -> network inputs.
+        batch_size: examples per batch; the last batch may be smaller.
     """
 
     def __init__(self, inputs: Tensor, targets: Tensor, prepare: Callable[[Tensor], Tensor], batch_size: int):
@@ -107,15 +107,15 @@ class Split:
 
 
 def refuse_other_data(state: dict, data: str) -> None:
-    """Raises ValueError if a sampler's state was taken on data of another checksum."""
-    if state.get("data", data) != data:  # states of earlier versions say nothing of their data
+    """Raise ValueError if a sampler state belongs to data with another checksum."""
+    if state.get("data", data) != data:  # states of earlier versions have no checksum
         raise ValueError(
-            "this run was begun on other data, or on the same in another order: set dataset.root to the data"
-            " that it began with, or delete its folder to start again"
+            "this run was started on other data, or on the same data in another order: set dataset.root to"
+            " the original data, or delete the run's folder to start over"
         )
 
 
 def check_batch_size(batch_size: int, examples: int) -> None:
-    """Raises ValueError if a batch of this size cannot be drawn."""
+    """Raise ValueError if batch_size is not in 1..examples."""
     if not 1 <= batch_size <= examples:
         raise ValueError(f"batch_size must lie in 1..{examples}, got {batch_size}")

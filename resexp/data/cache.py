@@ -1,4 +1,4 @@
-"""A decoded copy of a dataset, kept beside its source."""
+"""Cache of decoded datasets."""
 
 import hashlib
 import os
@@ -21,8 +21,8 @@ def cached(
 ) -> Dataset:
     """Decode once, then read the copy as long as the source's files stay as they are.
 
-    The copy's arrays carry checksums (CRC-32, checked as they are read); a damaged copy is made
-    anew. Of two processes that start together one decodes and the other waits.
+    The cached arrays have checksums (CRC-32, verified on reading); a damaged copy is recreated. If two
+    processes start together, one decodes and the other waits.
 
     Args:
         root: the dataset's folder; where it cannot be written, the user's cache folder serves.
@@ -44,7 +44,7 @@ def cached(
                 with atomic(path) as temporary, temporary.open("wb") as file:
                     np.savez(file, **{f: getattr(dataset, f).numpy() for f in FIELDS})
     except OSError as error:
-        print(f"no copy of {name} is kept in {path.parent}: {error}", file=sys.stderr)
+        print(f"cannot cache {name} in {path.parent}: {error}", file=sys.stderr)
     return decode() if dataset is None else dataset
 
 
@@ -60,4 +60,4 @@ def _read(path: Path) -> Dataset | None:
         with path.open("rb") as file, np.load(file) as arrays:
             return Dataset(*(torch.from_numpy(arrays[field]) for field in FIELDS))
     except (FileNotFoundError, zipfile.BadZipFile, ValueError, KeyError, EOFError):
-        return None  # absent or damaged: the caller decodes
+        return None  # missing or damaged: decode again

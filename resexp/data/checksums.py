@@ -1,4 +1,4 @@
-"""Checksums that tell data apart."""
+"""Checksums that identify data."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def checksum(*tensors: Tensor) -> str:
-    """Of numbers, their order and their shapes; 32 hexadecimal digits."""
+    """Checksum of values, order and shapes; 32 hexadecimal digits."""
     found = hashlib.blake2b(digest_size=16)
     for tensor in tensors:
         found.update(str(tuple(tensor.shape)).encode())
@@ -15,11 +15,11 @@ def checksum(*tensors: Tensor) -> str:
 
 
 def contents_checksum(inputs: Tensor, targets: Tensor) -> str:
-    """Of a split's examples, whatever their order.
+    """Checksum of a split's examples, invariant to their order; 64 hexadecimal digits.
 
     Args:
         inputs: uint8.
-        targets: class numbers below 256.
+        targets: class indices below 256.
     """
     examples = zip(inputs.numpy(), targets.tolist(), strict=True)
     own = sorted(hashlib.blake2b(x.tobytes() + bytes([y]), digest_size=16).digest() for x, y in examples)

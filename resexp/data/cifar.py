@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), in each of the forms that people hold them in."""
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), from any of their common file formats."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ from resexp.data.dataset import Dataset, check_classes, existing
 from resexp.data.fetch import fetch
 
 TRAIN, TEST = 50_000, 10_000
-# The files of the official archives with their md5 sums (cs.toronto.edu/~kriz/cifar.html).
+# The official archives and their md5 sums (cs.toronto.edu/~kriz/cifar.html).
 ARCHIVES = {
     10: ("cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
     100: ("cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
@@ -39,7 +39,7 @@ BATCHES = {
     },
 }
 UNPACKED = {10: "cifar-10-batches-py", 100: "cifar-100-python"}
-# What the official archive holds, whatever the order: see contents_checksum.
+# Checksums of the official images and labels (train, test), invariant to order: see contents_checksum.
 CONTENTS = {
     10: (
         "870c6fc77df2f21f7727852778cb5aad28f72837a7210f04bcc3e826de5cf63d",
@@ -50,21 +50,21 @@ NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def load(root: str, *, num_classes: int, download: bool) -> Dataset:
-    """Read CIFAR from `root`, whatever its form; fetch the official archive where there is none.
+    """Read CIFAR from `root` in any supported format; download the official archive if there is none.
 
-    Looked for in this order, in root and in root/cifar10 (cifar100): the unpacked batches, the
-    archive (tar.gz), `train/<class>/*.png|webp|jpg` with `test/` beside it, an .npz file with
-    arrays x_train, y_train, x_test, y_test (also root itself may be such a file).
+    Formats, in order of preference, in root and in root/cifar10 (cifar100): the extracted batches, the
+    archive (tar.gz), class folders `train/<class>/*.png|webp|jpg` and `test/<class>/*`, an .npz file
+    with arrays x_train, y_train, x_test, y_test (root itself may be this file).
 
     Args:
         root: folder or .npz file.
         num_classes: 10 or 100 (the fine labels).
-        download: fetch the archive, checked by its md5 sum, when nothing is found.
+        download: download the archive if nothing is found; its md5 sum is verified.
     Returns:
         50,000 + 10,000 uint8 images of shape (3, 32, 32).
     Raises:
-        ValueError: root does not exist, nothing found and nothing fetched, or what was found is
-            damaged, incomplete or another dataset; says which file and why.
+        ValueError: root does not exist, no data was found or downloaded, or the data is damaged,
+            incomplete or another dataset; the message names the file and the reason.
     """
     if num_classes not in ARCHIVES:
         raise ValueError(f"CIFAR has 10 or 100 classes, got dataset.num_classes={num_classes}")
@@ -88,12 +88,12 @@ def load(root: str, *, num_classes: int, download: bool) -> Dataset:
 
 
 def fingerprint(root: str, *, num_classes: int) -> str | None:
-    """Of data that cannot be verified: class folders or an .npz file of CIFAR-100.
+    """Fingerprint of data that cannot be verified: class folders or an .npz file of CIFAR-100.
 
     Returns:
-        None for what is checked against the official archive when it is read, and where there is no data.
+        None for data that is verified against the official archive on reading, and if there is no data.
     Raises:
-        ValueError: as load.
+        ValueError: see load.
     """
     base = existing(root)
     found = _find(base, num_classes)
@@ -109,7 +109,7 @@ def fingerprint(root: str, *, num_classes: int) -> str | None:
 
 
 def _check(dataset: Dataset, where: Path, num_classes: int) -> None:
-    """Raises ValueError for another number of examples, or other examples than the official ones."""
+    """Raise ValueError if the number of examples or the examples themselves are not the official ones."""
     for place, (what, inputs, targets, count) in enumerate(
         (
             ("train", dataset.inputs, dataset.targets, TRAIN),
@@ -123,8 +123,8 @@ def _check(dataset: Dataset, where: Path, num_classes: int) -> None:
         official = CONTENTS.get(num_classes)
         if official and contents_checksum(inputs, targets) != official[place]:
             raise ValueError(
-                f"{split} does not hold the official images: some were altered, as by lossy compression, or"
-                " carry other labels; take the official archive, or dataset=imagefolder for data of your own"
+                f"{split} does not contain the official images: some were altered, e.g. by lossy compression,"
+                " or have other labels; use the official archive, or dataset=imagefolder for other data"
             )
 
 
@@ -153,7 +153,7 @@ def _find(root: Path, num_classes: int) -> Found | None:
 def _found_batches(files: list[Path], num_classes: int) -> Found:
     for file in files:
         if not file.is_file():
-            raise ValueError(f"{file.parent} lacks {file.name}; unpack the archive again")
+            raise ValueError(f"{file.name} is missing in {file.parent}; extract the archive again")
 
     def read() -> Dataset:
         return _from_batches({f.name: f.read_bytes() for f in files}, files[0].parent, num_classes)
@@ -168,7 +168,7 @@ def _read_archive(archive: Path, num_classes: int) -> Dataset:
     if found != expected:
         raise ValueError(
             f"{archive} is truncated or altered: its md5 is {found} instead of {expected};"
-            " delete it to have it fetched again"
+            " delete it to download it again"
         )
     with tarfile.open(archive) as tar:
         raw = {n: tar.extractfile(f"{UNPACKED[num_classes]}/{n}").read() for n in BATCHES[num_classes]}
@@ -179,12 +179,12 @@ def _from_batches(raw: dict[str, bytes], where: Path, num_classes: int) -> Datas
     labels = "labels" if num_classes == 10 else "fine_labels"
     images, targets = {}, {}
     for name, content in raw.items():
-        # The sum is checked before unpickling: a pickle can run code.
+        # Verify before unpickling: a pickle can execute code.
         found = hashlib.md5(content).hexdigest()
         if found != BATCHES[num_classes][name]:
             raise ValueError(
                 f"{where}: {name} is truncated or altered: its md5 is {found} instead of"
-                f" {BATCHES[num_classes][name]}; unpack the archive again"
+                f" {BATCHES[num_classes][name]}; extract the archive again"
             )
         batch = pickle.loads(content, encoding="latin1")
         images[name] = torch.from_numpy(batch["data"]).view(-1, 3, 32, 32)
@@ -200,9 +200,9 @@ def _read_npz(path: Path) -> Dataset:
     try:
         with path.open("rb") as file, np.load(file) as arrays:
             x_train, y_train, x_test, y_test = (arrays[key] for key in NPZ_KEYS)
-    except Exception as error:  # numpy raises five kinds of error for a damaged or foreign file
+    except Exception as error:  # numpy raises various errors for a damaged or foreign file
         raise ValueError(
-            f"cannot read {path} ({error}); it must hold the arrays {', '.join(NPZ_KEYS)}"
+            f"cannot read {path} ({error}); it must contain the arrays {', '.join(NPZ_KEYS)}"
         ) from error
     return Dataset(
         _images(path, x_train), torch.from_numpy(y_train.reshape(-1).astype(np.int64)),
@@ -226,14 +226,14 @@ def _download(root: Path, num_classes: int) -> None:
         fetch(root, f"CIFAR{num_classes}", lambda: _find(root, num_classes) is not None)
     except (OSError, RuntimeError) as error:
         raise ValueError(
-            _no_data(root, num_classes, f" (fetching it failed: {' '.join(str(error).split())})")
+            _no_data(root, num_classes, f" (download failed: {' '.join(str(error).split())})")
         ) from error
 
 
 def _no_data(root: Path, num_classes: int, reason: str = "") -> str:
     return (
         f"no CIFAR-{num_classes} in {root.resolve()}{reason}: set dataset.root or RESEXP_DATA to a folder"
-        f" that holds it ({ARCHIVES[num_classes][0]}, its batches, train/<class>/*.png with test/ beside"
-        f" it, or cifar{num_classes}.npz), allow the download with dataset.download=true on a machine"
-        " with internet, or use dataset=mnist1d, which needs no files"
+        f" that contains it ({ARCHIVES[num_classes][0]}, its batches, train/<class>/*.png and test/, or"
+        f" cifar{num_classes}.npz), download it with dataset.download=true (requires internet"
+        " access), or use dataset=mnist1d, which needs no files"
     )

@@ -1,4 +1,4 @@
-"""Images in folders, one folder per class."""
+"""Images in class folders."""
 
 import hashlib
 import os
@@ -12,21 +12,22 @@ from torch import Tensor
 
 from resexp.data.dataset import Dataset
 
-SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}  # in any case
+SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}  # case-insensitive
 
 
 def find(root: Path, num_classes: int, size: tuple[int, int]) -> tuple[list[Path], Callable[[], Dataset]]:
     """Find `train/<class>/*` and `test/<class>/*`; classes are numbered in alphabetical order.
 
     Args:
-        root: folder above train and test.
-        num_classes: number of class folders that each split must have.
-        size: (height, width) that each image must have, pixels.
+        root: folder that contains train and test.
+        num_classes: required number of class folders per split.
+        size: required (height, width) of each image, pixels.
     Returns:
-        Every image file, and a function that decodes them to uint8 images (3, height, width).
+        All image files, and a function that decodes them to a Dataset of uint8 images (3, height,
+        width).
     Raises:
-        ValueError: another number of classes, or other classes in test than in train; the
-            returned function raises it for an image that is damaged or of another size.
+        ValueError: wrong number of classes, or the classes of train and test differ. The returned
+            function raises it for an image that is damaged or has another size.
     """
     train, test = (class_folders(root / split) for split in ("train", "test"))
     for split, classes in (("train", train), ("test", test)):
@@ -34,7 +35,7 @@ def find(root: Path, num_classes: int, size: tuple[int, int]) -> tuple[list[Path
             raise ValueError(f"{root / split} has {len(classes)} class folders instead of {num_classes}")
     if list(train) != list(test):
         odd = sorted(set(train) ^ set(test))
-        raise ValueError(f"{root}: train and test differ in their classes: {', '.join(odd)}")
+        raise ValueError(f"{root}: train and test have different classes: {', '.join(odd)}")
 
     def read() -> Dataset:
         return Dataset(*_decode(train, size), *_decode(test, size))
@@ -44,16 +45,16 @@ def find(root: Path, num_classes: int, size: tuple[int, int]) -> tuple[list[Path
 
 
 def class_folders(folder: Path) -> dict[str, list[Path]]:
-    """Class names in alphabetical order, and the image files of each."""
+    """Class name -> image files, both sorted."""
     names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
     return {name: sorted(_images(folder / name)) for name in names}
 
 
 def files_fingerprint(root: Path, files: Iterable[Path]) -> str:
-    """Names files by their paths below `root` and their sizes, in bytes; 32 hexadecimal digits.
+    """Fingerprint of files: paths relative to `root` and sizes; 32 hexadecimal digits.
 
-    Moved as a whole they stay the same. Files of equal sizes are not told apart: reading all of a large
-    dataset would take longer than a run's start may.
+    It is invariant to moving the whole folder. Changes that keep a file's size are not detected: reading
+    all of a large dataset at the start of every run would take too long.
     """
     names = sorted(f"{file.relative_to(root).as_posix()} {file.stat().st_size}" for file in files)
     return hashlib.blake2b("\n".join(names).encode(), digest_size=16).hexdigest()
@@ -70,7 +71,7 @@ def _decode(classes: dict[str, list[Path]], size: tuple[int, int]) -> tuple[Tens
         try:
             with Image.open(path) as image:
                 array = np.asarray(image.convert("RGB"))
-        except (OSError, SyntaxError) as error:  # SyntaxError: what Pillow raises for a broken PNG
+        except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG
             raise ValueError(f"{path} is damaged: {error}") from error
         if array.shape[:2] != size:
             raise ValueError(f"{path} is {array.shape[1]}x{array.shape[0]}, not {size[1]}x{size[0]}")

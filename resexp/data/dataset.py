@@ -1,4 +1,4 @@
-"""What every dataset is, and what is checked of it."""
+"""In-memory datasets and their validation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -16,10 +16,10 @@ Normalization = Callable[[Tensor], Callable[[Tensor], Tensor]]  # training input
 
 @dataclass(frozen=True)
 class Dataset:
-    """Inputs and targets of two splits, in memory; see resexp.data.source.Source.
+    """A training and a test split in memory, optionally a validation split; see resexp.data.source.Source.
 
     inputs: (examples, c_in, height, width) uint8 images or (examples, c_in, length) float32
-    sequences; targets: (examples,) int64 class numbers. Likewise the test split, and what is held out.
+    sequences; targets: (examples,) int64 class indices. Likewise for the test and validation splits.
     """
 
     inputs: Tensor
@@ -55,13 +55,13 @@ class Dataset:
         return replace(self, **{k: v.to(device) for k, v in values.items() if isinstance(v, Tensor)})
 
     def holding_out(self, size: int) -> "Dataset":
-        """Take a fixed validation split out of the training examples.
+        """Hold out a fixed validation split from the training examples.
 
         Args:
-            size: examples to hold out, the same ones whatever the run's seed.
+            size: number of examples to hold out; the selection does not depend on the run's seed.
         Raises:
-            ValueError: size leaves no training example.
-        Source: He et al. 2015, section 4.2, hold out 5,000; which ones, the paper does not say.
+            ValueError: size leaves no training examples.
+        Source: He et al. 2015, section 4.2: 5,000 examples; the paper does not say which.
         """
         if not 0 <= size < self.examples:
             raise ValueError(f"dataset.val_size must lie in 0..{self.examples - 1}, got {size}")
@@ -79,7 +79,7 @@ class Dataset:
         )
 
     def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> Batches:
-        """Shuffled batches, normalized, then cropped and mirrored; the seed is of a generator's own."""
+        """Shuffled batches, normalized, then cropped and flipped; `seed` seeds their random stream."""
 
         def prepare(x: Tensor, generator: torch.Generator) -> Tensor:
             x = self.normalize(x)
@@ -91,38 +91,38 @@ class Dataset:
         return Batches(self.inputs, self.targets, batch_size, prepare, generator)
 
     def split(self, name: str, batch_size: int) -> Split:
-        """A split, normalized as the training examples are."""
+        """A split, normalized with the statistics of the training examples."""
         prefix = "" if name == "train" else f"{name}_"
         inputs, targets = getattr(self, f"{prefix}inputs"), getattr(self, f"{prefix}targets")
         return Split(inputs, targets, self.normalize, batch_size)
 
 
 def existing(root: str, default: str = "data") -> Path:
-    """The folder or file that a person named; the default one may still have to be made.
+    """The data folder or file given by the user; only the default folder may be missing.
 
     Raises:
-        ValueError: it does not exist; nothing is fetched to a place that may be mistyped.
+        ValueError: the path does not exist; nothing is downloaded to a path that may be mistyped.
     """
     path = Path(root).expanduser()
     if root != default and not path.exists():
         raise ValueError(
-            f"dataset.root={root} does not exist; name the folder that holds the data, or make this"
-            " one to have the data fetched into it"
+            f"dataset.root={root} does not exist; set it to the folder that contains the data, or create"
+            " this folder to download the data into it"
         )
     return path
 
 
 def check_classes(what: str, targets: Tensor, expected: Sequence[int]) -> None:
-    """Refuse a split whose examples per class are not the published ones.
+    """Check that the number of examples per class is as published.
 
     Raises:
-        ValueError: names the split, the count that is wrong and the one that it should be.
+        ValueError: a count is wrong; the message names the split, the count and the expected one.
     """
     if len(targets) and targets.min() < 0:
-        raise ValueError(f"{what} has the label {targets.min()}; labels begin at 0")
+        raise ValueError(f"{what} has the label {targets.min()}; labels start at 0")
     counts = torch.bincount(targets, minlength=len(expected)).tolist()
     if sum(counts) != sum(expected):
-        raise ValueError(f"{what} holds {sum(counts):,} examples instead of {sum(expected):,}")
+        raise ValueError(f"{what} has {sum(counts):,} examples instead of {sum(expected):,}")
     for label, (count, right) in enumerate(zip(counts, expected, strict=False)):
         if count != right:
             raise ValueError(f"{what}: class {label} has {count:,} examples instead of {right:,}")

@@ -8,7 +8,7 @@ from resexp.data.dataset import Dataset
 
 
 def load(shape: Sequence[int], *, num_classes: int, train_size: int, test_size: int, seed: int) -> Dataset:
-    """Draw uint8 images of `shape` and labels, the same ones for the same seed."""
+    """Draw uint8 images of `shape` and labels, reproducibly from the seed."""
     generator = torch.Generator().manual_seed(seed)
     count = train_size + test_size
     x = torch.randint(0, 256, (count, *shape), generator=generator, dtype=torch.uint8)

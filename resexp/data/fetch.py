@@ -1,4 +1,4 @@
-"""Datasets that are fetched whole or not at all."""
+"""Atomic downloads of datasets."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,19 +8,19 @@ from resexp.files import exclusive
 
 
 def fetch(root: Path, kind: str, is_there: Callable[[], bool]) -> None:
-    """Let torchvision download a dataset into a folder, unless it is there by now.
+    """Download a dataset with torchvision, unless it exists by now.
 
-    Of two processes that ask together one fetches and the other waits. A download that is cut off
-    leaves nothing that the next one would stumble over.
+    If two processes call it together, one downloads and the other waits. An interrupted download leaves
+    no partial files behind.
 
     Args:
-        root: the folder.
-        kind: name of the class in torchvision.datasets; it checks md5 sums.
-        is_there: whether the folder holds the dataset.
+        root: target folder.
+        kind: class name in torchvision.datasets, which verifies md5 sums.
+        is_there: whether the folder contains the dataset.
     Raises:
-        OSError, RuntimeError: the folder cannot be written, or the download failed.
+        OSError, RuntimeError: the folder is not writable, or the download failed.
     """
-    # torchvision takes seconds to import and is absent beside some CPU builds of torch.
+    # torchvision is slow to import, and not available for some CPU builds of torch.
     from torchvision import datasets
 
     with exclusive(root / ".resexp" / "fetch.lock", wait=True):

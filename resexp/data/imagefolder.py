@@ -1,4 +1,4 @@
-"""Large images in folders, read while training: ImageNet, or anything laid out like it."""
+"""Image folders loaded during training: ImageNet, or any dataset with the same layout."""
 
 import os
 from collections.abc import Callable
@@ -16,14 +16,14 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class ImageFolders:
-    """Image files of two splits; see resexp.data.source.Source.
+    """The image files of a training and a test split; see resexp.data.source.Source.
 
     Args:
-        train, test: (file, class number) pairs.
-        size: side of the square that the network receives, pixels.
-        resize: shorter side that test images are scaled to before their centre is cut out.
-        workers: processes that read.
-        device: where batches go.
+        train, test: (file, class index) pairs.
+        size: side of the network's square input, pixels.
+        resize: shorter side of test images before the center crop, pixels.
+        workers: loading processes.
+        device: of the batches.
     """
 
     train: tuple[tuple[Path, int], ...]
@@ -42,22 +42,22 @@ class ImageFolders:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of both splits' files; see files_fingerprint."""
+        """Fingerprint of the files of both splits; see files_fingerprint."""
         files = [file for file, _ in (*self.train, *self.test)]
         return files_fingerprint(Path(os.path.commonpath(files)), files)
 
     def to(self, device: torch.device) -> "ImageFolders":
-        """The same with its batches on another device."""
+        """A copy with batches on another device."""
         return replace(self, device=device)
 
     def holding_out(self, size: int) -> "ImageFolders":
-        """The same: nothing can be held out.
+        """Return self; holding out is not supported.
 
         Raises:
             ValueError: size is not 0.
         """
         if size:
-            raise ValueError("dataset=imagefolder holds nothing out: leave dataset.val_size at 0")
+            raise ValueError("dataset=imagefolder has no validation split: leave dataset.val_size at 0")
         return self
 
     def normalized(self, normalization: Callable) -> "ImageFolders":
@@ -74,11 +74,11 @@ class ImageFolders:
         return self
 
     def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> StreamedBatches:
-        """Batches with the standard crops, which are made while reading."""
+        """Batches with the standard augmentation, applied while loading; crop_padding and flip are unused."""
         return StreamedBatches(self, batch_size=batch_size, seed=seed)
 
     def split(self, name: str, batch_size: int) -> StreamedSplit:
-        """A split with its images scaled and their centres cut out."""
+        """A split with its images resized and center-cropped."""
         return StreamedSplit(self, {"train": self.train, "test": self.test}[name], batch_size)
 
 
@@ -86,8 +86,8 @@ def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -
     """Find `train/<class>/*` and `val/<class>/*` (or `test`); classes in alphabetical order.
 
     Raises:
-        ValueError: no such folders; another number of classes than num_classes; a class without
-            images, or classes that only one split has.
+        ValueError: missing folders; number of classes differs from num_classes; a class without
+            images; or the two splits have different classes.
     """
     base = Path(root).expanduser()
     splits = _splits(base)
@@ -97,10 +97,10 @@ def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -
         raise ValueError(f"{base / 'train'} has {found} classes; set dataset.num_classes={found}")
     odd = sorted(set(splits["train"]) ^ set(splits[second]))
     if odd:
-        raise ValueError(f"{base}: train and {second} differ in their classes: {', '.join(odd[:5])}")
+        raise ValueError(f"{base}: train and {second} have different classes: {', '.join(odd[:5])}")
     for split, classes in splits.items():
         if empty := [name for name, files in classes.items() if not files]:
-            raise ValueError(f"{base / split / empty[0]} holds no images")
+            raise ValueError(f"{base / split / empty[0]} contains no images")
     train, test = (
         tuple((file, label) for label, files in enumerate(classes.values()) for file in files)
         for classes in splits.values()
@@ -109,10 +109,10 @@ def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -
 
 
 def fingerprint(root: str) -> str:
-    """Of the image files: what they are called below `root`, and their sizes. See files_fingerprint.
+    """Fingerprint of the image files; see files_fingerprint.
 
     Raises:
-        ValueError: as load.
+        ValueError: a folder is missing.
     """
     base = Path(root).expanduser()
     classes = [files for split in _splits(base).values() for files in split.values()]
@@ -120,7 +120,7 @@ def fingerprint(root: str) -> str:
 
 
 def _splits(base: Path) -> dict[str, dict[str, list[Path]]]:
-    """Split -> class -> image files: the training split and the one to test on."""
+    """Split -> class -> image files, for train and val (or test)."""
     second = "val" if (base / "val").is_dir() else "test"
     for split in ("train", second):
         if not (base / split).is_dir():

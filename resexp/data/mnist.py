@@ -12,7 +12,7 @@ from torch import Tensor
 from resexp.data.dataset import Dataset, check_classes, existing
 from resexp.data.fetch import fetch
 
-# Examples per class; MNIST is not balanced.
+# Examples per class (train, test); MNIST is not balanced.
 COUNTS = {
     "MNIST": (
         [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
@@ -20,7 +20,7 @@ COUNTS = {
     ),
     "FashionMNIST": ([6000] * 10, [1000] * 10),
 }
-# md5 sums of the official files: of MNIST unpacked, of Fashion-MNIST packed.
+# md5 sums of the official files: MNIST decompressed, Fashion-MNIST compressed.
 UNPACKED = {
     "MNIST": {
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -41,17 +41,17 @@ SPLITS = ("train", "t10k")
 
 
 def load(root: str, *, variant: str, download: bool) -> Dataset:
-    """Read the idx files, packed (.gz) or not, in root, root/<variant> or a folder raw in these.
+    """Read the idx files, compressed (.gz) or not, from root or root/<variant>, or their subfolder raw.
 
     Args:
         root: folder.
         variant: MNIST or FashionMNIST.
-        download: fetch the files, checked by their md5 sums, when they are not there.
+        download: download the files if they are missing; their md5 sums are verified.
     Returns:
         60,000 + 10,000 uint8 images of shape (1, 28, 28).
     Raises:
-        ValueError: root does not exist, nothing found and nothing fetched, or a file is damaged
-            or another dataset's.
+        ValueError: root does not exist, no data was found or downloaded, or a file is damaged or
+            belongs to another dataset.
     """
     if variant not in COUNTS:
         raise ValueError(f"dataset.load.variant must be one of {', '.join(COUNTS)}, got {variant}")
@@ -71,21 +71,21 @@ def load(root: str, *, variant: str, download: bool) -> Dataset:
             raise ValueError(f"{folder}: {split} has {len(images)} images, {len(targets)} labels")
         tensors += [images, targets]
     for name, right in UNPACKED.get(variant, {}).items():
-        if (found := hashlib.md5(_unpacked(folder, name)).hexdigest()) != right:
+        if (found := hashlib.md5(_decompress(folder, name)).hexdigest()) != right:
             raise ValueError(
-                f"{folder / name} is not the official {variant}: its md5, unpacked, is {found} instead of"
-                f" {right}; fetch it again, or choose the dataset that it is of"
+                f"{folder / name} is not the official {variant}: the md5 of its content, decompressed, is"
+                f" {found} instead of {right}; download it again, or select the dataset it belongs to"
             )
     return Dataset(*tensors)
 
 
 def fingerprint(root: str, *, variant: str) -> str | None:
-    """Of files that cannot be verified: Fashion-MNIST, unless packed as published.
+    """Fingerprint of files that cannot be verified: Fashion-MNIST, unless compressed as published.
 
     Returns:
-        None for what is checked when it is read, and where there is no data.
+        None for data that is verified on reading, and if there is no data.
     Raises:
-        ValueError: as load.
+        ValueError: see load.
     """
     folder = _find(existing(root), variant)
     if folder is None or variant in UNPACKED:
@@ -99,7 +99,7 @@ def fingerprint(root: str, *, variant: str) -> str | None:
     found = hashlib.blake2b(digest_size=16)
     for split in SPLITS:
         for name in (f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"):
-            found.update(_unpacked(folder, name))
+            found.update(_decompress(folder, name))
     return found.hexdigest()
 
 
@@ -112,16 +112,16 @@ def _find(root: Path, variant: str) -> Path | None:
 
 def _read(folder: Path, name: str, dims: int) -> Tensor:
     """An idx file: two zero bytes, type 8 (uint8), the number of dimensions, sizes, values."""
-    raw = _unpacked(folder, name)
+    raw = _decompress(folder, name)
     header = 4 + 4 * dims
     sizes = np.frombuffer(raw[4:header].ljust(4 * dims, b"\0"), dtype=">u4").astype(int)
     if raw[:4] != bytes([0, 0, 8, dims]) or len(raw) - header != sizes.prod():
-        raise ValueError(f"{folder / name} is truncated or no idx file of {dims} dimensions")
+        raise ValueError(f"{folder / name} is truncated or not an idx file with {dims} dimensions")
     array = np.frombuffer(raw, dtype=np.uint8, offset=header).reshape(sizes)
     return torch.from_numpy(array.copy())
 
 
-def _unpacked(folder: Path, name: str) -> bytes:
+def _decompress(folder: Path, name: str) -> bytes:
     path, packed = folder / name, folder / f"{name}.gz"
     try:
         return path.read_bytes() if path.is_file() else gzip.decompress(packed.read_bytes())
@@ -134,13 +134,13 @@ def _download(root: Path, variant: str) -> None:
         fetch(root, variant, lambda: _find(root, variant) is not None)
     except (OSError, RuntimeError) as error:
         raise ValueError(
-            _no_data(root, variant, f" (fetching it failed: {' '.join(str(error).split())})")
+            _no_data(root, variant, f" (download failed: {' '.join(str(error).split())})")
         ) from error
 
 
 def _no_data(root: Path, variant: str, reason: str = "") -> str:
     return (
         f"no {variant} in {root.resolve()}{reason}: set dataset.root or RESEXP_DATA to a folder that"
-        " holds its idx files, allow the download with dataset.download=true on a machine with"
-        " internet, or use dataset=mnist1d, which needs no files"
+        " contains its idx files, download it with dataset.download=true (requires internet access),"
+        " or use dataset=mnist1d, which needs no files"
     )

@@ -1,4 +1,4 @@
-"""MNIST-1D (Greydanus and Kobak 2024), generated: no file is read and nothing is fetched."""
+"""MNIST-1D (Greydanus and Kobak 2024), generated: no files, no download."""
 
 import numpy as np
 import torch
@@ -21,21 +21,21 @@ TEMPLATES = np.array(
     ]
 )
 EXAMPLES, TRAIN, LENGTH = 5000, 4000, 40
-PADDING = (36, 60)  # zeros appended to the twelve points, fewest and most
+PADDING = (36, 60)  # minimum and maximum number of zeros appended to the template
 MAX_SHIFT = 48
 SCALE, SHEAR, SMOOTH_NOISE, NOISE = 0.4, 0.75, 0.25, 0.02
 
 
 def load(seed: int) -> Dataset:
-    """Generate the dataset.
+    """Generate MNIST-1D.
 
     Args:
         seed: 42 gives the published dataset.
     Returns:
         4,000 + 1,000 float32 sequences of shape (1, 40), standardized over all 5,000.
-    Source: arXiv:2011.14439; equal to package mnist1d 0.0.2 (make_dataset) to 1e-12 before
-    rounding to float32. Departure: numpy's legacy generator is our own instance, so no global
-    random state is touched.
+    Source: arXiv:2011.14439; agrees with make_dataset of package mnist1d 0.0.2 to 1e-12
+    before rounding to float32. Departure: a local instance of numpy's legacy generator is used, so the
+    global random state is left unchanged.
     """
     sequences, labels = generate(seed)
     x = torch.from_numpy(sequences.astype(np.float32)).unsqueeze(1)
@@ -57,8 +57,8 @@ def generate(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sequence(template: np.ndarray, random: np.random.RandomState) -> np.ndarray:
-    """Pad, dilate, scale, shift, add two noises, shear, subsample; the draws in this order."""
-    x = template + 1e-8  # tells the template's own zeros from the padding below
+    """Pad, dilate, scale, shift, add two kinds of noise, shear, subsample; random draws in this order."""
+    x = template + 1e-8  # distinguishes zeros of the template from the padding below
     x = np.append(x, np.zeros(PADDING[0] + int(random.rand() * (PADDING[1] - PADDING[0] + 1))))
     x = _resample(x, len(template) + PADDING[1])
     x *= 1 + SCALE * (random.rand() - 0.5)
@@ -74,6 +74,6 @@ def _resample(x: np.ndarray, length: int) -> np.ndarray:
 
 
 def _gaussian_filter(x: np.ndarray, sigma: float = 2.0, radius: int = 8) -> np.ndarray:
-    """Gaussian smoothing cut at four sigma, the signal mirrored at its ends."""
+    """Gaussian filter truncated at four sigma, with reflected boundaries."""
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     return np.convolve(np.pad(x, radius, mode="symmetric"), kernel / kernel.sum(), mode="valid")

@@ -1,4 +1,4 @@
-"""Normalization and augmentation: batches of tensors in, batches of tensors out."""
+"""Normalization and augmentation of batches."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ def channel_statistics(inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each channel over all examples and positions.
 
     Args:
-        inputs: uint8, (examples, channels, height, width), counted as [0, 1].
+        inputs: uint8, (examples, channels, height, width); values are scaled to [0, 1].
     Returns:
         Two float64 tensors of shape (channels,).
     """
@@ -20,13 +20,13 @@ def channel_statistics(inputs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def normalizer(inputs: Tensor) -> Callable[[Tensor], Tensor]:
-    """A function that normalizes batches by what was measured over training inputs.
+    """A function that normalizes batches with the statistics of the training inputs.
 
-    Images (uint8): the mean of each pixel is subtracted, then each channel divided by its
-    standard deviation. Sequences (float) pass as they are: MNIST-1D comes standardized.
+    Images (uint8): subtract the per-pixel mean, then divide each channel by its standard deviation.
+    Sequences (float) are returned unchanged: MNIST-1D is already standardized.
 
-    Source: He et al. 2015, section 4.2 ("per-pixel mean subtracted"). Departure: the paper names
-    no scale; batch normalization after the first convolution makes the network blind to it.
+    Source: He et al. 2015, section 4.2 ("per-pixel mean subtracted"). Departure: the paper does not
+    mention a scale; batch normalization after the first convolution makes the network invariant to it.
     """
     if inputs.dtype != torch.uint8:
         return lambda x: x
@@ -58,12 +58,12 @@ def by_channel(inputs: Tensor, *, mean: Sequence[float], std: Sequence[float]) -
 
 
 def crop_and_flip(x: Tensor, *, padding: int, flip: bool, generator: torch.Generator) -> Tensor:
-    """Pad with zeros, crop at a random place to the old size, mirror half of the images.
+    """Pad with zeros, crop randomly to the original size, flip horizontally with probability 1/2.
 
     Args:
         x: (batch, channels, height, width), normalized, so that zero is the mean.
-        padding: pixels on each side; 0 leaves the place as it is.
-        flip: mirror left and right with probability 1/2.
+        padding: pixels on each side; 0: no cropping.
+        flip: flip left and right with probability 1/2.
         generator: on x's device.
     Source: He et al. 2015, section 4.2 (after Lee et al. 2015): padding 4, crop 32x32, flip.
     """
@@ -81,9 +81,9 @@ def crop_and_flip(x: Tensor, *, padding: int, flip: bool, generator: torch.Gener
 
 
 def _moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums of x and of x^2 over the examples, each (channels, height, width), exact."""
+    """Exact sums of x and x^2 over the examples, each (channels, height, width)."""
     total = squares = 0
-    for chunk in inputs.split(256):  # 256 * 255^2 < 2^24: float32 adds these integers exactly
+    for chunk in inputs.split(256):  # 256 * 255^2 < 2^24: float32 sums these integers exactly
         x = chunk.float()
         total = total + x.sum(0).double()
         squares = squares + x.square().sum(0).double()

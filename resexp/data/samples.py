@@ -1,4 +1,4 @@
-"""Batches that measurements are made on."""
+"""Input batches for measurements."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from resexp.data.preprocess import normalizer
 
 
 def gaussian(shape: Sequence[int], *, seed: int) -> Tensor:
-    """Independent standard normal numbers."""
+    """Independent standard normal values."""
     return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed))
 
 
@@ -21,9 +21,9 @@ def mnist1d(count: int) -> Tensor:
 
 
 def cifar10(root: str, *, download: bool, count: int) -> Tensor:
-    """Test images of CIFAR-10 as a network receives them, (count, 3, 32, 32).
+    """Normalized test images of CIFAR-10, (count, 3, 32, 32).
 
-    They are taken at even distances, so that all classes are among them.
+    They are evenly spaced in the test split, so that all classes are represented.
 
     Raises:
         ValueError: see resexp.data.cifar.load.

@@ -1,4 +1,4 @@
-"""What a dataset's `load` returns, and what every command asks of it."""
+"""Interface of the object that a dataset's `load` returns."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol, Self
@@ -10,20 +10,20 @@ from resexp.data.batches import Batches
 
 
 class Source(Protocol):
-    """The examples of a training and a test split, in memory or in files, and batches of them.
+    """A dataset with a training and a test split, in memory or in files.
 
-    A batch is (inputs as the network receives them, targets), on the source's device.
+    A batch is (network inputs, targets), on the source's device.
     """
 
-    examples: int  # for training
-    split_names: tuple[str, ...]  # that are evaluated: test, and val where examples are held out
+    examples: int  # training examples
+    split_names: tuple[str, ...]  # evaluated splits: test, and val if examples are held out
     in_memory: bool
 
     def holding_out(self, size: int) -> Self:
-        """The same with so many of the training examples as the split `val`.
+        """A copy with `size` of the training examples held out as the split `val`.
 
         Raises:
-            ValueError: it cannot hold so many out.
+            ValueError: size is out of range.
         """
 
     def normalized(self, normalization: Callable) -> Self:
@@ -36,23 +36,23 @@ class Source(Protocol):
         """
 
     def to(self, device: torch.device) -> Self:
-        """The same with its batches on another device."""
+        """A copy with batches on another device."""
 
     def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> Batches:
-        """Augmented training batches without end.
+        """An endless sampler of augmented training batches.
 
         Args:
             batch_size: examples per batch.
             crop_padding, flip: see resexp.data.preprocess.crop_and_flip.
-            seed: of the order and of the augmentation.
+            seed: of shuffling and augmentation.
         Raises:
-            ValueError: more examples than there are.
+            ValueError: batch_size exceeds the number of examples.
         """
 
     def split(self, name: str, batch_size: int) -> Iterable[tuple[Tensor, Tensor]]:
-        """All of a split in its order, without augmentation; may be iterated repeatedly.
+        """A whole split in its original order, without augmentation; can be iterated repeatedly.
 
         Args:
             name: train, or one of split_names.
-            batch_size: examples at a time.
+            batch_size: examples per batch.
         """

@@ -1,4 +1,4 @@
-"""Batches of images that worker processes read from files while a network trains."""
+"""Batches of images that worker processes load during training."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -10,28 +10,28 @@ from torch.utils.data import DataLoader, Dataset
 
 from resexp.data.batches import check_batch_size, refuse_other_data
 
-# Of ImageNet's training images, as torchvision has them.
+# Statistics of ImageNet's training images, as in torchvision.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class StreamedBatches:
-    """Shuffled batches without end, read and augmented by worker processes.
+    """An endless sampler whose batches are loaded and augmented by worker processes.
 
-    Standard augmentation: a random part of the image (8 to 100 % of its area, sides 3:4 to 4:3)
-    scaled to the size, mirrored with probability 1/2. What is drawn depends on the seed and on the
-    position in the sequence alone, so a resumed run gets the same batches however many the workers.
+    Standard augmentation: a random crop (8 to 100 % of the area, aspect ratio 3:4 to 4:3) resized to
+    `size`, flipped with probability 1/2. Random draws depend only on the seed and on the position in the
+    sequence, so a resumed run gets the same batches with any number of workers.
 
     Args:
-        images: an ImageFolders, whose training split is read.
+        images: an ImageFolders; its training split is used.
         batch_size: examples per batch.
-        seed: of the order and of the augmentation.
+        seed: of shuffling and augmentation.
     Raises:
         ValueError: batch_size is not in 1..examples.
     Source: the crops are those of Szegedy et al. 2015, as in fb.resnet.torch and torchvision.
-    Departure from He et al. 2015: they scale the shorter side to 256..480 and add colour.
+    Departure from He et al. 2015: they resize the shorter side to 256..480 and augment colour.
     """
 
-    generators = ()  # of the device: what is drawn is drawn while reading
+    generators = ()  # none: draws happen in the loading processes
 
     def __init__(self, images, *, batch_size: int, seed: int):
         check_batch_size(batch_size, images.examples)
@@ -42,7 +42,7 @@ class StreamedBatches:
         self.y = torch.zeros(batch_size, dtype=torch.int64, device=images.device)
 
     def advance(self) -> None:
-        """Go to the next batch: copy it to the device."""
+        """Advance to the next batch: copy it to the device."""
         if self.reader is None:
             self.reader = iter(
                 DataLoader(
@@ -66,22 +66,22 @@ class StreamedBatches:
         return {"position": self.position, "data": self.images.fingerprint}
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state` was taken.
+        """Restore the sampler state `state`.
 
         Raises:
-            ValueError: it was taken on other data.
+            ValueError: it belongs to other data.
         """
         refuse_other_data(state, self.images.fingerprint)
         self.position, self.reader = state["position"], None
 
 
 class StreamedSplit:
-    """A split in batches: shorter side scaled, centre cut out; may be iterated repeatedly.
+    """A split in batches, resized and center-cropped; can be iterated repeatedly.
 
     Args:
         images: an ImageFolders.
-        files: (file, class number) pairs of the split.
-        batch_size: examples at a time.
+        files: (file, class index) pairs of the split.
+        batch_size: examples per batch.
     """
 
     def __init__(self, images, files: Sequence[tuple[Path, int]], batch_size: int):
@@ -94,7 +94,7 @@ class StreamedSplit:
 
 
 class _Order:
-    """Batches of (example, seed of its augmentation), epoch after epoch, from a given batch on."""
+    """Batch sampler: yields lists of (example, augmentation seed), starting at batch `start`."""
 
     def __init__(self, count: int, batch_size: int, seed: int, start: int):
         self.count, self.batch_size, self.seed, self.start = count, batch_size, seed, start
@@ -115,7 +115,7 @@ class _Order:
 
 class _Augmented(Dataset):
     def __init__(self, images):
-        from torchvision import transforms  # takes seconds; nothing else needs it
+        from torchvision import transforms  # slow to import
 
         self.files = images.train
         steps = [transforms.RandomResizedCrop(images.size), transforms.RandomHorizontalFlip()]
@@ -126,7 +126,7 @@ class _Augmented(Dataset):
         file, label = self.files[index]
         with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
             torch.manual_seed(seed)
-            return self.transform(_opened(file)), label
+            return self.transform(_open(file)), label
 
 
 class _Centered(Dataset):
@@ -142,16 +142,16 @@ class _Centered(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         file, label = self.files[index]
-        return self.transform(_opened(file)), label
+        return self.transform(_open(file)), label
 
 
-def _opened(file: Path):
+def _open(file: Path):
     from PIL import Image
 
     try:
         with Image.open(file) as image:
             return image.convert("RGB")
-    except (OSError, SyntaxError) as error:  # SyntaxError: what Pillow raises for a broken PNG
+    except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG
         raise ValueError(f"{file} is damaged: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""From a config to the model and the trainer that it describes."""
+"""Build the model and the trainer of a config."""
 
 import threading
 from typing import Any
@@ -15,18 +15,18 @@ from resexp.models.stochastic import RandomLayer
 from resexp.training.loop import Trainer
 from resexp.training.precision import autocast
 
-# Layers draw from the global generator as they are built, and so does whatever shares it.
+# Constructing layers draws from the global generator, which all threads share.
 _BUILDING = threading.Lock()
 
 
 def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
-    """The network of a resolved config, its weights drawn from the config's seed.
+    """The network of a resolved config, initialized from its seed.
 
-    No global random state is changed.
+    The global random state is left unchanged.
     """
     refuse_unused_block(config)
     refuse_sizes_below_one("model", config["model"])
-    with torch.random.fork_rng(devices=[]):  # layers draw as they are built, before init does
+    with torch.random.fork_rng(devices=[]):  # constructors draw before init overwrites the weights
         torch.manual_seed(seed_for(config["seed"], "layers"))
         model = make(config["model"], "model")
     make(config["init"], "init")(model, generator(config["seed"], "init"))
@@ -36,16 +36,16 @@ def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
 def model_by_name(name: str, **choices: Any) -> nn.Module:
     """See resexp.build_model."""
     if "model" in choices:
-        raise ValueError(f"two networks, {name} and {choices['model']}: name one")
+        raise ValueError(f"two networks given, {name} and {choices['model']}: choose one")
     overrides = [f"model={name}", *(f"{k.replace('__', '.')}={v}" for k, v in choices.items())]
     return build_model(resolve(compose("train", overrides)))
 
 
 def trainer(config: dict, device: torch.device) -> Trainer:
-    """Everything that a run needs, at its first step. Threads may call it side by side."""
+    """The Trainer of a run, at step 0. Thread-safe."""
     with _BUILDING:
         made = _trainer(config, device)
-        if device.type == "cuda":  # other threads, with streams of their own, may share its data
+        if device.type == "cuda":  # threads on other streams may share the data
             torch.cuda.current_stream(device).synchronize()
         return made
 
@@ -70,6 +70,6 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         draws=layer_draws,
         channels_last=execution["channels_last"],
         compiled=execution["compile"],
-        # a rate that is a tensor needs the fused update
+        # a learning rate in a tensor requires the fused optimizer
         captured=execution["capture"] and device.type == "cuda" and config["optimizer"].get("fused", False),
     )

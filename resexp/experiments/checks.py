@@ -75,12 +75,15 @@ def check_name_and_seed(config: dict) -> None:
     """What every command's config has.
 
     Raises:
-        ValueError: a name that is no folder's, or a seed that torch does not take.
+        ValueError: a name or a label that cannot be a folder's, or a seed that torch does not take.
     """
-    if not re.fullmatch(r"\w[\w.-]*", config["name"]):
-        raise ValueError(
-            f"name={config['name']} is to be a folder's name: write it with letters, digits, ., - and _"
-        )
+    labels = {f"label {key}": value for key, value in config.get("labels", {}).items()}
+    for key, value in {"name": config["name"], **labels}.items():
+        if isinstance(value, str) and not re.fullmatch(r"\w[\w.-]*", value):
+            raise ValueError(
+                f"{key} must consist of letters, digits, '.', '-' and '_', as it becomes part of a folder's"
+                f" name; got {value!r}"
+            )
     if not 0 <= config["seed"] < 2**63:
         raise ValueError(f"seed must lie between 0 and 2^63 - 1, got {config['seed']}")
 

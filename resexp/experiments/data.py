@@ -1,4 +1,4 @@
-"""From a config to its data: loaded once, held out, put on the device, in batches."""
+"""Load the data of a config once, hold out a validation split, move it to the device."""
 
 import functools
 import json
@@ -22,10 +22,10 @@ def load_dataset(config: dict) -> Source:
 
 
 def training_examples(config: dict) -> int:
-    """How many there are once some have been held out.
+    """Number of training examples after the validation split is held out.
 
     Raises:
-        ValueError: they cannot be held out.
+        ValueError: dataset.val_size is out of range.
     """
     return load_dataset(config).holding_out(config["dataset"]["val_size"]).examples
 
@@ -36,14 +36,14 @@ def on_device(config: dict, device: torch.device) -> Source:
 
 
 def batches(config: dict, device: torch.device) -> Batches:
-    """The training batches of a config."""
+    """The training batches of a config, on the device."""
     options, seed = config["dataset"], seed_for(config["seed"], "batches")
     augmentation = {key: options[key] for key in ("crop_padding", "flip")}
     return on_device(config, device).batches(config["batch_size"], **augmentation, seed=seed)
 
 
 def splits(config: dict, device: torch.device) -> dict[str, Iterable[tuple[Tensor, Tensor]]]:
-    """The splits that are evaluated for each row."""
+    """The splits that are evaluated every interval: name -> batches."""
     data = on_device(config, device)
     size = EVALUATION_BATCH if data.in_memory else config["batch_size"]
     return {name: data.split(name, size) for name in data.split_names}

@@ -1,4 +1,4 @@
-"""What a run is given of the machine: a device and threads."""
+"""Device and CPU threads of a run."""
 
 import os
 
@@ -6,23 +6,23 @@ import torch
 
 
 def cores() -> int:
-    """CPU cores that this process may use."""
+    """Number of CPU cores available to this process."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def threads_of(asked: int | None, workers: int = 1) -> int:
-    """CPU threads of a process: as asked, else as OMP_NUM_THREADS says, else its share of the cores."""
+    """CPU threads of a process: `asked`, else OMP_NUM_THREADS, else an equal share of the cores."""
     said = os.environ.get("OMP_NUM_THREADS", "")
     return asked or (int(said) if said.isdecimal() else 0) or max(1, cores() // workers)
 
 
 def device_of(asked: str) -> torch.device:
-    """The device that `train.device`, or `device` of a measurement, asks for.
+    """The device named by `train.device`, or by `device` of a measurement.
 
     Raises:
-        ValueError: no such device, here or at all.
+        ValueError: not a valid device, or not available on this machine.
     """
     if asked == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,7 +1,6 @@
 """A finished run from weights that were trained elsewhere."""
 
 import hashlib
-import pickle
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from resexp.experiments.devices import device_of, threads_of
 from resexp.experiments.recorded import record
 from resexp.experiments.runs import folder_of, settle
 from resexp.models.weights import load_by_position
+from resexp.records.identity import digest
 from resexp.records.run import RunFolder
 from resexp.training import checkpoint
 from resexp.training.evaluate import evaluate
@@ -73,7 +73,9 @@ def read(path: Path) -> Mapping[str, Tensor]:
     """
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # of a dozen kinds, by what the file holds instead
         raise ValueError(
             f"{path} is not a file of weights that can be read without running code: it is damaged, or"
             " holds other objects; save its state dict with torch.save(model.state_dict(), file)"
@@ -98,5 +100,5 @@ def _work(config: dict, folder: RunFolder, model: torch.nn.Module, device: torch
         )
         row |= {f"{name}_{key}": value for key, value in found.items()}
     folder.write_rows([row])
-    checkpoint.save(folder.path, 0, {"model": model.state_dict()})
+    checkpoint.save(folder.path, 0, {"model": model.state_dict()}, run=digest(config))
     return "done", 0

@@ -1,4 +1,4 @@
-"""`resexp measure`: carry out one measurement and write its tables."""
+"""`resexp measure`: run one measurement and write its tables."""
 
 import inspect
 from collections.abc import Callable
@@ -22,15 +22,16 @@ from resexp.experiments.recorded import record
 from resexp.experiments.runs import folder_of, trained_runs
 from resexp.experiments.trained_run import TrainedRun
 from resexp.records.run import RunFolder
+from resexp.training.precision import set_tf32
 
-KINDS = {"random": "random networks", "trained": "trained runs"}  # that a measurement may be made on
+KINDS = {"random": "random networks", "trained": "trained runs"}  # what a measurement can be applied to
 
 
 def check(config: dict) -> None:
-    """Find what would stop a measurement, before anything is computed.
+    """Validate a measurement's config before anything is computed.
 
     Raises:
-        ConfigError: says what is wrong and what is allowed.
+        ConfigError: a setting is invalid; the message says what is allowed.
     """
     with refused_in_a_sentence():
         device_of(config["device"])
@@ -38,23 +39,24 @@ def check(config: dict) -> None:
         refuse_zero_or_less({"threads": config["threads"]})
         refuse_sizes_below_one("measure", config["measure"])
         if config["run"] is not None and not trained_runs(config):
-            raise ValueError(f"run={config['run']} names no finished run; see `resexp status`")
+            raise ValueError(f"run={config['run']} matches no finished run; see `resexp status`")
         function_of(config)
 
 
 def run(config: dict, signals: stop.Signals) -> str:
-    """Carry out the measurement of a settled and checked config, unless it is done.
+    """Run the measurement of a settled and checked config, unless it is finished.
 
     Returns:
         Its status: done or failed.
     Raises:
-        BusyError: another process is at it.
+        BusyError: another process is running it.
     """
     folder = folder_of(config)
     device = device_of(config["device"])
     torch.set_num_threads(threads_of(config["threads"]))
+    set_tf32(False)
     with folder.held():
-        if folder.is_finished:  # by another process
+        if folder.is_finished:  # meanwhile, by another process
             return "done"
         return record(folder, config, device, 1, partial(_work, config, folder, device))
 
@@ -62,26 +64,27 @@ def run(config: dict, signals: stop.Signals) -> str:
 def start_workers(
     runs: list[dict], one: Callable[[dict], None], signals: stop.Signals
 ) -> Callable[[], object]:
-    """A sweep of measurements has one worker: there is nothing to start or to wait for."""
+    """Sweeps of measurements run in this process alone, so there are no workers to start or wait for."""
     return lambda: None
 
 
 def function_of(config: dict) -> Callable[..., dict[str, pd.DataFrame]]:
-    """The measurement that a config describes, with its options.
+    """The measurement function of a config, with its options bound.
 
-    A measurement's file names a function for what it can be made on: `random`, called with (seed=, device=),
-    and `trained`, called with a resexp.measure.run.Run.
+    A measurement's yaml file names up to two functions: `random`, called with (seed=, device=), and
+    `trained`, called with a resexp.measure.run.Run.
 
     Raises:
-        ValueError: it has none for what was asked for, or an option was set that this one does not take.
+        ValueError: there is no function for random networks (or trained runs), or an option was
+            changed that this function does not take.
     """
     node = dict(config["measure"])
     name, functions = node.pop("name"), {kind: node.pop(kind, None) for kind in KINDS}
     kind = "random" if config["run"] is None else "trained"
     if functions[kind] is None:
         there = " and ".join(words for key, words in KINDS.items() if functions[key])
-        way = "name them with run=..." if kind == "random" else "leave out run=..."
-        raise ValueError(f"measure={name} is made on {there} only: {way}")
+        way = "select them with run=..." if kind == "random" else "omit run=..."
+        raise ValueError(f"measure={name} supports {there} only: {way}")
     taken = inspect.signature(make(functions[kind], "measure").func).parameters
     options = {key: value for key, value in node.items() if key in taken}
     if unused := node.keys() - options.keys():
@@ -90,7 +93,7 @@ def function_of(config: dict) -> Callable[..., dict[str, pd.DataFrame]]:
 
 
 def _refuse_changed(name: str, unused: set[str], node: dict, what: str, options: dict[str, Any]) -> None:
-    """Options that a measurement does not take may stand in its file, but nobody may set them."""
+    """Raise if an unused option was changed; unused defaults in the yaml file are fine."""
     defaults = resolve(compose("measure", [f"measure={name}"]))["measure"]
     if changed := sorted(key for key in unused if node[key] != defaults.get(key)):
         raise ValueError(

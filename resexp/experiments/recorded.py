@@ -1,4 +1,4 @@
-"""Do a piece of work in a run's folder, and write down how it went whatever happens."""
+"""Execute work in a run's folder and record its outcome, including failures."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ PACKAGES = ("torch", "hydra-core", "numpy")
 
 
 class StoppedAtError(Exception):
-    """The work ended by itself at `step`, in a way that is a result: `status` says which."""
+    """The work ended early at `step` with an outcome that is a result, e.g. status `diverged`."""
 
     def __init__(self, status: str, step: int, reason: str):
         super().__init__(reason)
@@ -21,18 +21,18 @@ class StoppedAtError(Exception):
 def record(
     folder: RunFolder, config: dict, device: torch.device, steps: int, work: Callable[[], tuple[str, int]]
 ) -> str:
-    """Carry out `work` with config, provenance and status on record.
+    """Execute `work`; record its config, provenance and status.
 
     Args:
-        folder: held by this process.
+        folder: locked by this process.
         config: resolved.
-        device: what is computed on.
-        steps: of the whole work.
+        device: used for the computation.
+        steps: total number of steps.
         work: returns a status and the step reached; may raise StoppedAtError. Any other exception
-            makes the run failed, with its traceback kept, but KeyboardInterrupt and BrokenPipeError,
-            which go on.
+            marks the run as failed and its traceback is saved, except KeyboardInterrupt and
+            BrokenPipeError, which are re-raised.
     Returns:
-        The status.
+        The final status.
     """
     folder.write_config(config)
     history = folder.provenance()
@@ -41,14 +41,14 @@ def record(
     folder.write_provenance(history)
     step, error = folder.recorded()["step"], ""
     folder.write_status("running", step=step, steps=steps)
-    alone = config.get("train", {}).get("workers", 1) == 1  # threads share the GPU's memory
+    alone = config.get("train", {}).get("workers", 1) == 1  # else the peak is that of all threads
     if device.type == "cuda" and alone:
         torch.cuda.reset_peak_memory_stats(device)
     try:
         status, step = work()
     except StoppedAtError as stopped:
         status, step, error = stopped.status, stopped.step, str(stopped)
-    except (KeyboardInterrupt, BrokenPipeError):  # or nobody reads what is printed
+    except (KeyboardInterrupt, BrokenPipeError):  # BrokenPipeError: stdout was closed
         folder.write_status("interrupted", step=step, steps=steps)
         raise
     except Exception as failure:
@@ -56,6 +56,7 @@ def record(
         step = folder.last_step() or step
         folder.write_failure(failure)
     session |= {"end": provenance.now(), "status": status, "step": step}
+    session |= {"threads": torch.get_num_threads()}  # they change the rounding
     session |= {"peak_memory_mib": provenance.peak_memory_mib()}
     if device.type == "cuda" and alone:
         session["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)

@@ -1,4 +1,4 @@
-"""What names a run: its settings, its data, and the folder that it is kept in."""
+"""Identify a run: its settings, its data and its folder."""
 
 import glob
 from pathlib import Path
@@ -11,13 +11,13 @@ from resexp.records.run import RunFolder, find
 
 
 def settle(settings: dict) -> dict:
-    """Resolved settings, and beside them the data that they name but do not determine.
+    """Add what resolved settings refer to but do not determine.
 
-    `data` is the fingerprint of files whose contents nobody has published, `measured` the digests of the
-    trained runs that a measurement is made on.
+    `data`: the fingerprint of data files without a published checksum. `measured`: the digests of the
+    trained runs that a measurement is applied to.
 
     Raises:
-        ConfigError: the files are missing, or not what they should be.
+        ConfigError: the files are missing or not the expected ones.
     """
     if fingerprint := settings.get("dataset", {}).get("fingerprint"):
         try:
@@ -31,7 +31,7 @@ def settle(settings: dict) -> dict:
 
 
 def folder_of(settings: dict) -> RunFolder:
-    """The folder of what settled settings of either command describe."""
+    """The folder of a run or measurement, given its settled settings."""
     if settings["command"] == "measure":
         return find(Path(settings["runs"]) / settings["name"], settings["measure"]["name"], settings)
     label = "{model}{depth}-{dataset}-{norm}-seed{seed}".format(**settings["labels"])
@@ -39,16 +39,16 @@ def folder_of(settings: dict) -> RunFolder:
 
 
 def plan_of(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
-    """The settled settings of the runs that an experiment's file describes, and the keys that it sweeps.
+    """The settled settings of all runs of an experiment's file, and the keys that it sweeps.
 
-    Both are empty for a name that has no file. See resexp.config.sweep.plan.
+    Both are empty if there is no such file. See resexp.config.sweep.plan.
     """
     configs, swept = plan(experiment, runs)
     return [settle(settings) for settings in configs], swept
 
 
 def trained_runs(settings: dict) -> list[RunFolder]:
-    """The finished runs that `run` names, a path or a pattern; none if it is null."""
+    """The finished runs that match `run`, a path or glob pattern; empty if it is null."""
     if settings["run"] is None:
         return []
     found = [RunFolder(path) for path in map(Path, sorted(glob.glob(settings["run"]))) if path.is_dir()]

@@ -1,4 +1,4 @@
-"""One seed of a config, and from it a random generator for each purpose."""
+"""Independent random streams derived from the config's seed, one per purpose."""
 
 import hashlib
 
@@ -6,10 +6,10 @@ import torch
 
 
 def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator for one purpose, independent of those for others."""
+    """The random stream of a purpose, independent of the streams of other purposes."""
     return torch.Generator(device).manual_seed(seed_for(seed, purpose))
 
 
 def seed_for(seed: int, purpose: str) -> int:
-    """The number behind that generator, of 56 bits."""
+    """The 56-bit seed of that stream."""
     return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:7])

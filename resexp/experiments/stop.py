@@ -1,41 +1,62 @@
-"""Asking a run to stop: by a signal, or because its time is up."""
+"""Stop requests: signals and the time limit."""
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 STARTED = time.monotonic()  # of the command: train.max_minutes counts from here
+# A terminal that is closed and schedulers of clusters send the last three before they end a process.
+NOTED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def time_is_up(max_minutes: float | None) -> bool:
-    """Whether the command has run for so long."""
+    """Whether the command has reached its time limit; None: there is none."""
     return max_minutes is not None and time.monotonic() - STARTED >= 60 * max_minutes
 
 
 class Signals:
-    """The first SIGINT or SIGTERM of a command, for all of its threads; the second acts as usual."""
+    """The first signal of a command that asks it to stop, for all of its threads; the second acts as usual.
+
+    A signal that was ignored before, as SIGHUP is under nohup, stays ignored.
+    """
 
     def __init__(self):
         self.received: int | None = None
+        self._before: dict = {}
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Note a signal in `received` instead of dying of it."""
+        """Within the block, store a signal in `received` instead of letting it end the process."""
         if threading.current_thread() is not threading.main_thread():
-            yield  # signals reach the main thread only, which notes them for this one, too
+            yield  # only the main thread can handle signals; it records them for all threads
             return
-        before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.getsignal(number) for number in NOTED}
+        self._before = {n: h for n, h in handlers.items() if h not in (signal.SIG_IGN, None)}
 
         def note(number: int, frame) -> None:
             self.received = number
-            signal.signal(number, before[number])
+            signal.signal(number, self._before[number])
 
         try:
-            for number in before:
+            for number in self._before:
                 signal.signal(number, note)
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in self._before.items():
                 signal.signal(number, handler)
+
+    def end_if_received(self) -> None:
+        """Once all is saved: let the handler that was there before act, such as a launcher's, then exit.
+
+        Raises:
+            SystemExit: with 128 + the signal's number.
+        """
+        if self.received is None:
+            return
+        handler = self._before.get(self.received)
+        if callable(handler) and handler is not signal.default_int_handler:
+            handler(self.received, None)
+        sys.exit(128 + self.received)

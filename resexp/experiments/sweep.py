@@ -1,4 +1,4 @@
-"""Sweeps: every run is checked before the first one starts, and what failed is said at the end."""
+"""Sweeps: check all runs before the first one starts, and report failures at the end."""
 
 import contextlib
 import importlib
@@ -24,32 +24,32 @@ from resexp.records.run import FINISHED, BusyError
 
 
 class Command(Protocol):
-    """What a module of this room offers to be run and swept: train, measure."""
+    """Interface of the modules that implement a command: train, measure."""
 
     def check(self, config: dict) -> None:
-        """Raise ConfigError for what would stop a run, before anything is computed."""
+        """Raise ConfigError if the config is invalid, before anything is computed."""
 
     def run(self, config: dict, signals: stop.Signals) -> str:
-        """Carry out one run that was checked; its status. Raises BusyError if another process does."""
+        """Execute one checked run; return its status. Raises BusyError if another process holds it."""
 
     def start_workers(
         self, runs: list[dict], one: Callable[[dict], None], signals: stop.Signals
     ) -> Callable[[], object]:
-        """Start what shares a sweep's runs with this process; a function that waits for it."""
+        """Start the other workers of a sweep; return a function that waits for them."""
 
 
 class CheckedSweep(Callback):
-    """Builds each run's parts before the first one starts, then carries all of them out.
+    """Check all runs of a sweep before the first one starts, then execute them.
 
-    Hydra's own launcher would compose each run twice more. Where another launcher is chosen, such as
-    one for a cluster, or another sweeper, it is left to that.
+    This replaces Hydra's basic launcher, which would compose each run twice more. Other launchers, e.g.
+    for a cluster, and other sweepers are left to execute the runs themselves.
     """
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Exit with 2, and one sentence, for the first run that cannot be carried out.
+        """Execute the sweep and exit.
 
-        Otherwise exit with 0 when all runs have been gone through, and with 1 if one has failed, or was
-        left unfinished while there was time.
+        Exit codes: 2, with a one-line message, if a run's config is invalid; 1 if a run failed or was
+        left unfinished although time remained; else 0.
         """
         try:
             self._start(config)
@@ -57,19 +57,19 @@ class CheckedSweep(Callback):
             nobody_reads()
         except OSError as error:
             refuse_unusable(error)
-        except Exception:  # Hydra would warn of it and launch the sweep
+        except Exception:  # Hydra would only warn and launch the sweep anyway
             traceback.print_exc()
             sys.exit(1)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Behind another launcher: sum up, exit with 1 if a run has failed."""
+        """After another launcher: print a summary; exit with 1 if a run failed."""
         if code := self._sum_up():
             sys.exit(code)
 
     def _start(self, config: DictConfig) -> None:
         self.command_name, self.signals = config.command, stop.Signals()
         self.max_minutes = config.train.max_minutes if config.command == "train" else None
-        runs = self._checked(config)
+        runs = self._check_all(config)
         self.folders = [folder_of(run) for run in runs]
         if not _is(config.hydra.launcher, BasicLauncher) or not _is(config.hydra.sweeper, BasicSweeper):
             return
@@ -84,10 +84,10 @@ class CheckedSweep(Callback):
             folder = folder_of(run)
             before = folder.recorded()["status"]
             if before == "failed" and folder.name not in failed_before:
-                return  # another worker has just tried
-            with contextlib.suppress(BusyError):  # another worker's
+                return  # another worker just retried it
+            with contextlib.suppress(BusyError):  # held by another worker
                 if self.command.run(run, self.signals) in FINISHED and before not in FINISHED:
-                    self._say_how_far()
+                    self._print_progress()
 
         try:
             wait = self.command.start_workers(runs, one, self.signals)
@@ -97,28 +97,27 @@ class CheckedSweep(Callback):
             for run in runs:
                 one(run)
             wait()
-        except BaseException:  # threads shall stop, too, with a checkpoint
+        except BaseException:  # make the threads stop, too, each with a checkpoint
             self.signals.received = self.signals.received or signal.SIGINT
             raise
 
-    def _say_how_far(self) -> None:
+    def _print_progress(self) -> None:
         finished = sum(folder.is_finished for folder in self.folders)
         print(f"{finished} of {len(self.folders)} runs finished", flush=True)
 
     @property
     def command(self) -> Command:
-        """Imported for what is not finished."""
+        """The command's module; imported only if a run is unfinished, since it imports torch."""
         return importlib.import_module(f"resexp.experiments.{self.command_name}")
 
-    def _checked(self, config: DictConfig) -> list[dict]:
+    def _check_all(self, config: DictConfig) -> list[dict]:
         params, overrides = dict(config.hydra.sweeper.params or {}), list(config.hydra.overrides.task)
         compose_one, runs = Composer(config), []
         try:
             for job in jobs(params, overrides):
                 runs.append(settle(resolve(compose_one(job))))
-                if (
-                    not workers.worker_index() and not folder_of(runs[-1]).is_finished
-                ):  # the first has checked for the others
+                # worker 0 has checked for the others
+                if not workers.worker_index() and not folder_of(runs[-1]).is_finished:
                     self.command.check(runs[-1])
         except ConfigError as error:
             refuse(error)
@@ -127,12 +126,12 @@ class CheckedSweep(Callback):
         return runs
 
     def _sum_up(self) -> int:
-        """Print how the runs have ended, once; the exit code of the sweep."""
+        """Print how many runs ended with which status (worker 0 only); return the exit code of the sweep."""
         statuses = [folder.state()["status"] for folder in self.folders]
         if not workers.worker_index():
             counts = (f"{statuses.count(status)} {status}" for status in sorted(set(statuses)))
             print(", ".join(counts), flush=True)
-        # what another terminal is at is its matter; what a worker has left behind is ours
+        # running: held by another process, which reports it itself
         left = {"interrupted", "missing"} if not stop.time_is_up(self.max_minutes) else set()
         return int(bool(left.union({"failed"}).intersection(statuses)))
 

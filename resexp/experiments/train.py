@@ -1,6 +1,5 @@
-"""`resexp train`: carry out one run, or as much of it as there is time for."""
+"""`resexp train`: execute or resume one run, within its time limit."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,10 +10,11 @@ import torch
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.experiments import build, stop, workers
-from resexp.experiments.checks import check  # noqa: F401  with run and start_workers, the command
+from resexp.experiments.checks import check  # noqa: F401  part of the Command interface, see sweep.py
 from resexp.experiments.devices import device_of, threads_of
 from resexp.experiments.recorded import StoppedAtError, record
 from resexp.experiments.runs import folder_of
+from resexp.records.identity import digest
 from resexp.records.run import RunFolder
 from resexp.records.sinks import Console, Recorded, Sink, send
 from resexp.training import checkpoint
@@ -25,35 +25,33 @@ from resexp.training.step import own_stream
 
 
 def run(config: dict, signals: stop.Signals) -> str:
-    """Carry out the run of a resolved and checked config, from its last checkpoint if it has one.
+    """Execute the run of a checked config; resume it from its last checkpoint if there is one.
 
     Args:
         config: settled.
         signals: of the command.
-
     Returns:
-        Its status: done, diverged, interrupted or failed; missing if there was no time to begin.
+        Its status: done, diverged, interrupted or failed; missing if it was not started in time.
     Raises:
-        BusyError: another process is at it.
-        SystemExit: after SIGINT (130) or SIGTERM (143), with a checkpoint.
+        BusyError: another process is running it.
+        SystemExit: after SIGINT (130) or SIGTERM (143), once a checkpoint is saved.
     """
     folder = folder_of(config)
     if folder.is_finished:
         status = folder.recorded()["status"]
-        if not workers.worker_index():  # the others need not say it again
-            print(f"{folder.name}: {status} already", flush=True)
+        if not workers.worker_index():  # printed by worker 0 only
+            print(f"{folder.name}: already {status}", flush=True)
         return status
     if stop.time_is_up(config["train"]["max_minutes"]):
-        print(f"{folder.name}: not begun, the time is up", flush=True)
+        print(f"{folder.name}: not started, time limit reached", flush=True)
         return folder.state()["status"]
     with folder.held(), signals.noted():
         status = folder.recorded()["status"]
-        if not folder.is_finished:  # by another worker
+        if not folder.is_finished:  # meanwhile, by another worker
             device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
             work = partial(_work, config, folder, device, signals)
             status = record(folder, config, device, steps, work)
-    if signals.received:
-        sys.exit(128 + signals.received)
+    signals.end_if_received()
     return status
 
 
@@ -64,17 +62,19 @@ def start_workers(
 
     Args:
         runs: settled configs of the whole sweep.
-        one: carries out the run of a config, unless another worker does.
+        one: executes the run of a config, unless another worker holds it.
         signals: of the command.
     Returns:
         A function that waits for them.
     Raises:
-        ConfigError: threads that would need two settings of the process at once.
+        ConfigError: the threads would need conflicting process-wide settings.
     """
     execution = runs[0]["train"]
     if device_of(execution["device"]).type == "cuda":
         if execution["workers"] > 1 and len({run["precision"] == "tf32" for run in runs}) > 1:
-            raise ConfigError("tf32 holds for a whole process: sweep it by itself, or with train.workers=1")
+            raise ConfigError(
+                "precision=tf32 is a process-wide setting: sweep it separately, or set train.workers=1"
+            )
         return partial(_join, workers.start_threads(execution["workers"], one, runs), signals)
     processes = workers.start_processes(execution["workers"])
     return lambda: [process.wait() for process in processes]
@@ -84,42 +84,48 @@ def _join(threads: list[threading.Thread], signals: stop.Signals) -> None:
     with signals.noted():
         for thread in threads:
             thread.join()
-    if signals.received:
-        sys.exit(128 + signals.received)
+    signals.end_if_received()
 
 
 def _work(config: dict, folder: RunFolder, device: torch.device, signals: stop.Signals) -> tuple[str, int]:
     with own_stream(device):
-        trainer = _resumed(config, folder, device)
+        trainer = _resume(config, folder, device)
         try:
-            return _trained(config, folder, trainer, signals), trainer.step
+            return _train(config, folder, trainer, signals), trainer.step
         except DivergedError as diverged:
             raise StoppedAtError("diverged", diverged.step, str(diverged)) from diverged
         finally:
             trainer.close()
 
 
-def _resumed(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
-    """The trainer where the last checkpoint left it, and the rows file as it was then."""
+def _resume(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
+    """Build the trainer, restore the last checkpoint, and reset rows.csv to that step."""
     torch.set_num_threads(threads_of(config["train"]["threads"], config["train"]["workers"]))
     set_tf32(config["precision"] == "tf32")
     keep_freed()
-    torch.manual_seed(config["seed"])  # for layers that draw while training, such as dropout
+    torch.manual_seed(config["seed"])  # for layers that use the global generator
     trainer = build.trainer(config, device)
-    if state := checkpoint.load(folder.path, device):
+    state, wrong = checkpoint.load(folder.path, device, run=digest(config))
+    for line in wrong:
+        print(f"{folder.name}: {line}; the checkpoint before it is used", flush=True)
+    if state:
         trainer.load_state_dict(state)
-        print(f"{folder.name}: goes on from step {trainer.step}", flush=True)
+        print(f"{folder.name}: resuming from step {trainer.step}", flush=True)
     folder.write_rows(trainer.rows)
-    for part in folder.path.glob(".*.part"):  # what a kill has left; nobody else writes here now
+    for part in folder.path.glob(".*.part"):  # left by a killed process; this one holds the lock
         part.unlink()
     return trainer
 
 
-def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Signals) -> str:
+def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Signals) -> str:
     execution, steps = config["train"], config["schedule"]["steps"]
     console = Console(folder.name, steps=steps, initial=trainer.step, position=workers.worker_index())
     sinks: list[Sink] = [Recorded(folder), console, *_trackers(config, folder, trainer.rows)]
     saved_at = time.monotonic()
+
+    def save() -> None:
+        folder.refuse_if_removed()
+        checkpoint.save(folder.path, trainer.step, trainer.state_dict(), run=digest(config))
 
     def after_step() -> bool:
         nonlocal saved_at
@@ -127,11 +133,11 @@ def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Si
         stopping = signals.received or stop.time_is_up(execution["max_minutes"])
         if stopping or time.monotonic() - saved_at >= 60 * execution["checkpoint_minutes"]:
             trainer.wait()  # the host is ahead of a GPU by many steps
-            checkpoint.save(folder.path, trainer.step, trainer.state_dict())
+            save()
             saved_at = time.monotonic()
         return bool(stopping)
 
-    status = "failed"  # unless it comes to its end
+    status = "failed"  # until training ends normally
     try:
         for row in fit(trainer, steps=steps, interval=config["interval"], after_step=after_step):
             send(sinks, row)
@@ -143,12 +149,12 @@ def _trained(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Si
         for sink in sinks:
             sink.close(status)
     if status == "done":
-        checkpoint.save(folder.path, trainer.step, trainer.state_dict())
+        save()
         checkpoint.keep(folder.path, 1)  # the trained network
     return status
 
 
 def _trackers(config: dict, folder: RunFolder, rows: list[dict]) -> list[Sink]:
-    """The tracker that was chosen, if any."""
+    """The configured tracker, if any."""
     node = config["tracker"]
     return [make(node, "tracker")(folder, list(rows))] if "_target_" in node else []

@@ -1,4 +1,4 @@
-"""A finished run with its networks and its data, for measurements."""
+"""A finished run with its networks and data, as measurements receive it."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from resexp.experiments import build
 from resexp.experiments.data import on_device
+from resexp.records.identity import digest
 from resexp.records.run import RunFolder
 from resexp.training import checkpoint
 
@@ -16,7 +17,7 @@ class TrainedRun:
 
     Args:
         folder: of a finished run.
-        device: where its networks and its data go.
+        device: of its networks and data.
     """
 
     def __init__(self, folder: RunFolder, device: torch.device):
@@ -24,27 +25,27 @@ class TrainedRun:
         self.stages = ("trained",) if "imported" in self.config else ("initial", "trained")
 
     def network(self, stage: str = "trained") -> nn.Module:
-        """The network as it was at a stage, in evaluation mode; a new one at every call.
+        """A new copy of the network at a stage, in evaluation mode.
 
         Raises:
-            ValueError: no such stage, or its checkpoint cannot be read.
+            ValueError: unknown stage, or its checkpoint is missing or unreadable.
         """
         if stage not in self.stages:
             raise ValueError(f"{self.folder.name} has the stages {', '.join(self.stages)}, not {stage}")
         model = build.build_model(self.config, self.device)
         if stage == "trained":
-            state = checkpoint.load(self.folder.path, self.device)
+            state, _ = checkpoint.load(self.folder.path, self.device, run=digest(self.config))
             if state is None:
-                raise ValueError(f"{self.folder.path} holds no checkpoint: train it again")
+                raise ValueError(f"{self.folder.path} has no checkpoint: train it again")
             model.load_state_dict(state["model"])
         return model.eval()
 
     def batches(self, split: str, batch_size: int) -> Iterable[tuple[Tensor, Tensor]]:
-        """All of a split, normalized as in training, without augmentation."""
+        """A whole split, normalized as in training, without augmentation."""
         return on_device(self.config, self.device).split(split, batch_size)
 
     def examples(self, split: str, count: int) -> tuple[Tensor, Tensor]:
-        """The first examples of a split; fewer where it has fewer."""
+        """The first `count` examples of a split, or all if it has fewer."""
         inputs, targets, found = [], [], 0
         for x, y in self.batches(split, min(count, 1000)):
             inputs.append(x[: count - found])

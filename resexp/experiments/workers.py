@@ -1,12 +1,13 @@
-"""Several workers that share a sweep: each goes through all runs and skips those that are held.
+"""Workers that share a sweep: each iterates over all runs and skips those that are locked.
 
-The lock on a run's folder is all that they need to know of each other, so a sweep may as well be
-started by hand in several terminals, or on several machines over one file system. On a CPU a worker
-is a process. On a GPU it is a thread with a CUDA stream of its own: the kernels of several small
-networks then overlap, which those of several processes do not, and the data is there once.
+The lock on a run's folder is the only coordination between workers, so a sweep may also be started
+by hand in several terminals, or on several machines with a shared file system. On a CPU a worker is a
+process. On a GPU it is a thread with its own CUDA stream: the kernels of several small networks then
+overlap, which those of separate processes do not, and the data is in memory once.
 """
 
 import atexit
+import ctypes
 import os
 import signal
 import subprocess
@@ -16,20 +17,21 @@ from collections.abc import Callable, Sequence
 
 from resexp.records.run import BusyError
 
-VARIABLE = "RESEXP_WORKER"
+VARIABLE, PARENT = "RESEXP_WORKER", "RESEXP_WORKER_OF"
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _OF_THREAD = threading.local()
 
 
 def worker_index() -> int:
-    """0 for the process that a person started, 1 and up for the workers that it started."""
+    """0 for the process that the user started, 1, 2, ... for the workers it started."""
     return getattr(_OF_THREAD, "index", int(os.environ.get(VARIABLE, "0")))
 
 
 def start_threads(count: int, run: Callable[[dict], object], runs: Sequence[dict]) -> list[threading.Thread]:
-    """Start `count` - 1 threads that go through all runs beside this one.
+    """Start `count` - 1 threads that iterate over all runs alongside this one.
 
     Args:
-        run: carries out the run of a config.
+        run: executes the run of a config.
         runs: resolved configs.
     """
 
@@ -39,7 +41,7 @@ def start_threads(count: int, run: Callable[[dict], object], runs: Sequence[dict
             try:
                 run(config)
             except BusyError:
-                continue  # another worker's
+                continue  # held by another worker
 
     others = [threading.Thread(target=work, args=(index,)) for index in range(1, count)]
     for other in others:
@@ -48,19 +50,32 @@ def start_threads(count: int, run: Callable[[dict], object], runs: Sequence[dict
 
 
 def start_processes(count: int) -> list[subprocess.Popen]:
-    """Start the same command `count` - 1 times more; they end with this process at the latest."""
+    """Start `count` - 1 further processes with the same command; they end when this process ends."""
     if worker_index():
+        end_with_parent()
         return []
     others = [
         subprocess.Popen(
             [sys.executable, "-P", "-m", "resexp", "train", *sys.argv[1:]],
-            env=os.environ | {VARIABLE: str(index)},
+            env=os.environ | {VARIABLE: str(index), PARENT: str(os.getpid())},
         )
         for index in range(1, count)
     ]
-    if others:  # so that the lines below run when this process is told to end while it waits
+    if others:  # exit through atexit on SIGTERM
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     for other in others:
-        atexit.register(other.wait)  # runs after the line below: last registered, first run
-        atexit.register(other.terminate)  # it stops with a checkpoint; ended ones do not mind
+        atexit.register(other.wait)  # atexit runs last registered first: terminate, then wait
+        atexit.register(other.terminate)  # saves a checkpoint; no effect on finished processes
     return others
+
+
+def end_with_parent() -> None:
+    """Let the kernel send SIGTERM, which saves a checkpoint, when the process that started this one dies.
+
+    Without it a worker trains on after its parent was killed. Only Linux has this.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(os.environ.get(PARENT, os.getppid())):  # it died before
+        os.kill(os.getpid(), signal.SIGTERM)

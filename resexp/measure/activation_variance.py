@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resexp.measure.residual_stream import ResidualStream
 from resexp.measure.run import Run, before_and_after
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -15,27 +16,28 @@ OVERFLOW_BATCH = 4  # examples: half precision is emulated on most CPUs
 
 
 def variances(model: nn.Module, x: Tensor, backward: Callable[[Tensor], Tensor]) -> pd.DataFrame:
-    """Variance before the first block and after each, of the activations and of their gradients.
+    """Variances of activations and their gradients, before the first block and after each block.
 
-    The variance that theory speaks of is over the weights. Units are draws of it, so it is taken
-    over the units at each example (and position), then averaged. The textbook's notebook 11.3
-    prints another one, over the examples for each unit: it leaves out what all examples share, so
-    behind a ReLU it is smaller.
+    Theory considers the variance over random weights. Units are samples of it, so the variance is taken
+    over the units of each example (and position), then averaged. The textbook's notebook 11.3 prints the
+    variance over the examples for each unit instead, which excludes the mean that all examples share
+    and is therefore smaller after a ReLU.
 
     Args:
-        model: with `stem` and `blocks`; put into training mode, so that batch normalization uses
-            the batch.
+        model: has `stem` and `blocks`; set to training mode, so that batch normalization uses batch
+            statistics.
         x: inputs of one batch.
         backward: output -> scalar whose gradient is measured.
     Returns:
-        block (0: before the first), variance, gradient_variance, batch_variance (the notebook's).
+        Columns block (0: before the first), variance, gradient_variance, batch_variance (as in the
+        notebook).
     """
     model.train()
     outputs: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
         outputs.append(output.clone())
-        # another copy goes on: a ReLU that works in place must not overwrite what is kept
+        # pass on another copy: an in-place ReLU must not overwrite the stored one
         return outputs[-1].clone()
 
     hooks = [part.register_forward_hook(keep) for part in (model.stem, *model.blocks)]
@@ -56,14 +58,34 @@ def variances(model: nn.Module, x: Tensor, backward: Callable[[Tensor], Tensor])
 
 
 @torch.no_grad()
-def first_overflow(model: nn.Module, x: Tensor, dtype: torch.dtype) -> int | None:
-    """The first block after which a number is not finite when all is held in `dtype`.
+def branch_shares(model: ResidualStream, x: Tensor) -> list[float]:
+    """How far each block is from the identity: what its branch adds, over the stream that it is added to.
 
     Args:
-        model: with `stem` and `blocks`; is converted.
+        model: in training mode.
         x: inputs of one batch.
     Returns:
-        Number of the block, 0 for the stem; None if all blocks stay finite.
+        Per block, from 0 (before the first: nan): variance of the branch over that of the stream,
+        each over the units at each example (and position), then averaged. Without a remedy it is 1
+        in every block, with normalization first 1 / k in block k, so that later blocks are close to
+        the identity.
+    """
+    h, shares = model.stem(x), [float("nan")]
+    for block in model.blocks:
+        shares.append(_variance(block.branch(h)) / _variance(h))
+        h = block(h)
+    return shares
+
+
+@torch.no_grad()
+def first_overflow(model: nn.Module, x: Tensor, dtype: torch.dtype) -> int | None:
+    """The first block whose output is not finite when everything is computed in `dtype`.
+
+    Args:
+        model: has `stem` and `blocks`; converted in place.
+        x: inputs of one batch.
+    Returns:
+        Index of the block, 0 for the stem; None if all outputs are finite.
     """
     model = model.to(dtype).train()
     h = x.to(dtype)
@@ -76,19 +98,21 @@ def first_overflow(model: nn.Module, x: Tensor, dtype: torch.dtype) -> int | Non
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of input and the networks that it is sent through.
+    """A type of input and the size of the networks for it.
 
     Args:
         batch: inputs.
         dims: 0 for vectors, 1 for sequences, 2 for images.
         width: units or channels.
         depth: blocks.
+        seeds: networks; null: as many as the measurement says.
     """
 
     batch: Tensor
     dims: int
     width: int
     depth: int
+    seeds: int | None = None
 
 
 def measure(
@@ -100,28 +124,29 @@ def measure(
     seed: int,
     device: torch.device,
 ) -> dict[str, pd.DataFrame]:
-    """Variances of every set-up on every kind of input at initialization.
+    """Variances at initialization, for every setup and every type of input.
 
-    The gradient is that of a random linear function of the last block's output with unit variance,
-    so the gradient after the last block has variance 1. All is computed in float64.
+    The gradient is that of a random linear function of the last block's output with standard normal
+    coefficients, so the gradient after the last block has variance 1. Computed in float64.
 
     Args:
         setups: name -> (depth, width=, dims=, c_in=) -> network.
         cases: name -> inputs and sizes; null leaves a case out.
-        seeds: networks per set-up and case.
+        seeds: networks per set-up and case, where the case does not say.
         overflow_depth: blocks of the networks that are tried in float32, bfloat16 and float16, on
             the first case.
         seed: of the first network.
     Returns:
-        `variance`: setup, inputs, block, seed, variance, gradient_variance, batch_variance, every
-        block up to 20 and ever fewer of the later ones; `overflow`: setup, format, seed,
+        `variance`: setup, inputs, block, seed, variance, gradient_variance, batch_variance,
+        branch_share (see branch_shares), every block up to 20 and ever fewer of the later ones;
+        `overflow`: setup, format, seed,
         first_block (empty: none).
     """
     cases = {name: case for name, case in cases.items() if case is not None}
     rows, overflows = [], []
     for setup, make in setups.items():
         for kind, case in cases.items():
-            for number in range(seed, seed + seeds):
+            for number in range(seed, seed + (case.seeds or seeds)):
                 found = _at_initialization(make, case, number, device)
                 kept = found[found["block"].isin(_kept(case.depth))]
                 rows.append(kept.assign(setup=setup, inputs=kind, seed=number))
@@ -133,6 +158,7 @@ def measure(
                 block = first_overflow(model, x, dtype)
                 overflows.append((setup, name, number, block))
     columns = ["setup", "inputs", "block", "seed", "variance", "gradient_variance", "batch_variance"]
+    columns.append("branch_share")
     overflow = pd.DataFrame(overflows, columns=["setup", "format", "seed", "first_block"])
     return {
         "variance": pd.concat(rows, ignore_index=True)[columns],
@@ -141,11 +167,11 @@ def measure(
 
 
 def trained(run: Run, *, batch: int) -> dict[str, pd.DataFrame]:
-    """The same of a trained run, with the gradient of the cross-entropy on test examples.
+    """Variances of a trained run; the gradient is that of the cross-entropy on test examples.
 
     Args:
-        run: its networks have a `stem` and `blocks`.
-        batch: test examples, the first ones.
+        run: its networks have `stem` and `blocks`.
+        batch: number of test examples.
     Returns:
         `variance`: stage, block, variance, gradient_variance, batch_variance.
     """
@@ -168,20 +194,21 @@ def _at_initialization(
         shape = {"generator": generator, "dtype": output.dtype, "device": device}
         return (output * torch.randn(output.shape, **shape)).sum()
 
-    return variances(model.double(), x.double(), backward)
+    found = variances(model.double(), x.double(), backward)
+    return found.assign(branch_share=branch_shares(model, x.double()))
 
 
 def _draw(
     make: Callable[..., nn.Module], case: Case, seed: int, device: torch.device
 ) -> tuple[nn.Module, Tensor]:
-    with torch.random.fork_rng(devices=[]):  # layers draw as they are built
+    with torch.random.fork_rng(devices=[]):  # constructors draw from the global generator
         torch.manual_seed(seed)
         model = make(case.depth, width=case.width, dims=case.dims, c_in=case.batch.shape[1])
     return model.to(device), case.batch.to(device)
 
 
 def _kept(depth: int) -> set[int]:
-    """Every block up to 20, then steps of a twentieth, and the last."""
+    """All blocks up to 20, then in steps of 5 %, and the last one."""
     kept, block = set(range(21)), 20
     while block < depth:
         kept.add(block)
@@ -190,5 +217,5 @@ def _kept(depth: int) -> set[int]:
 
 
 def _variance(h: Tensor) -> float:
-    """Over dimension 1 at each place of the others, then the mean over these."""
+    """Variance over dimension 1, averaged over all other dimensions."""
     return h.detach().var(dim=1, correction=0).mean().item()

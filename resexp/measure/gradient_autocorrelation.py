@@ -10,27 +10,34 @@ from resexp.measure.random_networks import Setup, chunks, forward, generator_of,
 from resexp.measure.run import Run, before_and_after
 
 CHUNK = 20  # networks at a time: what one takes of memory does not grow with their number
+SHOWN = 3  # networks whose gradients are kept
+EVERY = 4  # inputs of the grid between those whose covariance is kept
 STATISTICS = 512  # test examples that batch normalization of a trained network is set by
 
 
-def gradient_autocorrelation(gradients: Tensor, max_lag: int, *, unbiased: bool = False) -> Tensor:
+def gradient_autocorrelation(
+    gradients: Tensor, max_lag: int, *, unbiased: bool = False, about_zero: bool = False
+) -> Tensor:
     """Autocorrelate dy/dx along a line of inputs, network by network.
 
     The mean over the line is subtracted; products at lag k are summed over the N - k pairs and
     divided by the sum at lag 0. That is the usual, biased estimator, which leans towards 0 by a
     factor (N - k) / N; `unbiased` divides that factor out. At 256 inputs and 15 lags the two
-    differ by at most 6 %.
+    differ by at most 6 %. `about_zero` leaves the mean in, so that a gradient that is large against
+    its changes stays correlated: a constant one has 1 - k / N, biased, or 1.
 
     Args:
         gradients: dy/dx, shape (networks, inputs), at evenly spaced inputs.
         max_lag: largest lag in grid steps, 0 < max_lag < inputs.
         unbiased: divide each sum by the number of its pairs.
+        about_zero: do not subtract the mean.
     Returns:
         Shape (networks, max_lag + 1), unitless, 1 at lag 0; nan where the gradient is constant
-        along the line, which has no autocorrelation.
+        along the line, which has no autocorrelation, or about zero where it is zero.
     Raises:
         ValueError: max_lag out of range.
-    Source: Balduzzi et al. 2017, fig. 2 (arXiv:1702.08591); np.correlate gives the biased one.
+    Source: Balduzzi et al. 2017, fig. 2 (arXiv:1702.08591), which does not say what is subtracted;
+    np.correlate gives the biased one about zero.
     """
     inputs = gradients.shape[1]
     if not 0 < max_lag < inputs:
@@ -38,9 +45,11 @@ def gradient_autocorrelation(gradients: Tensor, max_lag: int, *, unbiased: bool 
     # what rounding alone leaves of a constant is no signal
     floor = 1e4 * torch.finfo(gradients.dtype).eps * gradients.abs().amax(dim=1, keepdim=True)
     gradients = gradients.double()
-    centred = gradients - gradients.mean(dim=1, keepdim=True)
-    centred = torch.where(centred.abs().amax(dim=1, keepdim=True) > floor, centred, torch.nan)
-    sums = [(centred[:, : inputs - k] * centred[:, k:]).sum(dim=1) for k in range(max_lag + 1)]
+    if not about_zero:
+        gradients = gradients - gradients.mean(dim=1, keepdim=True)
+        enough = gradients.abs().amax(dim=1, keepdim=True) > floor
+        gradients = torch.where(enough, gradients, torch.nan)
+    sums = [(gradients[:, : inputs - k] * gradients[:, k:]).sum(dim=1) for k in range(max_lag + 1)]
     r = torch.stack(sums, dim=1) / sums[0].unsqueeze(1)
     if unbiased:
         r = r * inputs / (inputs - torch.arange(max_lag + 1, device=r.device))
@@ -92,7 +101,7 @@ def line_gradients(
             row = list(depths).index(layer)
             own = generator_of(seed, chunk, layer, x.device)
             readout = torch.randn((CHUNK, width, 1), generator=own, dtype=x.dtype, device=x.device)
-            readout = mirrored(setup, readout) * (setup.gain / width) ** 0.5
+            readout = mirrored(setup, readout) * (setup.output_gain / width) ** 0.5
             if reverse:
                 (slope,) = torch.autograd.grad((a @ readout).sum(), inputs, retain_graph=True)
             else:
@@ -124,6 +133,7 @@ def measure(
     inputs: int,
     max_lag: int,
     unbiased: bool,
+    curves: Sequence[Sequence],
     panels: Sequence[Sequence],
     seed: int,
     device: torch.device,
@@ -135,38 +145,49 @@ def measure(
         depths, networks, width, seed: see line_gradients.
         inputs: points on [-2, 2), evenly spaced.
         max_lag, unbiased: see gradient_autocorrelation.
-        panels: (set-up, depth) pairs whose gradients are kept: those of the first network, and
-            their correlation over the networks between every fourth input. If there are any,
-            brown and white noise join them, at depth 0.
+        curves: (set-up, depth) pairs whose autocorrelation is kept at more lags than the first:
+            each up to 4, every other one up to max_lag.
+        panels: (set-up, depth) pairs whose gradients are kept: those of three networks, and
+            their covariance over the networks between every fourth input. If there are any,
+            brown and white noise join them, at depth 0, and in `curves`. A pair whose depth is not
+            among `depths` is left out.
     Returns:
-        `autocorrelation`: setup, depth, seed, lag, delta_x, autocorrelation;
-        `summary`: setup, depth, seed, gradient_std, coactive_fraction;
+        `autocorrelation`: setup, depth, seed, lag, delta_x, autocorrelation, about_zero (the mean
+        over the line not subtracted), at lag 1; with curves, `curves`: the same, at more lags;
+        `summary`: setup, depth, seed, gradient_std, coactive_fraction, quadratic_variation (sum of
+        the squared steps along the line);
         with panels, `gradients`: setup, depth, seed, x, gradient, and `covariance`: setup, depth,
-        x, other_x, correlation.
+        x, other_x up to x, covariance.
     Source: the grid is that of the textbook's notebook 11.1, np.arange(-2, 2, 4 / 256).
     """
     spacing = 4 / inputs
     x = -2 + spacing * torch.arange(inputs, device=device)
     parts: dict[str, list[pd.DataFrame]] = {}
-    wanted = {tuple(panel) for panel in panels}
+    wanted, drawn = ({tuple(pair) for pair in pairs} for pairs in (panels, curves))
 
     def add(name: str, depth: int, gradients: Tensor) -> None:
         keys = {"setup": name, "depth": depth}
-        r = gradient_autocorrelation(gradients, max_lag, unbiased=unbiased)
-        tidy = _tidy(r, keys, "lag", "autocorrelation")
+        tidy = _both(gradients, keys, max_lag, unbiased)
         tidy.insert(4, "delta_x", tidy["lag"] * spacing)
-        parts.setdefault("autocorrelation", []).append(tidy)
+        parts.setdefault("autocorrelation", []).append(tidy[tidy["lag"] == 1])
+        if (name, depth) in drawn or depth == 0:
+            few = (tidy["lag"] > 0) & ((tidy["lag"] <= 4) | (tidy["lag"] % 2 == 0))
+            parts.setdefault("curves", []).append(tidy[few])
         if (name, depth) in wanted or depth == 0:
-            curve = _tidy(gradients[:1], keys, "x", "gradient")
+            curve = _tidy(gradients[:SHOWN], keys, "x", "gradient")
             parts.setdefault("gradients", []).append(curve.assign(x=curve["x"] * spacing - 2))
-            covariance = _covariance(gradients[:, ::4], x[::4].tolist(), keys)
+            covariance = _covariance(gradients[:, ::EVERY], x[::EVERY].tolist(), keys)
             parts.setdefault("covariance", []).append(covariance)
 
     for name, setup in setups.items():
         found, coactive = line_gradients(setup, x, depths, networks=networks, width=width, seed=seed)
         for depth, gradients, both in zip(depths, found, coactive, strict=True):
             add(name, depth, gradients)
-            sizes = {"gradient_std": gradients.std(dim=1, correction=0), "coactive_fraction": both}
+            sizes = {
+                "gradient_std": gradients.std(dim=1, correction=0),
+                "coactive_fraction": both,
+                "quadratic_variation": gradients.diff(dim=1).square().sum(dim=1),
+            }
             columns = {column: values.tolist() for column, values in sizes.items()}
             summary = pd.DataFrame({"setup": name, "depth": depth, "seed": range(networks), **columns})
             parts.setdefault("summary", []).append(summary)
@@ -176,15 +197,26 @@ def measure(
     return {table: pd.concat(frames, ignore_index=True) for table, frames in parts.items()}
 
 
+def _both(gradients: Tensor, keys: dict, max_lag: int, unbiased: bool) -> pd.DataFrame:
+    """The autocorrelation about the mean and about zero, tidy."""
+    about_mean, about_zero = (
+        gradient_autocorrelation(gradients, max_lag, unbiased=unbiased, about_zero=zero)
+        for zero in (False, True)
+    )
+    tidy = _tidy(about_mean, keys, "lag", "autocorrelation")
+    return tidy.assign(about_zero=about_zero.flatten().tolist())
+
+
 def _covariance(gradients: Tensor, x: list[float], keys: dict) -> pd.DataFrame:
-    """Correlation over the networks between the gradients at each two inputs."""
-    matrix = torch.corrcoef(gradients.double().T)
+    """Over the networks, between the gradients at each two inputs, each pair once."""
+    matrix = torch.cov(gradients.double().T)
+    later, earlier = torch.tril_indices(len(x), len(x)).tolist()
     return pd.DataFrame(
         {
             **keys,
-            "x": [a for a in x for _ in x],
-            "other_x": x * len(x),
-            "correlation": matrix.flatten().tolist(),
+            "x": [x[i] for i in later],
+            "other_x": [x[i] for i in earlier],
+            "covariance": matrix[later, earlier].tolist(),
         }
     )
 

@@ -1,6 +1,7 @@
 """Correlation and variance of the gradient at random pairs of inputs (Balduzzi et al. 2017)."""
 
 from collections.abc import Mapping
+from math import prod
 
 import pandas as pd
 import torch
@@ -13,24 +14,32 @@ CHUNK = 10  # networks at a time
 def theory(setup: Setup, depth: int) -> tuple[float, float]:
     """Variance and correlation that Balduzzi et al. 2017 derive, theorems 1 to 3.
 
-    Feed-forward, centered, gain 2: variance 1, correlation 1/2^L. Residual: 2^L and (3/4)^L. Residual with
-    batch normalization: beta^2 L + 1 and the theorem's approximation 1 / (beta sqrt L).
+    Feed-forward, centered, gain 2: variance 1, correlation 1/2^L. Residual: 2^L and (3/4)^L.
+    Residual with batch normalization: the branch of block k sees units of variance
+    v = beta^2 (k - 1) + 1, so the variance grows by a factor 1 + beta^2 / v and the covariance of a
+    pair, of which half the active units are active together, by 1 + beta^2 / (2 v). The variance
+    is beta^2 L + 1; for beta = 1 the correlation is prod_k (1 + 1/(2k)) / (L + 1).
 
     Args:
         setup: of the networks.
         depth: L, hidden layers or residual blocks.
     Returns:
         nan where the theorems say nothing.
-    Departure: theorem 3 counts the layer below the first block, so it has L - 1 where L stands
-    here.
+    Source: arXiv:1702.08591, theorems 1-3. Departures: theorem 3 prints the approximation
+    1 / (beta sqrt L) of the correlation, for large L; here is the product that it approximates. It
+    counts the layer below the first block, so it has L - 1 where L stands here. Theorem 2 assumes
+    that units are active half the time and independently at both inputs; it is given for networks
+    that are not centered as well, to show what that assumption is worth.
     """
     if setup.kind == "feedforward" and setup.gain == 2 and setup.normalization == "center":
         return 1.0, 0.5**depth
-    if setup.kind == "residual" and setup.normalization == "none" and setup.branch_scale == 1:
+    if setup.kind == "residual" and setup.normalization != "batch" and setup.branch_scale == 1:
         return 2.0**depth, 0.75**depth
     if setup.kind == "residual" and setup.normalization == "batch":
-        beta = setup.branch_scale
-        return beta**2 * depth + 1, min(1.0, 1 / (beta * depth**0.5))
+        square = setup.branch_scale**2
+        variance = square * depth + 1
+        growth = [1 + square / (2 * (square * (k - 1) + 1)) for k in range(1, depth + 1)]
+        return variance, prod(growth) / variance
     return float("nan"), float("nan")
 
 

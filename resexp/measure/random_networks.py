@@ -13,7 +13,7 @@ from torch import Tensor
 
 NORMALIZATIONS = ("none", "center", "batch")
 KINDS = ("feedforward", "residual", "looks_linear")
-FIRST_LAYERS = ("width", "unit")
+FIRST_WEIGHTS = ("ones", "unit", "width")
 EPSILON = 1e-5
 
 
@@ -28,32 +28,48 @@ class Setup:
         bias: draw biases with the same variance as the weights; otherwise there are none.
         normalization: n: none; center: each unit's mean over the inputs subtracted; batch: also
             divided by its standard deviation over the inputs.
+        normalized_from: the first hidden layer or block that is normalized, from 1. Centering the
+            first layer of a network with one input takes its biases out again, so that all its
+            units have their kink at the same input.
         through_statistics: whether the derivative goes through these means and deviations, or
             holds them fixed.
         branch_scale: beta of a residual network.
-        first_layer: variance of the first weights: width: gain / width, as in every other layer;
-            unit: 1 / features, so that units begin with the variance of the inputs.
+        first_weights: ones: all are 1; unit: N(0, 1 / features), so that units begin with the
+            variance of the inputs; width: N(0, first_gain / width).
+        first_gain: variance of the first weights times the width, where they are of `width`.
+        first_bias: variance of the first layer's biases; null: like the other layers' (`bias`).
+        output_gain: variance of the output weights times the width.
     Raises:
-        ValueError: a word that is not in these lists, or biases where the kind has none.
+        ValueError: a word that is not in these lists, a number out of range, or biases where the
+            kind has none.
     """
 
     kind: str
     gain: float
     bias: bool
     normalization: str
+    normalized_from: int
     through_statistics: bool
     branch_scale: float
-    first_layer: str
+    first_weights: str
+    first_gain: float
+    first_bias: float | None
+    output_gain: float
 
     def __post_init__(self):
         for key, allowed in (
-            ("kind", KINDS), ("normalization", NORMALIZATIONS), ("first_layer", FIRST_LAYERS),
+            ("kind", KINDS), ("normalization", NORMALIZATIONS), ("first_weights", FIRST_WEIGHTS),
         ):  # fmt: skip
             if getattr(self, key) not in allowed:
                 value = getattr(self, key)
                 raise ValueError(f"setup.{key} must be one of {', '.join(allowed)}, got {value}")
         if self.bias and self.kind != "feedforward":
             raise ValueError(f"setup.bias needs setup.kind=feedforward, got {self.kind}")
+        if self.normalized_from < 1:
+            raise ValueError(f"setup.normalized_from must be at least 1, got {self.normalized_from}")
+        for key in ("gain", "first_gain", "first_bias", "output_gain"):
+            if (variance := getattr(self, key) or 0) < 0:
+                raise ValueError(f"setup.{key} is a variance and must be at least 0, got {variance}")
 
 
 def forward(
@@ -62,7 +78,8 @@ def forward(
     """Carry inputs and a direction through networks whose weights are drawn layer by layer.
 
     The carried derivative holds the statistics of normalization fixed. The values follow
-    `through_statistics` in reverse mode, when x asks for its gradient.
+    `through_statistics` in reverse mode, when x asks for its gradient. Otherwise a layer is computed
+    in the memory of the one before the last: fresh memory costs more than the arithmetic of a ReLU.
 
     Args:
         setup: of the networks.
@@ -74,30 +91,42 @@ def forward(
     Yields:
         After each hidden layer: what a linear output layer reads, its derivative along the
         direction, both (networks, inputs, width or, looks-linear, 2 width), and which units are
-        active, a mask of the same shape.
+        active, a mask of the same shape. They hold until the next layer is asked for.
     """
-    networks, _, features = x.shape
+    networks, inputs, features = x.shape
+    reuse = not x.requires_grad
+    buffers = [x.new_empty(networks, 2 * inputs, width) for _ in range(2 * reuse)]
 
     def draw(rows: int, variance: float) -> Tensor:
         shape = (networks, rows, width)
         weights = torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
-        return weights * variance**0.5
+        return weights.mul_(variance**0.5)
+
+    def product(layer: int, activated: Tensor, weights: Tensor) -> Tensor:
+        return torch.matmul(activated, weights, out=buffers[layer % 2]) if reuse else activated @ weights
 
     variance = setup.gain / width
-    first = draw(features, 1 / features if setup.first_layer == "unit" else variance)
-    h = x @ first + (draw(1, variance) if setup.bias else 0)
-    t = (direction @ first).unsqueeze(1).expand_as(h)
+    if setup.first_weights == "ones":
+        first = x.new_ones(networks, features, width)
+    else:
+        first = draw(features, 1 / features if setup.first_weights == "unit" else setup.first_gain / width)
+    h = x @ first
+    if first_bias := (variance * setup.bias if setup.first_bias is None else setup.first_bias):
+        h = h + draw(1, first_bias)
+    both = torch.cat([h, (direction @ first).unsqueeze(1).expand_as(h)], dim=1)
     for layer in range(layers):
-        a, da, active = _activate(setup, h, t)
+        normalized = _normalize(setup, both, reuse) if layer + 1 >= setup.normalized_from else both
+        activated, active = _activate(setup, normalized, is_stream=normalized is both)
         if setup.kind == "residual":
-            branch, d_branch = _linear(a, da, draw(width, variance))
-            h, t = h + setup.branch_scale * branch, t + setup.branch_scale * d_branch
-            yield h, t, active
+            branch = product(layer, activated, draw(width, variance)).mul_(setup.branch_scale)
+            both = both.add_(branch) if reuse else both + branch
+            yield *both.chunk(2, dim=1), active
             continue
-        yield a, da, active
+        yield *activated.chunk(2, dim=1), active
         if layer < layers - 1:
-            h, t = _linear(a, da, mirrored(setup, draw(width, variance)))
-            h = h + draw(1, variance) if setup.bias else h
+            both = product(layer, activated, mirrored(setup, draw(width, variance)))
+            if setup.bias:
+                both[:, :inputs] += draw(1, variance)
 
 
 def mirrored(setup: Setup, weights: Tensor) -> Tensor:
@@ -105,32 +134,41 @@ def mirrored(setup: Setup, weights: Tensor) -> Tensor:
     return torch.cat([weights, -weights], dim=1) if setup.kind == "looks_linear" else weights
 
 
-def _linear(h: Tensor, t: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    both = torch.cat([h, t], dim=1) @ weight  # one product instead of two
-    return both[:, : h.shape[1]], both[:, h.shape[1] :]
-
-
-def _activate(setup: Setup, h: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    h, t = _normalize(setup, h, t)
-    active = h > 0
+def _activate(setup: Setup, both: Tensor, *, is_stream: bool) -> tuple[Tensor, Tensor]:
+    """ReLU of the units, the first half of dimension 1, and its derivative; which units are active."""
     if setup.kind == "looks_linear":  # concatenated ReLU
-        h, t, active = torch.cat([h, -h], 2), torch.cat([t, -t], 2), torch.cat([active, ~active], 2)
-    return h * active, t * active, active
+        both = torch.cat([both, -both], dim=2)
+    active = both.chunk(2, dim=1)[0] > 0
+    if setup.kind == "looks_linear":  # a unit that is 0 is active in its mirror image
+        width = active.shape[2] // 2
+        active = torch.cat([active[..., :width], ~active[..., :width]], dim=2)
+    halves, mask = both.unflatten(1, (2, -1)), active.to(both.dtype).unsqueeze(1)
+    # the stream of a residual network goes on beside its branch; no other layer is needed again
+    keep = setup.kind == "residual" and is_stream
+    return (halves * mask if keep else halves.mul_(mask)).flatten(1, 2), active
 
 
-def _normalize(setup: Setup, h: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Over the inputs, dimension 1."""
+def _normalize(setup: Setup, both: Tensor, reuse: bool) -> Tensor:
+    """Units over the inputs; their derivatives follow the scale."""
     if setup.normalization == "none":
-        return h, t
+        return both
 
     def statistic(value: Tensor) -> Tensor:
         return value if setup.through_statistics else value.detach()
 
+    if reuse:  # in place, of a residual network in a copy
+        both = both.clone() if setup.kind == "residual" else both
+        h = both.chunk(2, dim=1)[0]
+        h.sub_(h.mean(dim=1, keepdim=True))
+        if setup.normalization == "batch":
+            both.mul_((h.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt())
+        return both
+    h, t = both.chunk(2, dim=1)
     h = h - statistic(h.mean(dim=1, keepdim=True))
     if setup.normalization == "batch":
         inverse = statistic((h.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt())
         h, t = h * inverse, t * inverse
-    return h, t
+    return torch.cat([h, t], dim=1)
 
 
 def chunks(networks: int, size: int) -> list[range]:

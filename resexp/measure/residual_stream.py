@@ -1,4 +1,4 @@
-"""The simplest residual network: one layer per block, as UDL figure 11.6 draws it."""
+"""The simplest residual network: one layer per block (UDL figure 11.6)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,31 +18,34 @@ class Branch(nn.Module):
         self.first, self.activation, self.layer, self.last = first, nn.ReLU(), layer, last
         self.branch_scale, self.sum_scale = branch_scale, sum_scale
 
+    def branch(self, h: Tensor) -> Tensor:
+        """What is added to the stream."""
+        return self.branch_scale * self.last(self.layer(self.activation(self.first(h))))
+
     def forward(self, h: Tensor) -> Tensor:
-        branch = self.last(self.layer(self.activation(self.first(h))))
-        return self.sum_scale * (h + self.branch_scale * branch)
+        return self.sum_scale * (h + self.branch(h))
 
 
 class ResidualStream(nn.Module):
-    """A first layer, blocks of one layer each, at one width throughout; no output layer.
+    """A first layer and blocks of one layer each, of constant width; no output layer.
 
     Input (batch, c_in) for dims=0 (fully connected), (batch, c_in, length) for 1 and
     (batch, c_in, height, width) for 2 (3x3 convolutions); output of the same shape with `width`
     channels. The weights of each layer have variance 2 / fan_in (He et al. 2015b) in the blocks and
-    1 / fan_in in the first layer, which no ReLU precedes; biases are zero.
+    1 / fan_in in the first layer, which is not preceded by a ReLU; there are no biases.
 
     Args:
-        depth: blocks.
+        depth: number of blocks.
         width: units or channels.
         dims: 0, 1 or 2.
         c_in: features or channels of the input.
-        first: channels -> normalization at the head of each branch.
-        last: channels -> normalization at its end.
+        first: channels -> normalization at the start of each branch.
+        last: channels -> normalization at the end of each branch.
         branch_scale: factor of each branch; null: 1 / sqrt(depth).
         sum_scale: factor of each sum.
-        zero_gamma: start the last normalization's scale at zero.
+        zero_gamma: initialize the scale of the last normalization to zero.
     Raises:
-        ValueError: depth below 1, or zero_gamma without a last normalization that has a scale.
+        ValueError: depth below 1, or zero_gamma without a learned scale at the end of the branch.
     Source: UDL section 11.4.3 and figure 11.6; notebook 11.3. zero_gamma: Goyal et al. 2017,
     section 5.1; branch_scale 0: SkipInit (De and Smith 2020); 1 / sqrt(depth): the scale that both
     SkipInit's analysis and Fixup (Zhang et al. 2019, two-layer branches) arrive at.
@@ -79,7 +82,9 @@ class ResidualStream(nn.Module):
         if zero_gamma:
             for block in self.blocks:
                 if getattr(block.last, "weight", None) is None:
-                    raise ValueError("model.zero_gamma needs a last normalization with a scale")
+                    raise ValueError(
+                        "model.zero_gamma needs a normalization with a learned scale at the end of the branch"
+                    )
                 nn.init.zeros_(block.last.weight)
 
     def forward(self, x: Tensor) -> Tensor:

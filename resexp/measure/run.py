@@ -1,4 +1,4 @@
-"""What a measurement of trained networks receives."""
+"""Interface of a trained run, as measurements receive it."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Run(Protocol):
-    """A finished training run: its settings, its networks and its data.
+    """A finished training run: its config, networks and data.
 
     stages: what `network` can give: `initial`, `trained`, and `step-<n>` for each checkpoint kept; of
         imported weights `trained` alone.
@@ -19,10 +19,10 @@ class Run(Protocol):
     stages: Sequence[str]
 
     def network(self, stage: str = "trained") -> nn.Module:
-        """The network as it was at a stage, in evaluation mode; a new one at every call."""
+        """A new copy of the network at a stage, in evaluation mode."""
 
     def batches(self, split: str, batch_size: int) -> Iterable[tuple[Tensor, Tensor]]:
-        """Inputs as the network receives them, and targets, of all of a split: train, test or val."""
+        """A whole split (train, test or val) as (network inputs, targets)."""
 
     def examples(self, split: str, count: int) -> tuple[Tensor, Tensor]:
         """The first examples of a split; fewer where it has fewer."""

@@ -1,4 +1,4 @@
-"""Activations that torch.nn does not offer."""
+"""Activations missing in torch.nn."""
 
 import torch
 from torch import Tensor, nn
@@ -14,5 +14,5 @@ class CReLU(nn.Module):
 
 
 def channel_factor(activation: nn.Module) -> int:
-    """Channels behind an activation for each one before it."""
+    """Output channels of an activation per input channel."""
     return getattr(activation, "channel_factor", 1)

@@ -1,4 +1,4 @@
-"""Residual blocks: a transform, a shortcut that joins it to the input, and what follows the sum."""
+"""Residual blocks: the residual branch F, the shortcut, and the layers after the addition."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from resexp.models.stochastic import Dropout
 
 
 class ResidualBlock(nn.Module):
-    """y = after(shortcut(s, branch(transform(s')))), s and s' being x or its activation.
+    """y = after(shortcut(h, branch(transform(h)))) with h = before(x).
 
-    The shortcut receives the transformed branch and joins the two, because a gate weighs both
-    sides of the sum and a plain network has no sum at all.
+    The shortcut module performs the addition: gates weight both of its terms, and a plain network has no
+    addition at all.
 
     Args:
-        transform: of the branch.
-        shortcut: module of (x, transformed x).
-        after: of the sum.
-        before: of x, for shortcut and transform alike.
+        transform: the residual branch F.
+        shortcut: module of (h, F(h)).
+        after: applied to the sum.
+        before: applied to x, shared by shortcut and branch.
         channels: of the output.
-        tail: () -> what the last block's output still needs before it is read; None: nothing.
+        tail: () -> final norm and activation of a pre-activation network; None: not needed.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class BlockKind(Protocol):
 
 @dataclass(frozen=True)
 class Block:
-    """A kind of residual block: an order of operations around the weight layers of a branch.
+    """A block type: the order of norms and activations around the weight layers of the residual branch.
 
     Args:
-        order: (Parts, layers, c_in, channels, stride, first=) -> ResidualBlock; below.
-        layers: (channels, stride) -> list of Layer, with `count` and `expansion`.
-        branches: how many such transforms are added up (Abdi and Nahavandi 2016).
+        order: (Parts, layers, c_in, channels, stride, first=) -> ResidualBlock; see below.
+        layers: (channels, stride) -> list of Layer; has attributes `count` and `expansion`.
+        branches: number of parallel residual branches that are added (Abdi and Nahavandi 2016).
     Raises:
         ValueError: branches below 1.
     """
@@ -88,25 +88,25 @@ class Block:
 
     @property
     def depth(self) -> int:
-        """Weight layers on the way through a block."""
+        """Weight layers of the residual branch."""
         return self.layers.count
 
     @property
     def expansion(self) -> int:
-        """Channels of a block's output for each of the stage's width."""
+        """Output channels of a block, relative to the stage's width."""
         return self.layers.expansion
 
     def __call__(
         self, parts: Parts, c_in: int, channels: int, stride: int, *, first: bool = False
     ) -> ResidualBlock:
-        """A block.
+        """Build a block.
 
         Args:
-            parts: what it is built from.
+            parts: see resexp.models.parts.Parts.
             c_in: channels of the input.
-            channels: of the sum.
+            channels: channels of the sum.
             stride: of the block.
-            first: it follows the stem, which a pre-activation order leaves without activation.
+            first: the block follows the stem, which has no activation in a pre-activation network.
         """
         chains = [self.layers(channels, stride) for _ in range(self.branches)]
         return self.order(parts, chains, c_in, channels, stride, first=first)
@@ -118,7 +118,7 @@ class Block:
 
 
 class Sum(nn.Module):
-    """Several transforms of one input, added up."""
+    """Sum of several transforms of the same input."""
 
     def __init__(self, transforms: Sequence[nn.Module]):
         super().__init__()
@@ -132,7 +132,7 @@ class Sum(nn.Module):
 
 
 class ScalarBias(nn.Module):
-    """One number, 0 at first, that is added to all others."""
+    """A learned scalar bias, initially 0."""
 
     def __init__(self):
         super().__init__()
@@ -143,7 +143,7 @@ class ScalarBias(nn.Module):
 
 
 class ScalarMultiplier(nn.Module):
-    """One number, 1 at first, that all others are multiplied by."""
+    """A learned scalar multiplier, initially 1."""
 
     def __init__(self):
         super().__init__()
@@ -154,58 +154,62 @@ class ScalarMultiplier(nn.Module):
 
 
 def post_activation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-norm-act-conv-norm, the sum, act (He et al. 2015, figure 2)."""
-    transforms = [_behind(parts, chain, c_in, last=[parts.norm]) for chain in chains]
+    """conv-norm-act-conv-norm, addition, act (He et al. 2015, figure 2)."""
+    transforms = [_post_normed(parts, chain, c_in, last=[parts.norm]) for chain in chains]
     shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
     after = parts.activation()
     return ResidualBlock(_sum(transforms), shortcut, after, channels=parts.activated(channels))
 
 
 def bn_after_addition(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-norm-act-conv, the sum, norm-act (He et al. 2016, figure 4b)."""
-    transforms = [_behind(parts, chain, c_in, last=[]) for chain in chains]
+    """conv-norm-act-conv, addition, norm-act (He et al. 2016, figure 4b)."""
+    transforms = [_post_normed(parts, chain, c_in, last=[]) for chain in chains]
     shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
     after = nn.Sequential(parts.norm(channels), parts.activation())
     return ResidualBlock(_sum(transforms), shortcut, after, channels=parts.activated(channels))
 
 
 def relu_before_addition(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-norm-act-conv-norm-act, the sum (He et al. 2016, figure 4c).
+    """conv-norm-act-conv-norm-act, addition (He et al. 2016, figure 4c).
 
-    With one layer and no normalization: UDL figure 11.5a, a branch that can only add.
+    With one layer and no normalization: UDL figure 11.5a, a non-negative branch.
     Raises:
-        ValueError: an activation that changes the number of channels.
+        ValueError: the activation changes the number of channels.
     """
     if parts.activated(1) != 1:
-        raise ValueError("the branch must keep its channels in this block: take block=full_preactivation")
-    transforms = [_behind(parts, chain, c_in, last=[parts.norm, _act]) for chain in chains]
+        raise ValueError(
+            "this block needs an activation that keeps the number of channels: use block=full_preactivation"
+        )
+    transforms = [_post_normed(parts, chain, c_in, last=[parts.norm, _act]) for chain in chains]
     shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
     return ResidualBlock(_sum(transforms), shortcut, nn.Identity(), channels=channels)
 
 
 def relu_only_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """act-conv-norm-act-conv-norm, the sum (He et al. 2016, figure 4d)."""
-    return _preactivated(parts, chains, c_in, channels, stride, first=first, before=[_act], last=[parts.norm])
+    """act-conv-norm-act-conv-norm, addition (He et al. 2016, figure 4d)."""
+    return _preactivation(
+        parts, chains, c_in, channels, stride, first=first, before=[_act], last=[parts.norm]
+    )
 
 
 def full_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """norm-act-conv-norm-act-conv, the sum (He et al. 2016, figure 4e)."""
+    """norm-act-conv-norm-act-conv, addition (He et al. 2016, figure 4e)."""
     before = [parts.norm, _act]
-    return _preactivated(parts, chains, c_in, channels, stride, first=first, before=before, last=[])
+    return _preactivation(parts, chains, c_in, channels, stride, first=first, before=before, last=[])
 
 
 def fixup(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-act-conv-multiplier, the sum, act; a scalar bias before each convolution and each act.
+    """conv-act-conv-multiplier, addition, act; a scalar bias before each convolution and each act.
 
-    Where shapes change, the shortcut takes the biased input of the first convolution.
+    Where shapes change, the shortcut receives the biased input of the first convolution.
 
     Raises:
-        ValueError: a normalization, which this block replaces.
+        ValueError: normalization is used, which this block replaces.
     Source: Zhang et al. 2019 (arXiv:1901.09321), section 4, rule 3, and figure 1, right. Departures:
-    the stem and the classifier have no scalar, and scalars learn at the rate of all.
+    the stem and the classifier have no scalars, and scalars use the same learning rate as all parameters.
     """
     if not isinstance(parts.norm(channels), nn.Identity):
-        raise ValueError("block=fixup replaces normalization: take norm=none")
+        raise ValueError("block=fixup replaces normalization: use norm=none")
     changes = stride > 1 or c_in != channels
     transforms = [
         nn.Sequential(
@@ -228,43 +232,43 @@ def fixup(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
 PREACTIVATIONS = (relu_only_preactivation, full_preactivation)
 
 
-def _preactivated(parts, chains, c_in, channels, stride, *, first, before, last) -> ResidualBlock:
-    """A block whose branches begin with `before`, which is also the tail of the last block.
+def _preactivation(parts, chains, c_in, channels, stride, *, first, before, last) -> ResidualBlock:
+    """A pre-activation block: its branches start with `before`, which is also the tail of the network.
 
-    Where shapes change and in the first block, the shortcut shares it, as in He et al. 2016, section
-    4.1, and in fb.resnet.torch; unless it changes the number of channels, as CReLU does.
+    Where shapes change, and in the first block, the shortcut shares `before`, as in He et al. 2016,
+    section 4.1, and fb.resnet.torch; not if it changes the number of channels, as CReLU does.
     """
     shares = (first or stride > 1 or c_in != channels) and parts.activated(1) == 1
     own = [] if shares else before
     transforms = [
         nn.Sequential(
-            *_made(parts, own, c_in, keep_input=True),
-            *_behind(parts, chain, parts.activated(c_in), last=last),
+            *_build(parts, own, c_in, keep_input=True),
+            *_post_normed(parts, chain, parts.activated(c_in), last=last),
         )
         for chain in chains
     ]
-    # what ends in a sum that is not normalized must not be normalized on the shortcut alone
+    # no norm on the shortcut, since the sum is not normalized either
     shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=_no_norm)
     return ResidualBlock(
         _sum(transforms),
         shortcut,
         nn.Identity(),
         channels=channels,
-        before=nn.Sequential(*_made(parts, before, c_in, keep_input=True)) if shares else None,
-        tail=lambda: nn.Sequential(*_made(parts, before, channels)),
+        before=nn.Sequential(*_build(parts, before, c_in, keep_input=True)) if shares else None,
+        tail=lambda: nn.Sequential(*_build(parts, before, channels)),
     )
 
 
-def _behind(parts: Parts, chain: list[Layer], c_in: int, *, last: list) -> nn.Sequential:
-    """Weights with normalization and activation behind each; `last` stands behind the last one."""
+def _post_normed(parts: Parts, chain: list[Layer], c_in: int, *, last: list) -> nn.Sequential:
+    """Weight layers, each followed by norm and activation; the last one is followed by `last` instead."""
     modules = _between(parts, chain, c_in, lambda channels: [parts.norm(channels), parts.activation()])
-    return nn.Sequential(*modules, *_made(parts, last, chain[-1].channels))
+    return nn.Sequential(*modules, *_build(parts, last, chain[-1].channels))
 
 
 def _between(
     parts: Parts, chain: list[Layer], c_in: int, steps: Callable[[int], list[nn.Module]]
 ) -> list[nn.Module]:
-    """Weights, and between any two of them the steps for so many channels, then dropout."""
+    """Weight layers with steps(channels), then dropout, between consecutive ones."""
     modules: list[nn.Module] = []
     for layer in chain[:-1]:
         drops = [Dropout(layer.dropout)] if layer.dropout else []
@@ -273,8 +277,8 @@ def _between(
     return [*modules, parts.weight_layer(chain[-1], c_in)]
 
 
-def _made(parts: Parts, steps: list, channels: int, *, keep_input: bool = False) -> list[nn.Module]:
-    """The layers of these steps; with keep_input none of them writes over the block's input."""
+def _build(parts: Parts, steps: list, channels: int, *, keep_input: bool = False) -> list[nn.Module]:
+    """Build the layers of `steps`; with keep_input none of them modifies the block's input in place."""
     layers = [step(parts) if step is _act else step(channels) for step in steps]
     if keep_input:
         for layer in layers:

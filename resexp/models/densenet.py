@@ -1,4 +1,4 @@
-"""Densely connected networks: every layer reads all layers before it."""
+"""Densely connected networks: each layer receives the outputs of all preceding layers."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,9 +15,9 @@ IMAGENET_BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 
 
 
 class DenseLayer(nn.Module):
-    """norm-act-conv, after norm-act-conv1x1 if there is a bottleneck; joined to its input.
+    """norm-act-conv, preceded by norm-act-conv1x1 with a bottleneck; concatenated with its input.
 
-    Dropout stands behind each convolution.
+    Dropout follows each convolution.
     """
 
     def __init__(self, parts: Parts, c_in: int, growth: int, *, bottleneck: bool, dropout: float):
@@ -31,7 +31,7 @@ class DenseLayer(nn.Module):
             channels = layer.channels
         self.transform = nn.Sequential(*modules)
         if hasattr(first := modules[1], "inplace"):
-            first.inplace = False  # without a normalization it would write over what is joined
+            first.inplace = False  # with norm=none it would modify the input, which is concatenated
         self.channels = c_in + growth
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,20 +39,20 @@ class DenseLayer(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """A stem, dense blocks with transitions between them, global average pooling, a classifier.
+    """Stem, dense blocks with transitions in between, global average pooling, classifier.
 
-    Input and output as for ResNet; the parameters in the order of the forward pass.
+    Input and output as in ResNet; parameters are registered in the order of the forward pass.
 
     Args:
         counts: layers of each dense block.
-        growth: channels that a layer adds, k.
+        growth: growth rate k, the channels added per layer.
         stem_width: channels of the stem.
         bottleneck: a 1x1 convolution to 4k channels before each 3x3 one (DenseNet-B).
-        compression: share of the channels that a transition keeps, theta.
-        dropout: behind each convolution but the first; 0.2 in the paper without augmentation.
-        c_in, num_classes, parts, stem: as for ResNet.
+        compression: theta, the fraction of channels kept by a transition.
+        dropout: after each convolution but the first; 0.2 in the paper without augmentation.
+        c_in, num_classes, parts, stem: as in ResNet.
     Raises:
-        ValueError: compression not in (0, 1], dropout not in [0, 1), or a shortcut.
+        ValueError: compression not in (0, 1], dropout not in [0, 1), or shortcuts.
     Source: Huang et al. 2017 (arXiv:1608.06993), sections 3 and 4.2.
     """
 
@@ -77,7 +77,7 @@ class DenseNet(nn.Module):
         if not 0 < compression <= 1:
             raise ValueError(f"model.compression must lie in (0, 1], got {compression}")
         first, pool = stem(parts, c_in, stem_width)
-        strided = not isinstance(pool, nn.Identity)  # only the large stem is normalized
+        strided = not isinstance(pool, nn.Identity)  # only the ImageNet stem has a norm
         ending = [parts.norm(stem_width), parts.activation()] if strided else []
         self.stem = nn.Sequential(first, *ending, pool)
         channels = parts.activated(stem_width) if strided else stem_width
@@ -103,7 +103,7 @@ class DenseNet(nn.Module):
 
 
 def transition(parts: Parts, c_in: int, c_out: int, dropout: float) -> nn.Sequential:
-    """norm-act-conv1x1, dropout, and average pooling to half the size."""
+    """norm-act-conv1x1, dropout, 2x average pooling."""
     weight = parts.conv(parts.activated(c_in), c_out, kernel_size=1)
     pool = parts.pool("Avg", 2, 2)
     return nn.Sequential(parts.norm(c_in), parts.activation(), weight, *_dropout(dropout), pool)
@@ -128,10 +128,10 @@ def densenet(
 
     Args:
         depth: weight layers: 3n + 4, with bottlenecks 6n + 4.
-        growth, bottleneck, compression, dropout, c_in, num_classes, parts: as for DenseNet. The
-            stem has 16 channels, or twice the growth with bottlenecks and compression.
+        growth, bottleneck, compression, dropout, c_in, num_classes, parts: as in DenseNet. The
+            stem has 16 channels, or 2k with bottlenecks and compression.
     Raises:
-        ValueError: another depth.
+        ValueError: unsupported depth.
     """
     step = 6 if bottleneck else 3
     count, rest = divmod(depth - 4, step)
@@ -157,7 +157,7 @@ def imagenet(
     """DenseNet-BC for images of 224x224 (table 1): growth 32 and stem 64, or 48 and 96 for 161 layers.
 
     Raises:
-        ValueError: another depth.
+        ValueError: unsupported depth.
     """
     if depth not in IMAGENET_BLOCKS:
         raise ValueError(f"model.depth must be one of {', '.join(map(str, IMAGENET_BLOCKS))}, got {depth}")

@@ -1,4 +1,4 @@
-"""The residual network that Fleuret's course trains on MNIST."""
+"""The residual network for MNIST from Fleuret's deep-learning course."""
 
 from dataclasses import replace
 
@@ -19,17 +19,17 @@ def fleuret(
     block: BlockKind,
     parts: Parts,
 ) -> ResNet:
-    """A 1x1 stem, blocks of one constant width, global average pooling, a classifier.
+    """1x1 stem, blocks of constant width, global average pooling, classifier.
 
-    Input and output as for ResNet. Convolutions carry biases.
+    Input and output as in ResNet. Convolutions have biases.
 
     Args:
         depth: weight layers, 2n + 2 for blocks of two layers.
-        width: channels throughout.
-        kernel_size: odd size of the blocks' convolutions.
-        c_in, num_classes, block, parts: as for ResNet.
+        width: channels of all layers.
+        kernel_size: of the blocks' convolutions, odd.
+        c_in, num_classes, block, parts: as in ResNet.
     Raises:
-        ValueError: another depth.
+        ValueError: unsupported depth.
     Source: EE-559, lecture on residual networks (fleuret.org/dlc): 25 blocks of 16 channels,
     117,802 parameters on MNIST. Departure: the slides do not say whether the stem is followed
     by an activation; here it is.

@@ -1,4 +1,4 @@
-"""FractalNet: very deep without residuals; columns of different depth are joined by their mean."""
+"""FractalNet: ultra-deep without residuals; columns of different depth are joined by averaging."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from resexp.models.stochastic import Dropout, RandomLayer
 
 
 class Column(RandomLayer):
-    """Draws which column alone is kept in this batch: 0 is the deepest, -1 stands for none.
+    """Samples the column kept by global drop-path: 0 is the deepest; -1: no global drop-path.
 
     Args:
-        columns: to draw from.
-        share: of the batches in which a column is drawn.
+        columns: number of columns.
+        share: fraction of batches with global drop-path.
     """
 
     def __init__(self, columns: int, share: float):
@@ -30,10 +30,10 @@ class Column(RandomLayer):
 
 
 class Join(RandomLayer):
-    """The mean of those paths that are kept; of all while testing.
+    """Mean of the kept paths; of all paths in evaluation mode.
 
-    With a column, its path alone is kept (global drop-path). Otherwise each is left out with the
-    probability drop_path, but for one (local drop-path).
+    If a column is given, only its path is kept (global drop-path). Otherwise each path is dropped with
+    probability drop_path, but at least one is kept (local drop-path).
     """
 
     def __init__(self, drop_path: float):
@@ -46,7 +46,7 @@ class Join(RandomLayer):
             return stacked.mean(dim=0)
         draws = torch.rand(len(paths), device=stacked.device, generator=self.generator)
         kept = (draws >= self.drop_path) | (draws == draws.max())
-        # paths are ordered from the shallowest on; the column may not pass through this join
+        # paths are sorted from shallow to deep; the column may bypass this join
         own = torch.arange(len(paths) - 1, -1, -1, device=stacked.device) == column
         kept = torch.where(own.any(), own, kept)
         weights = kept.to(stacked.dtype) / kept.sum()
@@ -54,9 +54,9 @@ class Join(RandomLayer):
 
 
 class Fractal(nn.Module):
-    """f_C(x) = (f_{C-1} after f_{C-1})(x) joined with a single convolution of x, f_1.
+    """f_C(x) = join(f_{C-1}(f_{C-1}(x)), f_1(x)), where f_1 is a single convolution.
 
-    Forward gives the paths that end here, not yet joined.
+    forward returns the paths before the final join.
     """
 
     def __init__(
@@ -81,26 +81,26 @@ class Fractal(nn.Module):
 
 
 class FractalNet(nn.Module):
-    """Fractal blocks, each column max-pooled before their last join; average pooling, a classifier.
+    """Fractal blocks, each max-pooled before its final join; global average pooling, classifier.
 
-    Input and output as for ResNet.
+    Input and output as in ResNet.
 
     Args:
         depth: weight layers of the deepest path: blocks times 2^(columns - 1).
-        columns: C of each block.
-        widths: channels of the blocks.
-        drop_path: probability with which a path is left out of a join.
-        global_drop_path: share of the batches in which one column is kept alone instead.
-        dropout: behind each convolution of the last block; rises evenly from 0 in the first.
-        c_in, num_classes, parts: as for ResNet.
+        columns: C, per block.
+        widths: channels of each block.
+        drop_path: probability of dropping a path at a join (local drop-path).
+        global_drop_path: fraction of batches in which a single column is kept instead.
+        dropout: after each convolution of the last block; increases linearly from 0 in the first.
+        c_in, num_classes, parts: as in ResNet.
     Raises:
-        ValueError: a shortcut; another depth; drop_path or dropout not in [0, 1); global_drop_path
+        ValueError: shortcuts; unsupported depth; drop_path or dropout not in [0, 1); global_drop_path
             not in [0, 1].
     Source: Larsson et al. 2017 (arXiv:1605.07648), sections 2 to 4: five blocks, three or four
-    columns, local drop-path 0.15 in one half of the batches and global in the other, dropout 0, 0.1,
-    ..., 0.4. Widths, the places of dropout and pooling: the authors' generator of the network
-    (github.com/gustavla/fractalnet). Departure: normalization has a learned scale and offset, as
-    elsewhere here, where the authors' convolutions have biases.
+    columns, local drop-path 0.15 in half of the batches and global in the other half, dropout 0, 0.1,
+    ..., 0.4. Widths and the placement of dropout and pooling: the authors' code
+    (github.com/gustavla/fractalnet). Departure: normalization has a learned scale and shift, as in all
+    networks here; the authors' convolutions have biases instead.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class FractalNet(nn.Module):
         if depth != deepest:
             raise ValueError(
                 f"model.depth must be {deepest} for {len(widths)} blocks of {columns} columns, got {depth};"
-                " choose model.columns and the length of model.widths"
+                " set model.columns and the length of model.widths"
             )
         for name, value in (("drop_path", drop_path), ("dropout", dropout)):
             if not 0 <= value < 1:

@@ -1,4 +1,4 @@
-"""Inception modules as residual branches, one or several of them per block."""
+"""Inception modules as residual branches (Inception-ResNet, PolyNet)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ KINDS = ("one", "two_way", "poly_2", "mpoly_2")
 
 
 class Inception(nn.Module):
-    """Paths of one, two and three convolutions side by side, joined by a 1x1 convolution.
+    """Parallel paths of one, two and three convolutions, concatenated and joined by a 1x1 convolution.
 
-    Source: Szegedy et al. 2017 (arXiv:1602.07261), figure 16, Inception-ResNet-A, its widths in
-    proportion to the block's channels: a quarter, a quarter and a quarter to a half.
+    Source: Szegedy et al. 2017 (arXiv:1602.07261), figure 16, Inception-ResNet-A. Path widths scale
+    with the block's channels: 1/4, 1/4, and 1/4 increasing to 1/2.
     """
 
     def __init__(self, parts: Parts, c_in: int, channels: int, stride: int):
@@ -32,13 +32,13 @@ class Inception(nn.Module):
 
 
 class Poly(nn.Module):
-    """Sums of Inception modules F and G, applied side by side or one after the other.
+    """Sums of parallel or composed Inception modules F and G.
 
-    two_way: F + G; poly_2: F + F F, the same weights twice; mpoly_2: F + G F.
+    two_way: F + G; poly_2: F + FF with shared weights; mpoly_2: F + GF.
 
-    Source: Zhang et al. 2017 (arXiv:1611.05725), figure 4. Departure: an activation stands between
-    two modules that follow each other, as it does between blocks; poly_2 has its normalizations, too,
-    twice, so that their running statistics are of both places.
+    Source: Zhang et al. 2017 (arXiv:1611.05725), figure 4. Departure: composed modules have an
+    activation in between, as blocks do; poly_2 also shares its normalizations, so their running
+    statistics mix both positions.
     """
 
     def __init__(self, parts: Parts, c_in: int, channels: int, stride: int, *, kind: str):
@@ -46,7 +46,7 @@ class Poly(nn.Module):
         self.kind, self.first = kind, Inception(parts, c_in, channels, stride)
         self.activation = parts.activation()
         if hasattr(self.activation, "inplace"):
-            self.activation.inplace = False  # what it reads is a term of the sum
+            self.activation.inplace = False  # its input is also a term of the sum
         side_by_side = kind == "two_way"
         if kind != "poly_2":
             source, step = (c_in, stride) if side_by_side else (parts.activated(channels), 1)
@@ -62,17 +62,17 @@ class Poly(nn.Module):
 
 @dataclass(frozen=True)
 class InceptionBlock:
-    """A residual block whose branch consists of Inception modules, activated after the sum.
+    """A residual block whose branch consists of Inception modules, with an activation after the addition.
 
     Args:
-        kind: one, two_way, poly_2 or mpoly_2. Where shapes change, poly_2 has one module only: the
+        kind: one, two_way, poly_2 or mpoly_2. Where shapes change, poly_2 has a single module: the
             same weights cannot be applied to both shapes.
     Raises:
-        ValueError: another kind.
+        ValueError: unknown kind.
     """
 
     kind: str
-    depth: int = 4  # weight layers on the longest way through one module
+    depth: int = 4  # weight layers on the longest path of one module
     expansion: int = 1
     activates_stem: bool = True
 
@@ -83,15 +83,15 @@ class InceptionBlock:
     def __call__(
         self, parts: Parts, c_in: int, channels: int, stride: int, *, first: bool = False
     ) -> ResidualBlock:
-        """A block; see resexp.models.blocks.Block.
+        """Build a block; see resexp.models.blocks.Block.
 
         Raises:
-            ValueError: an activation that changes the number of channels, with poly_2.
+            ValueError: poly_2 with an activation that changes the number of channels.
         """
         keeps = stride == 1 and c_in == channels
         if self.kind == "poly_2" and parts.activated(1) != 1:
             raise ValueError(
-                "block=poly_2 applies a module to its own output: it cannot take activation=crelu"
+                "block=poly_2 applies a module to its own output and does not support activation=crelu"
             )
         if self.kind == "one" or (self.kind == "poly_2" and not keeps):
             transform: nn.Module = Inception(parts, c_in, channels, stride)
@@ -103,7 +103,7 @@ class InceptionBlock:
 
 
 def _path(parts: Parts, c_in: int, chain: Sequence[int], stride: int) -> nn.Sequential:
-    """A 1x1 convolution, then 3x3 ones; the last one is strided."""
+    """A 1x1 convolution followed by 3x3 convolutions; the last one is strided."""
     layers: list[nn.Module] = []
     for index, channels in enumerate(chain):
         step = stride if index == len(chain) - 1 else 1

@@ -1,7 +1,7 @@
-"""The weight layers of a residual branch, without what stands between them.
+"""The weight layers of a residual branch, without norms and activations.
 
-A branch is described as a list of `Layer`; a block order (resexp.models.blocks) sets normalizations
-and activations around them.
+A branch is a list of `Layer`; the block's order (resexp.models.blocks) adds normalizations and
+activations.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,11 @@ class Layer:
     """One convolution of a branch.
 
     Args:
-        channels: of its output.
+        channels: of the output.
         stride: 1 or 2.
-        kernel_size: None: the network's own.
-        groups: of channels that do not see each other.
-        dropout: probability with which a number is set to zero while training, behind the
-            activation that follows.
+        kernel_size: None: the network's default.
+        groups: as in nn.Conv2d.
+        dropout: dropout probability after the activation that follows.
     """
 
     channels: int
@@ -29,14 +28,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Basic:
-    """Convolutions of one width, the first one strided (He et al. 2015, figure 5, left).
+    """Convolutions of equal width, the first one strided (He et al. 2015, figure 5, left).
 
     Args:
-        count: how many; two in the paper.
-        dropout: behind the activation of each but the last, so right before the next convolution
+        count: number of convolutions; two in the paper.
+        dropout: after the activation of each but the last, i.e. right before the next convolution
             (Zagoruyko and Komodakis 2016, section 2.4 and figure 1d, and the authors' code).
     Raises:
-        ValueError: count or expansion below 1, dropout not in [0, 1), or dropout in a block of one.
+        ValueError: count or expansion below 1, dropout not in [0, 1), or dropout with a single layer.
     """
 
     count: int = 2
@@ -52,7 +51,7 @@ class Basic:
             raise ValueError(f"block.layers.dropout must lie in [0, 1), got {self.dropout}")
         if self.dropout and self.count == 1:
             raise ValueError(
-                "block.layers.dropout stands between layers, and this block has one: leave it out"
+                "block.layers.dropout is applied between layers, but this block has only one: omit it"
             )
 
     def __call__(self, channels: int, stride: int) -> list[Layer]:
@@ -63,17 +62,17 @@ class Basic:
 
 @dataclass(frozen=True)
 class Bottleneck:
-    """1x1, 3x3 and 1x1 convolutions, narrow in the middle (He et al. 2015, figure 5, right).
+    """Bottleneck of 1x1, 3x3 and 1x1 convolutions (He et al. 2015, figure 5, right).
 
     Args:
-        expansion: channels of the output for each of the stage's width; four in the paper.
-        width_factor: channels in the middle for each of the stage's width: 2 in WRN-50-2, and
-            cardinality times width over the stage's width in ResNeXt.
+        expansion: output channels relative to the stage's width; four in the paper.
+        width_factor: bottleneck channels relative to the stage's width: 2 in WRN-50-2; in ResNeXt
+            cardinality times bottleneck width over the stage's width.
         groups: of the 3x3 convolution: ResNeXt's cardinality (Xie et al. 2017).
-        stride_first: the 1x1 convolution is strided, as published, instead of the 3x3 one, as in
-            torchvision and fb.resnet.torch.
+        stride_first: put the stride on the first 1x1 convolution, as published, instead of the 3x3
+            one, as in torchvision and fb.resnet.torch.
     Raises:
-        ValueError: expansion or groups below 1, or a middle that the groups do not divide.
+        ValueError: expansion or groups below 1, or groups do not divide the bottleneck channels.
     """
 
     expansion: int = 4
@@ -91,8 +90,8 @@ class Bottleneck:
         middle = round(channels / self.expansion * self.width_factor)
         if middle < 1 or middle % self.groups:
             raise ValueError(
-                f"block.layers.groups={self.groups} must divide the {middle} channels in the middle:"
-                " channels / expansion x block.layers.width_factor"
+                f"block.layers.groups={self.groups} must divide the {middle} bottleneck channels,"
+                " i.e. channels / expansion * block.layers.width_factor"
             )
         strides = (stride, 1) if self.stride_first else (1, stride)
         return [

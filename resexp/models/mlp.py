@@ -21,18 +21,17 @@ def mlp(
     block: BlockKind,
     parts: Parts,
 ) -> ResNet:
-    """A first layer, blocks of one width, a classifier; every input is flattened.
+    """First layer, blocks of constant width, classifier; inputs are flattened.
 
     Input (batch, ...); output logits (batch, num_classes). With NoShortcut the blocks are plain.
 
     Args:
-        depth: weight layers: those of the blocks and two.
-        width: units of the first layer; of the blocks, times their expansion.
+        depth: weight layers, including the first layer and the classifier.
+        width: units of the first layer, and of the blocks before their expansion.
         c_in, size: channels and size of the input, (height, width) or (length,).
-        num_classes, block, parts: as for ResNet; the parts' dims plays no role.
+        num_classes, block, parts: as in ResNet; parts.dims is ignored.
     Raises:
-        ValueError: a depth that the block's layers do not divide, or a normalization over nothing but
-            the positions, of which there is one.
+        ValueError: unsupported depth, or a normalization over positions only, of which there is one.
     Source: UDL figures 11.4 and 11.5.
     """
     model = ResNet(
@@ -48,8 +47,8 @@ def mlp(
     for module in model.modules():
         if isinstance(module, nn.GroupNorm) and module.num_groups == module.num_channels:
             raise ValueError(
-                "fully connected layers have one position, and normalizing each channel by itself would"
-                " leave nothing: take norm=batch, layer, or group with fewer norm.groups"
+                "fully connected layers have a single position, so normalizing each channel separately"
+                " always gives zero: use norm=batch, layer, or group with fewer norm.groups"
             )
     return model
 

@@ -1,4 +1,4 @@
-"""Residual and plain networks: a stem, stages of blocks, global average pooling, a classifier."""
+"""Residual and plain networks: stem, stages of blocks, global average pooling, classifier."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from resexp.models.parts import Parts, as_images
 from resexp.models.stochastic import StochasticDepth
 
 STAGES = 3
-# Blocks per stage of the networks for ImageNet (He et al. 2015, table 1; 200: He et al. 2016).
+# Blocks per stage of the ImageNet networks (He et al. 2015, table 1; 200: He et al. 2016).
 IMAGENET_BLOCKS = {
     18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3),
     101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3),
@@ -17,15 +17,15 @@ IMAGENET_BLOCKS = {
 
 
 def blocks_per_stage(depth: int, block_depth: int = 2, besides: int = 2, stages: int = STAGES) -> int:
-    """The n of depth = stages block_depth n + besides.
+    """The number n of blocks per stage, from depth = stages * block_depth * n + besides.
 
     Args:
         depth: weight layers of the network.
         block_depth: weight layers of a block.
-        besides: weight layers that belong to no block.
-        stages: of n blocks each.
+        besides: weight layers outside the blocks.
+        stages: number of stages.
     Raises:
-        ValueError: depth is not of this form.
+        ValueError: depth does not have this form.
     """
     step = stages * block_depth
     n, rest = divmod(depth - besides, step)
@@ -40,33 +40,33 @@ def blocks_per_stage(depth: int, block_depth: int = 2, besides: int = 2, stages:
 
 
 def small_stem(parts: Parts, c_in: int, channels: int) -> tuple[nn.Module, nn.Module]:
-    """A convolution, and nothing behind its activation (He et al. 2015, section 4.2)."""
+    """A convolution without pooling (He et al. 2015, section 4.2)."""
     return parts.conv(c_in, channels), nn.Identity()
 
 
 def imagenet_stem(parts: Parts, c_in: int, channels: int) -> tuple[nn.Module, nn.Module]:
-    """A strided 7x7 convolution, and strided 3x3 max-pooling (He et al. 2015, table 1)."""
+    """A strided 7x7 convolution and strided 3x3 max-pooling (He et al. 2015, table 1)."""
     return parts.conv(c_in, channels, 2, kernel_size=7), parts.pool("Max", 3, 2, padding=1)
 
 
 class ResNet(nn.Module):
-    """A stem, stages of blocks, global average pooling, a classifier.
+    """Stem, stages of blocks, global average pooling, classifier.
 
     Input (batch, c_in, height, width) for dims=2, (batch, c_in, length) for dims=1; output logits
     (batch, num_classes). The parameters are registered in the order of the forward pass.
 
     Args:
-        stages: blocks of each stage; all but the first stage begin with stride 2.
-        widths: of the stages; their channels are these times the block's expansion.
+        stages: number of blocks of each stage; all stages but the first start with stride 2.
+        widths: of the stages; multiplied by the block's expansion they give the channels.
         stem_width: channels of the stem.
         c_in: channels of the input.
         num_classes: number of logits.
         block: see resexp.models.blocks.BlockKind.
         parts: see resexp.models.parts.Parts; NoShortcut makes the network plain.
         stem: (parts, c_in, channels) -> first layer, pooling.
-        stem_norm: whether the stem is normalized where it is activated.
-        shared: all blocks of a stage but the first have the same convolutions, and normalizations of
-            their own.
+        stem_norm: whether an activated stem has a normalization.
+        shared: all blocks of a stage but the first share their convolutions; normalizations are not
+            shared.
     Raises:
         ValueError: stochastic depth without shortcuts.
     """
@@ -99,8 +99,8 @@ class ResNet(nn.Module):
                 made.branch = parts.branch((len(self.blocks) + 1) / total)
                 if parts.without_shortcuts and isinstance(made.branch, StochasticDepth):
                     raise ValueError(
-                        "branch=stochastic_depth leaves out branches, and without shortcuts nothing would"
-                        " be left: choose another shortcut than none, or leave it out"
+                        "branch=stochastic_depth drops residual branches and therefore needs shortcuts: use a"
+                        " shortcut other than none, or omit it"
                     )
                 if shared and index > 1:
                     _share_weights(self.blocks[-1], made)
@@ -126,7 +126,7 @@ class ResNet(nn.Module):
 
 
 def _share_weights(source: nn.Module, target: nn.Module) -> None:
-    """Let the target, built alike, use the source's weights where it convolves."""
+    """Make `target`, of the same architecture, share the convolution weights of `source`."""
     for ours, theirs in zip(source.modules(), target.modules(), strict=True):
         if isinstance(ours, nn.Conv2d | nn.Linear):
             theirs.weight, theirs.bias = ours.weight, ours.bias
@@ -147,18 +147,18 @@ def resnet(
     parts: Parts,
     shared: bool = False,
 ) -> ResNet:
-    """Three stages of n blocks at widths w, 2w and 4w, for small images and for sequences.
+    """Three stages of n blocks with widths w, 2w and 4w, for small images and sequences.
 
     Args:
-        depth: weight layers, shortcuts not counted: 6n + 2 for blocks of two layers, 9n + 2 for
+        depth: weight layers without shortcuts: 6n + 2 for blocks of two layers, 9n + 2 for
             bottlenecks.
-        width: of the first stage, and channels of the stem.
-        c_in, num_classes, block, parts, shared: as for ResNet.
+        width: of the first stage and the stem.
+        c_in, num_classes, block, parts, shared: as in ResNet.
     Raises:
-        ValueError: another depth.
+        ValueError: unsupported depth.
     Source: He et al. 2015 (arXiv:1512.03385), section 4.2. Departures: none for dims=2; dims=1 is
-    the same network on sequences. shared: Liao and Poggio 2016 (arXiv:1604.03640), with their
-    normalization for each step.
+    the same network for sequences. shared: Liao and Poggio 2016 (arXiv:1604.03640), with
+    time-specific batch normalization.
     """
     return ResNet(
         [blocks_per_stage(depth, block.depth)] * STAGES,
@@ -182,10 +182,10 @@ def plain(
     parts: Parts,
     shared: bool = False,
 ) -> ResNet:
-    """The same network as resnet without its shortcuts (He et al. 2015, figure 6, left).
+    """The network resnet without shortcuts (He et al. 2015, figure 6, left).
 
     Raises:
-        ValueError: a shortcut other than NoShortcut, stochastic depth, or another depth.
+        ValueError: a shortcut other than NoShortcut, stochastic depth, or unsupported depth.
     """
     parts.refuse_shortcuts("plain")
     sizes = {"width": width, "c_in": c_in, "num_classes": num_classes}
@@ -197,10 +197,10 @@ def wide(depth: int, *, widen: float, c_in: int, num_classes: int, block: BlockK
 
     Args:
         depth: 6n + 4 for blocks of two layers: the projections of the three stages count.
-        widen: factor of the widths 16, 32 and 64, whole in the paper; the stem keeps 16 channels.
-        c_in, num_classes, block, parts: as for ResNet.
+        widen: factor of the widths 16, 32 and 64, an integer in the paper; the stem has 16 channels.
+        c_in, num_classes, block, parts: as in ResNet.
     Raises:
-        ValueError: another depth.
+        ValueError: unsupported depth.
     Source: Zagoruyko and Komodakis 2016 (arXiv:1605.07146), table 1.
     """
     return ResNet(
@@ -222,9 +222,9 @@ def imagenet(
     Args:
         depth: 18 or 34 for blocks of two layers, 50, 101, 152 or 200 for bottlenecks.
         width: of the first stage, 64 in the paper.
-        c_in, num_classes, block, parts: as for ResNet.
+        c_in, num_classes, block, parts: as in ResNet.
     Raises:
-        ValueError: another depth, or a block of the other kind.
+        ValueError: unsupported depth, or the wrong block type for it.
     Source: He et al. 2015 (arXiv:1512.03385), table 1; 200 layers: He et al. 2016.
     """
     fitting = [d for d, stages in IMAGENET_BLOCKS.items() if d == block.depth * sum(stages) + 2]
@@ -232,7 +232,7 @@ def imagenet(
         allowed = ", ".join(map(str, fitting))
         raise ValueError(
             f"model.depth must be one of {allowed} with blocks of {block.depth} layers, got {depth};"
-            " 18 and 34 take block=post_activation, more take block=bottleneck"
+            " depths 18 and 34 need block=post_activation, deeper ones block=bottleneck"
         )
     return ResNet(
         IMAGENET_BLOCKS[depth],
@@ -249,10 +249,10 @@ def imagenet(
 def imagenet_plain(
     depth: int, *, width: int, c_in: int, num_classes: int, block: BlockKind, parts: Parts
 ) -> ResNet:
-    """The same networks without their shortcuts (He et al. 2015, figure 3, middle).
+    """The ImageNet networks without shortcuts (He et al. 2015, figure 3, middle).
 
     Raises:
-        ValueError: as for plain and imagenet.
+        ValueError: see plain and imagenet.
     """
     parts.refuse_shortcuts("imagenet_plain")
     sizes = {"width": width, "c_in": c_in, "num_classes": num_classes}

@@ -1,4 +1,4 @@
-"""Residual networks of residual networks: shortcuts around stages and around the whole."""
+"""Residual networks of residual networks (RoR): shortcuts around blocks, stages and the whole network."""
 
 from torch import Tensor, nn
 
@@ -8,25 +8,25 @@ from resexp.models.resnet import STAGES, ResNet, blocks_per_stage, pooled
 
 
 class RoR(ResNet):
-    """A ResNet whose stages, and whose whole stack of blocks, have shortcuts of their own.
+    """A ResNet with additional shortcuts around each stage and around all stages.
 
-    The last block of a stage, the shortcut around the stage, and behind the last stage the one
-    around everything are one sum; what follows a block's sum follows this one.
+    At the end of a stage, the sum of its last block also includes the shortcut around the stage and, in
+    the last stage, the one around all stages; the block's activation follows this sum.
 
-    Input, output and arguments as for resexp.models.resnet.resnet; the outer shortcuts are of the
-    same kind as those of the blocks.
+    Input, output and arguments as in resexp.models.resnet.resnet; the outer shortcuts are of the same
+    type as those of the blocks.
 
     Raises:
-        ValueError: depth is not of resnet's form; no shortcuts.
-    Source: Zhang et al. 2017 (arXiv:1608.02908), section 3, RoR-3: levels for the root, the stages
-    and the blocks. Departure: stages begin with stride 2, as in ResNet; others pool between them.
+        ValueError: unsupported depth, or no shortcuts.
+    Source: Zhang et al. 2017 (arXiv:1608.02908), section 3, RoR-3: root, stage and block
+    level. Departure: stages start with stride 2, as in ResNet; other implementations pool in between.
     """
 
     def __init__(
         self, depth: int, *, width: int, c_in: int, num_classes: int, block: BlockKind, parts: Parts
     ):
         if parts.without_shortcuts:
-            raise ValueError("model=ror consists of shortcuts: leave out shortcut=none, or take model=plain")
+            raise ValueError("model=ror needs shortcuts: omit shortcut=none, or use model=plain")
         count = blocks_per_stage(depth, block.depth)
         widths = [width, 2 * width, 4 * width]
         sizes = {"widths": widths, "stem_width": width, "c_in": c_in, "num_classes": num_classes}
@@ -47,7 +47,7 @@ class RoR(ResNet):
             end.after = nn.Identity()
         tail, head = self.tail, self.head
         del self.tail, self.head
-        self.tail, self.head = tail, head  # in the order of the forward pass
+        self.tail, self.head = tail, head  # re-registered, to keep the order of the forward pass
 
     def forward(self, x: Tensor) -> Tensor:
         x = root = self.stem(as_images(x))

@@ -1,4 +1,4 @@
-"""Shortcuts: classes of (c_in, c_out, stride) that join the input to the transformed branch."""
+"""Shortcut connections: classes of (c_in, c_out, stride) that combine the input with the residual branch."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from resexp.models.stochastic import Dropout
 
 
 class NoShortcut(nn.Module):
-    """The transformed branch alone: this is what makes a network plain."""
+    """No shortcut: returns the branch only, which makes a network plain."""
 
     def __init__(self, c_in: int, c_out: int, stride: int, **parts: Callable[..., nn.Module]):
         super().__init__()
@@ -20,12 +20,12 @@ class NoShortcut(nn.Module):
 
 
 class ZeroPad(nn.Module):
-    """The input plus the branch; where shapes change, strided and zero-padded (option A).
+    """Identity shortcut; subsampled and zero-padded where shapes change (option A).
 
     Raises:
-        ValueError: c_out smaller than c_in, which zeros cannot bridge.
-    Source: He et al. 2015, section 4.1, option A; it has no parameters. The new channels come
-    after the old ones; the paper does not say where they go.
+        ValueError: c_out is smaller than c_in.
+    Source: He et al. 2015, section 4.1, option A; parameter-free. The zero channels are appended at the
+    end; the paper does not specify their position.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int, **parts: Callable[..., nn.Module]):
@@ -33,7 +33,7 @@ class ZeroPad(nn.Module):
         if c_out < c_in:
             raise ValueError(
                 f"zero-padding needs c_out >= c_in, got c_in={c_in} and c_out={c_out};"
-                " use a projection shortcut"
+                " use shortcut=projection"
             )
         self.stride, self.before, self.behind = stride, 0, c_out - c_in
 
@@ -41,7 +41,7 @@ class ZeroPad(nn.Module):
         return self.identity(x) + transformed
 
     def identity(self, x: Tensor) -> Tensor:
-        """The input in the shape of the branch."""
+        """The input in the shape of the branch output."""
         spatial = x.dim() - 2
         if self.stride > 1:
             x = x[(..., *[slice(None, None, self.stride)] * spatial)]
@@ -63,13 +63,13 @@ class ZeroPadBoth(ZeroPad):
 
 
 class Projection(nn.Module):
-    """A 1x1 convolution and normalization of the input, plus the branch.
+    """Projection shortcut: 1x1 convolution and normalization.
 
     Args:
         everywhere: in every block (option C); otherwise only where shapes change (option B).
-        conv, norm: see resexp.models.parts.Parts; pre-activation blocks give no normalization.
-    Source: He et al. 2015, section 4.1. With everywhere it is the "1x1 conv shortcut" of He et al.
-    2016, table 1, too.
+        conv, norm: see resexp.models.parts.Parts; pre-activation blocks pass no normalization.
+    Source: He et al. 2015, section 4.1. Option C is also the "1x1 conv shortcut" of He et al. 2016,
+    table 1.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class Projection(nn.Module):
 
 
 class Scaled(ZeroPad):
-    """Constant scaling of both sides of the sum (He et al. 2016, section 3.1).
+    """Constant scaling of shortcut and branch (He et al. 2016, section 3.1).
 
     Args:
-        shortcut_scale, branch_scale: factors; 1/sqrt(2) for both keeps the variance (UDL 11.4.3).
+        shortcut_scale, branch_scale: 1/sqrt(2) for both preserves the variance (UDL 11.4.3).
     """
 
     def __init__(
@@ -117,15 +117,15 @@ class Scaled(ZeroPad):
 
 
 class Gated(ZeroPad):
-    """g(x) = sigmoid(W x + b) weighs the sum: (1 - g) times the input, and g times the branch.
+    """Gated shortcut: (1 - g) * input + g * branch with g(x) = sigmoid(W x + b).
 
     Args:
-        gate_bias: b at the start; negative numbers open the shortcut.
-        exclusive: the branch is weighed by g, as in highway networks; otherwise by 1.
-        conv: W is a 1x1 convolution.
+        gate_bias: initial b; negative values open the shortcut.
+        exclusive: weight the branch by g, as in highway networks; otherwise by 1.
+        conv: builds W, a 1x1 convolution.
     Source: He et al. 2016 (arXiv:1603.05027), sections 3.2 and 3.3, "exclusive gating" and
     "shortcut-only gating"; Srivastava et al. 2015 (arXiv:1505.00387) with T = g. The paper does
-    not say how shapes change; here by zero-padding, the gate having the output's shape.
+    not say what happens where shapes change; here the input is zero-padded and the gate is strided.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Gated(ZeroPad):
         self.gate = conv(c_in, c_out, stride, kernel_size=1, bias=True)
 
     def reset_bias(self) -> None:
-        """Open the shortcut; initializations call this, since they zero biases."""
+        """Set b to gate_bias; called by initializations, which zero all biases."""
         nn.init.constant_(self.gate.bias, self.gate_bias)
 
     def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
@@ -154,10 +154,10 @@ class Gated(ZeroPad):
 
 
 class DropoutShortcut(ZeroPad):
-    """Dropout on the input, plus the branch (He et al. 2016, section 3.5).
+    """Dropout on the shortcut (He et al. 2016, section 3.5).
 
     Args:
-        probability: with which a number of the input is set to zero while training.
+        probability: dropout probability.
     Raises:
         ValueError: probability not in [0, 1).
     """

@@ -1,7 +1,7 @@
-"""Layers that draw while they train, from a generator of their own.
+"""Layers that draw random numbers during training, from an explicit random stream.
 
-`generator` is set from outside (None: torch's global one), so that networks that are trained side by
-side do not draw from each other's row, and a run goes on with the same draws.
+`generator` is set from outside (None: torch's global generator), so that networks trained concurrently
+do not share a random stream and resumed runs reproduce their draws.
 """
 
 import torch
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 
 class RandomLayer(nn.Module):
-    """What draws while training."""
+    """Base class of layers that draw during training."""
 
     generator: torch.Generator | None = None
 
 
 class Dropout(RandomLayer):
-    """Numbers set to zero with a probability, the others scaled up (Srivastava et al. 2014)."""
+    """Dropout (Srivastava et al. 2014), with an explicit generator."""
 
     def __init__(self, probability: float):
         super().__init__()
@@ -25,24 +25,24 @@ class Dropout(RandomLayer):
         if not self.training or self.probability == 0:
             return x
         kept = 1 - self.probability
-        # not empty_like: the draws shall not depend on the order of x in memory
+        # not empty_like: the draws must not depend on the memory layout of x
         mask = torch.empty(x.shape, dtype=x.dtype, device=x.device)
         return x * mask.bernoulli_(kept, generator=self.generator) / kept
 
 
 class StochasticDepth(RandomLayer):
-    """A branch that is left out of whole batches; scaled by its survival probability in testing.
+    """Drops a residual branch per batch; scales it by its survival probability in evaluation mode.
 
-    Survival falls linearly with depth, from 1 before the first block to `survival` at the last.
+    The survival probability decreases linearly with depth, from 1 to `survival` at the last block.
 
     Args:
-        position: of the block, in (0, 1]: its number over the number of blocks.
-        survival: probability p_L of the last block.
+        position: of the block, in (0, 1]: block index (1-based) over the number of blocks.
+        survival: survival probability p_L of the last block.
     Raises:
         ValueError: survival not in (0, 1].
-    Source: Huang et al. 2016 (arXiv:1603.09382), sections 3 and 4: p_L = 0.5. Departure: a branch
-    that is left out is computed and multiplied by zero, so no time is saved; the shortcut that
-    changes shapes is strided, where theirs averages.
+    Source: Huang et al. 2016 (arXiv:1603.09382), sections 3 and 4: p_L = 0.5. Departure: a
+    dropped branch is computed and multiplied by zero, so no time is saved; shortcuts that change shapes
+    are strided, where theirs average.
     """
 
     def __init__(self, position: float, *, survival: float):
@@ -59,5 +59,5 @@ class StochasticDepth(RandomLayer):
 
 
 def always(position: float) -> nn.Module:
-    """The branch is in every step."""
+    """No stochastic depth: the branch is always kept."""
     return nn.Identity()

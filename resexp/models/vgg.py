@@ -1,4 +1,4 @@
-"""VGG: plain stacks of 3x3 convolutions, and its classifier as convolutions."""
+"""VGG, and the conversion of its fully connected layers to convolutions."""
 
 import copy
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ STAGE_LAYERS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 1
 
 
 class VGG(nn.Module):
-    """Stages of convolutions with max-pooling behind each, then fully connected layers.
+    """Stages of 3x3 convolutions, each followed by max-pooling, then fully connected layers.
 
     Input (batch, c_in, height, width) for dims=2, (batch, c_in, length) for dims=1; output logits
     (batch, num_classes).
 
     Args:
         depth: 11, 13, 16 or 19 weight layers of the published network.
-        width: channels of the first stage; doubled three times.
-        hidden: units of the two hidden fully connected layers; 0: none, the classifier alone reads
-            the mean over the positions, as is usual for small images.
-        positions: side of the grid that the fully connected layers read, 7 in the paper.
-        dropout: behind each hidden layer.
-        c_in, num_classes, parts: as for ResNet.
+        width: channels of the first stage; doubled in each of the next three stages.
+        hidden: units of the two hidden fully connected layers; 0: global average pooling and a linear
+            classifier only, as is common for small images.
+        positions: side of the feature map that the fully connected layers receive, 7 in the paper.
+        dropout: after each hidden layer.
+        c_in, num_classes, parts: as in ResNet.
     Raises:
-        ValueError: another depth, or a shortcut.
-    Source: Simonyan and Zisserman 2015 (arXiv:1409.1556), table 1; with normalization as in
+        ValueError: unsupported depth, or shortcuts.
+    Source: Simonyan and Zisserman 2015 (arXiv:1409.1556), table 1; with batch normalization as in
     torchvision's vgg*_bn.
     """
 
@@ -70,7 +70,7 @@ class VGG(nn.Module):
         return self.head(self.pool(self.features(x)).flatten(1))
 
     def features(self, x: Tensor) -> Tensor:
-        """The last stage's output."""
+        """Output of the last stage."""
         x = self.stem(as_images(x))
         for *layers, pool in self.blocks:
             for layer in layers:
@@ -80,16 +80,16 @@ class VGG(nn.Module):
 
 
 def as_convolutions(head: nn.Sequential, shape: Sequence[int]) -> nn.Sequential:
-    """A head of fully connected layers as convolutions, to be slid over larger feature maps.
+    """Convert a fully connected head to convolutions, to apply it densely to larger feature maps.
 
-    The first layer becomes a convolution of the size of the grid that it reads, the others 1x1 ones;
-    what comes out at each place is what the head gives for the window there.
+    The first layer becomes a convolution whose kernel covers the head's input, the others become 1x1
+    convolutions. The output at each position is the head's output for the window there.
 
     Args:
-        head: linear layers, activations and dropout; the first linear layer reads `shape`, flattened.
-        shape: (channels, height, width), or (channels, length), of what the head reads.
+        head: linear layers, activations and dropout; the first linear layer receives `shape`, flattened.
+        shape: (channels, height, width) or (channels, length) of the head's input.
     Raises:
-        ValueError: the head's first layer does not read that many numbers.
+        ValueError: the first layer's input features do not match `shape`.
     Source: Long et al. 2015 (arXiv:1411.4038), section 3.1; UDL section 11.5.3.
     """
     channels, *size = shape
@@ -103,7 +103,7 @@ def as_convolutions(head: nn.Sequential, shape: Sequence[int]) -> nn.Sequential:
         c_in = channels if first else module.in_features
         if first and module.in_features != torch.Size(shape).numel():
             raise ValueError(
-                f"the head reads {module.in_features} numbers, but shape {tuple(shape)} has"
+                f"the head has {module.in_features} input features, but shape {tuple(shape)} has"
                 f" {torch.Size(shape).numel()}"
             )
         layer = kind(c_in, module.out_features, kernel, bias=module.bias is not None)

@@ -1,4 +1,4 @@
-"""Weights that travel between implementations of one network."""
+"""Transfer weights between implementations of the same network."""
 
 from collections.abc import Mapping
 
@@ -7,17 +7,16 @@ from torch import Tensor, nn
 
 
 def load_by_position(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
-    """Copy the weights and statistics of another implementation of the same network.
+    """Copy weights and running statistics from another implementation of the same network.
 
-    Entries are paired in order, whatever their names; batch counters (`num_batches_tracked`),
-    which older checkpoints lack, are passed over. Nothing is copied unless everything fits.
+    Entries are matched by position, not by name; `num_batches_tracked`, missing in older checkpoints, is
+    ignored. Nothing is copied unless all shapes match.
 
     Args:
-        model: receives the values in place.
+        model: modified in place.
         state_dict: entries in the order of the forward pass.
     Raises:
-        ValueError: another number of entries, or another shape; names the first entry that
-            differs and both shapes.
+        ValueError: numbers of entries or shapes differ; the message names the first mismatch.
     """
     ours = _entries(model.state_dict())
     theirs = _entries(state_dict)

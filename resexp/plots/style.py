@@ -20,8 +20,12 @@ PAGE = 10.5  # inches: the width of a three-panel figure
 SETUPS = {
     "udl_notebook": ("notebook 11.1 (no centering)", "#CC79A7", ":"),
     "balduzzi": ("feed-forward, centered", "#D55E00", (0, (4, 1.5))),
+    "feedforward_batch": ("feed-forward, batch norm.", "#661100", (0, (4, 1.5))),
+    "udl_figure_a": ("as UDL 11.3a", "#D55E00", "-"),
+    "udl_figure_b": ("as UDL 11.3b", "#D55E00", "-"),
     "uncentered": ("feed-forward, not centered", "#E69F00", ":"),
     "residual": ("residual, no normalization", "#56B4E9", "-."),
+    "residual_centered": ("residual, centered", "#332288", "-."),
     "residual_batch": ("residual, batch norm., $\\beta=1$", "#0072B2", "-"),
     "residual_batch_small": ("residual, batch norm., $\\beta=0.1$", "#009E73", "-"),
     "brown_noise": ("brown noise", "#8C6D46", (0, (1, 1))),

@@ -1,4 +1,4 @@
-"""Run folders -> one tidy table, and where its rows come from."""
+"""Collect run folders into one tidy table with its provenance."""
 
 import json
 from collections.abc import Iterable
@@ -28,33 +28,34 @@ def write_table(
     plan: Iterable[dict] = (),
     replace: bool = False,
 ) -> str:
-    """Gather the finished runs of a folder into `<tables>/<folder's name>.csv` and `.json`.
+    """Collect the finished runs of a folder into `<tables>/<folder's name>.csv` and `.json`.
 
-    One row per run and interval: the run's labels, the settings named in `by` that the labels do
-    not show, then the run's own columns; sorted, floats to six digits. A run that diverged has one
-    row more, at that step and without numbers. The same runs give the same bytes.
+    One row per run and interval: the run's labels, the settings in `by` that are not among the labels,
+    then the columns of rows.csv; sorted, floats to six digits. A diverged run has one more row, at the
+    step of divergence, without values. The same runs always give the same bytes.
 
     Args:
-        runs: the experiment's folder of run folders.
-        tables: where the two files go.
-        by: settings that keep runs apart, such as `schedule.steps`, or a group, such as `shortcut`.
-        only: (setting, value) pairs that a run must have to be taken.
-        plan: configs of the experiment as its file describes it. Settings that differ among them are
-            taken to follow what is swept, as the number of steps may follow the batch size. Where
-            there are runs of its protocol, others, such as trials with fewer steps, are left out.
-        replace: write the table even if the one that is there has more rows.
+        runs: the experiment's folder, which contains the run folders.
+        tables: output folder of the two files.
+        by: settings that distinguish runs, e.g. `schedule.steps`, or a group, e.g. `shortcut`.
+        only: (setting, value) pairs; other runs are ignored.
+        plan: configs of the experiment's file. Settings that vary among them may depend on the swept
+            ones, e.g. the number of steps on the batch size. If some runs follow the plan's protocol,
+            others, e.g. trials with fewer steps, are left out.
+        replace: overwrite an existing table even if it has more rows.
     Returns:
-        One line on what was written, how it differs from the table that was there, what was left out,
-        and which settings of the protocol some runs, made before these were there, do not have: those
-        cannot be compared.
+        One line: what was written, how it differs from the existing table, which runs were left out, and
+        which protocol settings could not be compared because older runs lack them.
     Raises:
-        ValueError: no finished run; runs of several protocols; runs that the columns do not tell
-            apart; a table that is there and has more rows. Says which settings differ and how to choose.
+        ValueError: no finished run; runs of several protocols; runs that no column distinguishes; an
+            existing table with more rows. The message says which settings differ and how to choose.
     """
     if not runs.is_dir():
-        raise ValueError(f"there is no folder {runs}; train first: resexp train -m experiment={runs.name}")
+        raise ValueError(f"{runs} does not exist; train first: resexp train -m experiment={runs.name}")
     plan, swept = list(plan), list(dict.fromkeys(by))
-    taken, left_out = _selected(snapshots(runs), runs, list(only), plan, swept)
+    found, damaged = snapshots(runs)
+    taken, left_out = _selected(found, runs, list(only), plan, swept)
+    left_out |= {path.name: "damaged config.json" for path in damaged}
     lacked = refuse_mixed_protocols({run.name: run.config for run in taken}, swept, settings_that_vary(plan))
     columns = [key for key in swept if not _is_label(key, taken[0].config)]
     _refuse_indistinct(taken, columns)
@@ -62,23 +63,23 @@ def write_table(
     said = _write(taken, columns, path, replace=replace)
     table.write_record(path, _provenance(taken, left_out))
     others = f"; left out: {', '.join(f'{n} ({s})' for n, s in left_out.items())}" if left_out else ""
-    older = f"; not compared, as some runs lack them: {', '.join(lacked)}" if lacked else ""
+    older = f"; not compared, missing in some runs: {', '.join(lacked)}" if lacked else ""
     return f"{path}: {len(taken)} runs, {said}{others}{older}"
 
 
 def _selected(
     found: list[Snapshot], runs: Path, only: list[tuple[str, str]], plan: list[dict], swept: list[str]
 ) -> tuple[list[Snapshot], dict[str, str]]:
-    """The finished runs of the wanted settings and of the plan's protocol; the others, each with a reason."""
+    """The finished runs that match `only` and the plan's protocol; the rest, each with a reason."""
     matching = [run for run in found if _matches(run.config, only)]
     if only and not matching:
         wanted = ", ".join("=".join(pair) for pair in only)
-        raise ValueError(f"no run in {runs} has {wanted}; write values as config.json there shows them")
+        raise ValueError(f"no run in {runs} has {wanted}; write values as in their config.json")
     strays = of_another_protocol({run.name: run.config for run in matching}, plan, swept)
     taken = [run for run in matching if run.is_finished and run.name not in strays]
     if not taken:
         raise ValueError(
-            f"no finished run in {runs} ({len(matching)} others); see `resexp status {runs.name}`"
+            f"no finished run in {runs} ({len(matching)} unfinished); see `resexp status {runs.name}`"
         )
     return taken, {
         run.name: "another protocol" if run.name in strays else run.status
@@ -96,19 +97,19 @@ def _write(taken: list[Snapshot], columns: list[str], path: Path, *, replace: bo
 
 
 def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
-    """Gather the tables of an experiment's measurements into `<tables>/<experiment>_<table>.csv`.
+    """Collect the tables of an experiment's measurements into `<tables>/<experiment>_<table>.csv`.
 
-    Tables of one name are put below each other; rows keep their order, floats five digits.
+    Tables of the same name are concatenated; rows keep their order, floats have five digits.
 
     Args:
-        runs: the experiment's folder of run folders.
-        tables: where the files go, with one .json of provenance beside them.
-        replace: write a table even if the one that is there has more rows.
+        runs: the experiment's folder, which contains the run folders.
+        tables: output folder of the tables and of one .json with their provenance.
+        replace: overwrite an existing table even if it has more rows.
     Returns:
-        A line on each table that was written, and how it differs from the one that was there.
+        One line per table: what was written and how it differs from the existing table.
     Raises:
-        ValueError: no finished measurement; two of one kind, whose rows would mix; a table that is there
-            and has more rows.
+        ValueError: no finished measurement; two measurements of the same kind, whose rows would mix; an
+            existing table with more rows.
     """
     taken = [run for run in folders(runs) if run.recorded()["status"] == "done"]
     if not taken:
@@ -121,8 +122,8 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
         if other is not run:
             keys = ", ".join(differing(other.config(), run.config())) or "the runs they measured"
             raise ValueError(
-                f"{other.path} and {run.path} measure the same and differ in {keys}; delete one, or"
-                " give one a name of its own"
+                f"{other.path} and {run.path} are the same measurement with different {keys}; delete one,"
+                " or rename one with name=..."
             )
     frames: dict[str, list[pd.DataFrame]] = {}
     for run in taken:
@@ -144,15 +145,15 @@ def _matches(config: dict, only: list[tuple[str, str]]) -> bool:
 
 
 def _is_label(key: str, config: dict) -> bool:
-    """Whether a label shows this setting already: seed, model.depth, norm or norm.name."""
+    """Whether the setting is already a label, e.g. seed, model.depth, norm or norm.name."""
     return key.removeprefix("model.").removesuffix(".name") in config["labels"]
 
 
 def _refuse_to_lose_rows(path: Path, rows: int) -> None:
     if rows < (existing := table.rows(path)):
         raise ValueError(
-            f"{path} has {existing} rows and would get {rows}: finish the runs, write elsewhere with"
-            " --tables, or let it go with --replace"
+            f"{path} has {existing} rows and would get only {rows}: finish the runs, write elsewhere with"
+            " --tables, or overwrite it with --replace"
         )
 
 
@@ -165,10 +166,10 @@ def _refuse_indistinct(taken: list[Snapshot], columns: list[str]) -> None:
             continue
         keys = differing(other.config, run.config)
         if not keys:
-            raise ValueError(f"{other.path} and {run.path} are the same run: delete one of the folders")
+            raise ValueError(f"{other.path} and {run.path} are the same run: delete one of the two folders")
         raise ValueError(
-            f"the columns do not tell {other.name} from {run.name}: they differ in {', '.join(keys)};"
-            " keep them apart with --by, or choose with --only"
+            f"no column distinguishes {other.name} from {run.name}, which differ in {', '.join(keys)};"
+            " distinguish them with --by, or select one with --only"
         )
 
 

@@ -1,26 +1,27 @@
-"""What each setting is to a run: part of its identity, of its protocol, or only of how it is executed.
+"""Classify settings: part of a run's identity, part of its protocol, or execution only.
 
-The one place that classes settings. A run's identity is what decides its numbers: named parts and their
-options, the data, the seed. Where our code lives and how a run is executed are no part of it.
+This is the only module that classifies settings. A run's identity consists of whatever determines its
+results: named parts and their options, the data, the seed. Import paths and execution settings are not
+part of it.
 """
 
 import hashlib
 import json
 from typing import Any
 
-# Sections that say how and where a run is executed, or how it is named. `labels` are derived.
+# Sections on how and where a run is executed or named. `labels` are derived.
 EXECUTION = {"name", "case", "command", "labels", "train", "tracker", "device", "threads", "runs", "run"}
-# The same within other sections, wherever they stand: where data lies and who reads it.
+# Execution settings inside other sections: location and loading of data.
 EXECUTION_KEYS = {"root", "download", "workers"}
-# Settings that others are derived from; those stand in the config, too.
+# Settings whose derived values are in the config as well.
 SOURCES = {"dataset.protocol", "dataset.fingerprint"}
-# Python paths. A part is known by its name; what a person typed instead is in the section `typed`.
+# Import paths. Parts are identified by name; paths set by the user are in the section `typed`.
 PYTHON = ("_target_", "_partial_")
 # Settings that came later, with the value that leaves all numbers as they were: with it, a setting is no
 # part of the identity. Whoever adds a setting adds a line here, or makes all earlier runs another's.
 NEUTRAL = {"task.name": "classification", "normalization.name": "measured"}
 
-# Settings that all runs of one table share, unless they are swept; and what follows the model instead.
+# Settings that all runs of a table share unless swept; NOT_PROTOCOL depends on the model instead.
 PROTOCOL = (
     "dataset.", "normalization.", "optimizer.", "schedule.", "init.", "task.", "model.width", "batch_size",
     "interval", "precision",
@@ -29,16 +30,16 @@ NOT_PROTOCOL = {"schedule.warm_up"}
 
 
 def digest(config: dict) -> str:
-    """Ten hexadecimal digits that name the identity of a resolved config."""
+    """Hash of the identity of a resolved config, ten hexadecimal digits."""
     canonical = json.dumps(identity(config), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
 def identity(config: dict) -> dict[str, Any]:
-    """The settings of a resolved config that decide its numbers, by their dotted keys.
+    """The settings of a resolved config that determine its results, by dotted key.
 
-    A section within another that repeats a section of the top level, as `model.block` does, counts
-    once. 1 and 1.0 are one number.
+    A nested section that repeats a top-level one, e.g. `model.block`, counts once. 1 and 1.0 are
+    equal.
     """
 
     def kept(node: dict, path: str) -> dict[str, Any]:
@@ -58,12 +59,12 @@ def identity(config: dict) -> dict[str, Any]:
 
 
 def protocol(config: dict) -> dict[str, Any]:
-    """The settings of a config that make its protocol, by their dotted keys."""
+    """The settings of a config that belong to its protocol, by dotted key."""
     return {key: value for key, value in flat(config).items() if _is_protocol(key)}
 
 
 def flat(config: dict, prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one level with dotted keys."""
+    """Flatten nested settings to dotted keys."""
     result = {}
     for key, value in config.items():
         if isinstance(value, dict):
@@ -92,6 +93,6 @@ def _is_protocol(key: str) -> bool:
 def _canonical(value: Any) -> Any:
     if isinstance(value, list):
         return [_canonical(item) for item in value]
-    if isinstance(value, dict):  # within a list
+    if isinstance(value, dict):  # inside a list
         return {key: _canonical(item) for key, item in value.items()}
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,8 +1,8 @@
-"""Configs recorded by earlier versions, in today's words, so that their runs are still found and measured."""
+"""Translate configs recorded by earlier versions, so that their runs are still found and measured."""
 
 import json
 
-# Python paths that have moved.
+# Import paths that have moved: old prefix -> new prefix.
 MOVED = {
     "resexp.models.random_layers.undisturbed": "resexp.models.stochastic.always",
     "resexp.models.random_layers.": "resexp.models.stochastic.",
@@ -12,7 +12,7 @@ MOVED = {
 
 
 def translate(config: dict) -> dict:
-    """A recorded config as today's version would have recorded it."""
+    """Translate a recorded config to what the current version would record."""
     text = json.dumps(config)
     for before, now in MOVED.items():
         text = text.replace(f'"{before}', f'"{now}')

@@ -1,4 +1,4 @@
-"""The settings that runs of one table must agree in."""
+"""Check that all runs of a table share the same protocol."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,33 +9,33 @@ ABSENT = "missing"
 
 
 def value_of(config: dict, key: str):
-    """A setting by its dotted key; a group's is its name.
+    """A setting by its dotted key; for a group, its name.
 
     Raises:
-        ValueError: there is no such setting.
+        ValueError: the setting does not exist.
     """
     node = config
     for part in key.split("."):
         if not isinstance(node, dict) or part not in node:
-            raise ValueError(f"the runs have no setting {key}")
+            raise ValueError(f"unknown setting {key}: not in the config of the runs")
         node = node[part]
-    if isinstance(node, list):  # in a column, and told apart, as text
+    if isinstance(node, list):  # lists are compared and written as text
         return str(node)
     return node["name"] if isinstance(node, dict) else node
 
 
 def differing(one: dict, other: dict) -> list[str]:
-    """Dotted keys of the settings in which the identities of two configs differ."""
+    """Dotted keys of the settings in which the identities of two configs differ, sorted."""
     a, b = identity(one), identity(other)
     return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
 
 
 def of_another_protocol(configs: dict[str, dict], plan: list[dict], by: list[str]) -> list[str]:
-    """Names of the runs that differ from the plan in a setting that it holds fixed; none if all do."""
-    planned, following = [protocol(config) for config in plan], settings_that_vary(plan)
+    """Names of the runs that differ from the plan in a setting it holds fixed; empty if all runs do."""
+    protocols, following = [protocol(config) for config in plan], settings_that_vary(plan)
     fixed = {
         key: value
-        for key, value in (planned[0] if planned else {}).items()
+        for key, value in (protocols[0] if protocols else {}).items()
         if key not in following and key not in by and key.split(".")[0] not in by
     }
 
@@ -48,25 +48,25 @@ def of_another_protocol(configs: dict[str, dict], plan: list[dict], by: list[str
 
 
 def settings_that_vary(plan: Iterable[dict]) -> set[str]:
-    """Settings of the protocol that are not the same in all of these configs."""
+    """Protocol settings that vary among these configs."""
     protocols = [protocol(config) for config in plan]
     keys = set().union(*protocols)
     return {key for key in keys if len({str(p.get(key)) for p in protocols}) > 1}
 
 
 def refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: set[str]) -> list[str]:
-    """Runs must agree in their protocol, but for `by` and for what follows it.
+    """Require that all runs share the protocol settings, except the swept ones and those that depend on them.
 
-    What follows must agree where `by` does. A case may set anything.
+    Dependent settings must agree among runs with the same swept values. A case may set anything.
 
     Args:
-        configs: of each run, by its name.
-        by: settings that keep runs apart, or groups of them.
-        following: settings that may vary as `by` does, see settings_that_vary.
+        configs: run name -> config.
+        by: swept settings, or groups of settings.
+        following: settings that may depend on the swept ones, see settings_that_vary.
     Returns:
-        Settings that some of the runs, older than these, do not have.
+        Settings that older runs lack, so that they could not be compared.
     Raises:
-        ValueError: they do not agree; says in what, and how to choose.
+        ValueError: a protocol setting differs; the message says which one and how to choose.
     """
     protocols = {name: protocol(config) for name, config in configs.items()}
     lacked = []
@@ -85,7 +85,7 @@ def refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: s
                 values = ", ".join(f"{value}: {count} runs" for value, count in sorted(counts.items()))
                 value = counts.most_common(1)[0][0]
                 raise ValueError(
-                    f"the runs differ in their protocol, {key} ({values}); take some with"
-                    f" --only {key}={value}, or keep them apart with --by {key}"
+                    f"the runs differ in the protocol setting {key} ({values}); select some with"
+                    f" --only {key}={value}, or distinguish them with --by {key}"
                 )
     return list(dict.fromkeys(lacked))

@@ -1,4 +1,4 @@
-"""Where a result comes from: command, commit, versions, machine."""
+"""Provenance of a result: command, commit, versions, machine."""
 
 import datetime
 import os
@@ -13,16 +13,16 @@ from pathlib import Path
 
 
 def now() -> str:
-    """UTC time to the second, ISO 8601."""
+    """Current UTC time, ISO 8601, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def session(packages: Iterable[str], device: str) -> dict:
-    """What is known of this process at its start.
+    """Provenance of this process at its start.
 
     Args:
-        packages: whose versions are recorded.
-        device: what it computes on, in words.
+        packages: names of the packages whose versions are recorded.
+        device: name of the device used for the computation.
     """
     return {
         "command": f"{Path(sys.argv[0]).name} {shlex.join(sys.argv[1:])}",
@@ -36,20 +36,20 @@ def session(packages: Iterable[str], device: str) -> dict:
 
 
 def source() -> dict:
-    """The commit that the code stands at, and whether files differ from it; null outside git."""
+    """Commit of the code and whether the working tree is dirty; None outside a git repository."""
     top = Path(__file__).parents[2]
-    if not (top / ".git").exists():  # installed: some other repository may lie above
+    if not (top / ".git").exists():  # installed as a package: a parent folder may be an unrelated repository
         return {"commit": None, "dirty": None}
     commit = _git(top, "rev-parse", "HEAD")
-    # results are written by the runs themselves, and do not change the code
+    # results/ is written by the runs themselves and contains no code
     changes = _git(top, "status", "--porcelain", "--", ".", ":!results")
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
 def peak_memory_mib() -> float:
-    """Largest resident size of this process so far."""
+    """Peak resident memory of this process so far, MiB."""
     try:
-        # getrusage would count what the process that started this one held at that moment
+        # getrusage would include the memory of the parent process at the time of the fork
         lines = Path("/proc/self/status").read_text().splitlines()
         return round(next(int(x.split()[1]) for x in lines if x.startswith("VmHWM:")) / 2**10, 1)
     except (OSError, StopIteration):

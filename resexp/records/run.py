@@ -1,8 +1,8 @@
-"""A run's folder: what was asked, what was measured, how it ended."""
+"""A run's folder: its config, results, status and checkpoints."""
 
 import csv
+import hashlib
 import io
-import json
 import os
 import traceback
 from collections.abc import Iterator
@@ -10,27 +10,40 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from resexp.files import LockedError, atomic, exclusive, is_held, write_json
+from resexp.files import (
+    DamagedError,
+    LockedError,
+    atomic,
+    exclusive,
+    is_held,
+    is_same_file,
+    read_json,
+    write_json,
+)
 from resexp.records.identity import digest, identity
 from resexp.records.older import translate
 
 FINISHED = ("done", "diverged")
-PATIENCE = 0.1  # seconds; somebody may just be looking whether a run is held
+LOCK_TIMEOUT = 0.1  # seconds; is_held takes the lock briefly
 
 
 class BusyError(Exception):
-    """Another process works on this run."""
+    """Another process holds the lock of this run."""
+
+
+class RemovedError(RuntimeError):
+    """A run's folder is gone while the run is executed."""
 
 
 class RunFolder:
     """config.json, rows.csv, provenance.json, status.json, error.txt and checkpoints of one run.
 
     Args:
-        path: of the folder; made when first written to.
+        path: of the folder; created on the first write.
     """
 
     def __init__(self, path: Path):
-        self.path = path
+        self.path, self._lock = path, None
 
     @property
     def name(self) -> str:
@@ -38,52 +51,94 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes off this run; a crash of the holder frees it.
+        """Hold the run's lock. It is released if this process crashes.
 
         Raises:
             BusyError: another process holds it.
         """
         try:
-            with exclusive(self.path / "lock", wait=False, patience=PATIENCE):
+            with exclusive(self.path / "lock", wait=False, timeout=LOCK_TIMEOUT) as lock:
+                self._lock = lock
                 yield
         except LockedError:
             raise BusyError(
-                f"another process works on {self.path}; wait for it, or look at `resexp status`"
+                f"another process is running {self.path}; wait for it, or see `resexp status`"
             ) from None
+
+    def refuse_if_removed(self) -> None:
+        """Raises RemovedError if the folder that this process holds is gone, or is another by now."""
+        if self._lock is not None and not is_same_file(self._lock, self.path / "lock"):
+            raise RemovedError(f"{self.path} was removed while the run was executed")
 
     def write_config(self, config: dict) -> None:
         write_json(self.path / "config.json", config)
 
     def config(self) -> dict:
-        """What the run is of, in the words of this version."""
-        return translate(self._read_json("config.json") or {})
+        """What the run is of, in the words of this version.
+
+        Raises:
+            DamagedError: the file does not hold a config.
+        """
+        config = read_json(self.path / "config.json") or {}
+        try:
+            return translate(config)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise DamagedError(f"{self.path / 'config.json'} is damaged: it holds no config") from error
 
     def write_status(self, status: str, *, step: int, steps: int, error: str = "") -> None:
-        """Record how far the run is; `error` is one line."""
+        """Record how far the run is, `error` in one line; of a finished run a checksum of its results."""
         state = {"status": status, "step": step, "steps": steps, "error": error}
         if status != "failed":
             (self.path / "error.txt").unlink(missing_ok=True)
+        if status in FINISHED:
+            state["results_sha256"] = self._results_checksum()
         write_json(self.path / "status.json", state)
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is nothing left to do: the run is done or has diverged.
+        """Whether there is nothing left to do: the run is done or has diverged, and its results are whole.
 
-        The one question before a run, and again once it is held, since another process may have
-        finished it meanwhile.
+        Check it before a run, and again once the lock is held: another process may have finished the
+        run in between.
         """
         return self.recorded()["status"] in FINISHED
 
     def recorded(self) -> dict:
-        """What was last written: status, step, steps, error; `missing` if nothing was."""
+        """What was last written: status, step, steps, error; `missing` if nothing was.
+
+        `damaged` where the status, or the results of a finished run, are not as they were written: the
+        same command restores rows from the checkpoint, and measures again.
+        """
         nothing = {"status": "missing", "step": 0, "steps": 0, "error": ""}
-        return self._read_json("status.json") or nothing
+        try:
+            state = read_json(self.path / "status.json")
+        except DamagedError as error:
+            return nothing | {"status": "damaged", "error": str(error)}
+        if state is None:
+            return nothing
+        if not _is_state(state):
+            return nothing | {"status": "damaged", "error": f"{self.path / 'status.json'} is damaged"}
+        # earlier versions recorded no checksum
+        if (right := state.pop("results_sha256", None)) and right != self._results_checksum():
+            state |= {
+                "status": "damaged",
+                "error": f"{self.path}: rows or tables are not as they were written",
+            }
+        return state
+
+    def _results_checksum(self) -> str:
+        """Of the rows of a training run, of the tables of a measurement."""
+        found = hashlib.sha256()
+        for path in (self.path / "rows.csv", *sorted((self.path / "tables").glob("*.csv"))):
+            if path.is_file():
+                found.update(path.read_bytes())
+        return found.hexdigest()
 
     def state(self) -> dict:
-        """How the run is now: as recorded, but a running one that no process holds is interrupted."""
+        """The current state: as recorded, except that `running` without a lock means `interrupted`."""
         state = self.recorded()
         if state["status"] == "running" and not is_held(self.path / "lock"):
-            state = self.recorded()  # its holder may have finished it just now
+            state = self.recorded()  # the run may have finished in between
             if state["status"] == "running":
                 state |= {"status": "interrupted", "error": "the process ended unexpectedly"}
         if state["status"] in ("running", "interrupted"):
@@ -91,23 +146,26 @@ class RunFolder:
         return state
 
     def last_step(self) -> int:
-        """Step of the last complete row; 0 where there is none."""
-        rows = self.rows()
-        return int(rows[-1]["step"]) if rows else 0
+        """Step of the last complete row; 0 where there is none that can be read."""
+        try:
+            return int(self.rows()[-1]["step"])
+        except (IndexError, KeyError, TypeError, ValueError):
+            return 0
 
     def write_failure(self, error: BaseException) -> None:
-        """Keep the traceback."""
+        """Write the traceback to error.txt."""
         text = "".join(traceback.format_exception(error))
         with atomic(self.path / "error.txt") as temporary:
             temporary.write_text(text)
 
     def write_rows(self, rows: list[dict]) -> None:
-        """Replace all rows, as after going back to a checkpoint."""
+        """Replace all rows, e.g. after restoring a checkpoint."""
         with atomic(self.path / "rows.csv") as temporary:
             temporary.write_text("".join(_csv_lines(rows)))
 
     def append_row(self, row: dict) -> None:
         """Add one row; it is whole in the file before this returns."""
+        self.refuse_if_removed()
         path = self.path / "rows.csv"
         lines = _csv_lines([row])
         with path.open("a") as file:
@@ -116,63 +174,74 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def rows(self) -> list[dict]:
-        """All complete rows, as text; a last line without its end is passed over."""
+        """All complete rows, values as text; an incomplete last line is ignored."""
         try:
             text = (self.path / "rows.csv").read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, UnicodeDecodeError):
             return []
         return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
     def write_table(self, name: str, *frames) -> None:
-        """Write `tables/<name>.csv`, one frame below the other."""
-        import pandas as pd  # half a second that training does not need
+        """Write the concatenated frames to `tables/<name>.csv`."""
+        import pandas as pd  # takes half a second to import; training does not need it
 
         with atomic(self.path / "tables" / f"{name}.csv") as temporary:
             pd.concat(frames).to_csv(temporary, index=False, lineterminator="\n")
 
     def tables(self) -> dict:
-        """All tables by their name."""
+        """Table name -> DataFrame, for all tables."""
         import pandas as pd
 
         paths = sorted((self.path / "tables").glob("*.csv"))
         return {path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in paths}
 
     def provenance(self) -> dict:
-        return self._read_json("provenance.json") or {"sessions": []}
+        """The sessions of the run; none where the file is damaged, which costs no number."""
+        try:
+            found = read_json(self.path / "provenance.json") or {}
+        except DamagedError:
+            found = {}
+        return found if isinstance(found.get("sessions"), list) else {"sessions": []}
 
     def write_provenance(self, provenance: dict) -> None:
         write_json(self.path / "provenance.json", provenance)
 
-    def _read_json(self, name: str) -> dict | None:
-        try:
-            return json.loads((self.path / name).read_text())
-        except FileNotFoundError:
-            return None
-
 
 def find(root: Path, label: str, config: dict) -> RunFolder:
-    """The folder of what a config describes: `<root>/<label>-<digest>`.
+    """The folder of the run with this config: `<root>/<label>-<digest>`.
 
-    Earlier versions named their folders by other digests. Where one holds a run of the same identity, it
-    is that one.
+    Earlier versions computed the digest differently, so an existing folder whose run has the same
+    identity is used instead.
     """
     path = root / f"{label}-{digest(config)}"
     if not path.exists() and root.is_dir():
         wanted = identity(config)
         for name in _names(root, root.stat().st_mtime_ns):
-            if name.rpartition("-")[0] == label and identity(RunFolder(root / name).config()) == wanted:
+            if name.rpartition("-")[0] == label and _identity(RunFolder(root / name)) == wanted:
                 return RunFolder(root / name)
     return RunFolder(path)
 
 
+def _identity(run: RunFolder) -> dict | None:
+    try:
+        return identity(run.config())
+    except DamagedError:
+        return None
+
+
+def _is_state(state: dict) -> bool:
+    kinds = {"status": str, "step": int, "steps": int, "error": str}
+    return all(isinstance(state.get(key), kind) for key, kind in kinds.items())
+
+
 @lru_cache(maxsize=8)
 def _names(root: Path, changed: int) -> list[str]:
-    """What a folder holds; `changed` is the time of its last change, so that the answer is never old."""
+    """Names of a folder's entries; `changed`, its modification time, invalidates the cache."""
     return sorted(os.listdir(root))
 
 
 def folders(root: Path) -> list[RunFolder]:
-    """Every run below `root`, sorted by name."""
+    """All runs in `root`, sorted by name."""
     return [RunFolder(path.parent) for path in sorted(root.glob("*/config.json"))]
 
 
@@ -180,7 +249,7 @@ def _csv_lines(rows: list[dict]) -> list[str]:
     if not rows:
         return []
     text = io.StringIO()
-    # repr of a float is the shortest text that reads back to the same number
+    # csv writes floats with repr, the shortest text that round-trips
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -1,4 +1,4 @@
-"""Where the rows of a run go while it trains."""
+"""Destinations of a run's rows during training."""
 
 import sys
 from collections.abc import Iterable
@@ -10,17 +10,17 @@ from resexp.records.run import RunFolder
 
 
 class Sink(Protocol):
-    """Receives every row of a run as it is made. A tracker is one; see conf/tracker."""
+    """Receives each row of a run as it is produced. Trackers (conf/tracker) are sinks."""
 
     def row(self, row: dict) -> None:
-        """One row: step, epoch, learning_rate, then the columns of each split and times."""
+        """One row: step, epoch, learning_rate, then the columns of each split and timings."""
 
     def close(self, status: str) -> None:
-        """The run has stopped: done, interrupted, diverged or failed."""
+        """The run ended with this status: done, interrupted, diverged or failed."""
 
 
 class Recorded:
-    """Rows into the run's folder."""
+    """Appends rows to the run's rows.csv."""
 
     def __init__(self, folder: RunFolder):
         self.folder = folder
@@ -33,13 +33,13 @@ class Recorded:
 
 
 class Console:
-    """A progress bar on a terminal, elsewhere a line per row.
+    """A progress bar on a terminal, otherwise one line per row.
 
     Args:
         label: of the run.
         steps: of the whole run.
         initial: steps already taken.
-        position: line of the bar below the cursor, where several runs draw.
+        position: line of the bar, for several runs on one terminal.
     """
 
     def __init__(self, label: str, *, steps: int, initial: int, position: int):
@@ -49,7 +49,7 @@ class Console:
         )
 
     def step(self) -> None:
-        """One more step is taken."""
+        """Advance the progress bar by one step."""
         self.bar.update()
 
     def row(self, row: dict) -> None:
@@ -63,13 +63,13 @@ class Console:
 
 
 def send(sinks: Iterable[Sink], row: dict) -> None:
-    """Give a row to each of several sinks, in their order."""
+    """Send a row to each sink, in order."""
     for sink in sinks:
         sink.row(row)
 
 
 def _line(row: dict) -> str:
-    """Loss and error of each split, the learning rate and the speed."""
+    """Loss and error of each split except val, the learning rate and the speed, as text."""
     names = [key.removesuffix("_loss") for key in row if key.endswith("_loss")]
     errors = [f"{n} {row[f'{n}_loss']:.3f} {row[f'{n}_error_percent']:.2f}%" for n in names if n != "val"]
     speed = f"{row['examples_per_second']:.0f} examples/s"

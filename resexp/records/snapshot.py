@@ -1,21 +1,22 @@
-"""A run's records, read once."""
+"""A run's records, read once so that they are consistent."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from resexp.records.run import FINISHED, RunFolder, folders
+from resexp.files import DamagedError
+from resexp.records.run import FINISHED, folders
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a run's folder held when it was read.
+    """Contents of a run's folder at one point in time.
 
     Args:
         path: of the folder.
         config: see RunFolder.config.
         state: see RunFolder.state.
-        sessions: of its provenance.
-        rows: all complete rows, as text.
+        sessions: see RunFolder.provenance.
+        rows: see RunFolder.rows.
     """
 
     path: Path
@@ -37,10 +38,16 @@ class Snapshot:
         return self.status in FINISHED
 
 
-def snapshots(root: Path) -> list[Snapshot]:
-    """Every run below `root`, sorted by name."""
-    return [_read(run) for run in folders(root)]
-
-
-def _read(run: RunFolder) -> Snapshot:
-    return Snapshot(run.path, run.config(), run.state(), run.provenance()["sessions"], run.rows())
+def snapshots(root: Path) -> tuple[list[Snapshot], list[Path]]:
+    """Every run below `root`, sorted by name, and the folders whose config is damaged."""
+    found, damaged = [], []
+    for run in folders(root):
+        try:
+            config = run.config()
+            if not isinstance(config.get("labels"), dict):
+                raise DamagedError(f"{run.path} holds no run's config")
+        except DamagedError:
+            damaged.append(run.path)
+            continue
+        found.append(Snapshot(run.path, config, run.state(), run.provenance()["sessions"], run.rows()))
+    return found, damaged

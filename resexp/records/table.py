@@ -1,4 +1,4 @@
-"""Tables as CSV files: written whole, and compared with what they take the place of."""
+"""CSV tables: written atomically and compared with the version they replace."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ import pandas as pd
 
 from resexp.files import atomic, write_json
 
-# These differ from machine to machine, and from run to run.
+# Timings vary between machines and runs.
 TIMES = {"seconds", "examples_per_second", "milliseconds_per_network", "ratio_to_one_by_one"}
 
 
 def write(table: pd.DataFrame, path: Path, *, digits: int) -> str:
-    """Write a table, its floats to so many digits; the same table gives the same bytes.
+    """Write a table with floats to `digits` significant digits; equal tables give equal bytes.
 
     Returns:
-        The number of rows and, if there was a table, how it differs from that.
+        The number of rows and, if `path` existed, how the table differs from the previous one.
     """
     with atomic(path) as temporary:
         table.to_csv(temporary, index=False, float_format=f"%.{digits}g", lineterminator="\n")
@@ -23,12 +23,12 @@ def write(table: pd.DataFrame, path: Path, *, digits: int) -> str:
 
 
 def write_record(path: Path, content: dict) -> None:
-    """Write what belongs to a table, its provenance, beside it: `<name>.json`."""
+    """Write a table's provenance next to it, to `<name>.json`."""
     write_json(path.with_suffix(".json"), content)
 
 
 def rows(path: Path) -> int:
-    """Rows of the table at this path; 0 without one."""
+    """Number of rows of the table at this path; 0 if it does not exist."""
     return max(0, path.read_bytes().count(b"\n") - 1) if path.exists() else 0
 
 
@@ -39,7 +39,8 @@ def _changes(before: Path, after: Path) -> str:
         return "replacing an unreadable table"
     if len(old) != len(new):
         return f"previously {len(old)}"
-    if list(old) != list(new) or not isinstance(old.index, pd.RangeIndex):  # or more fields than names
+    # pandas takes fields beyond the header as an index
+    if list(old) != list(new) or not isinstance(old.index, pd.RangeIndex):
         return "with different columns"
     differing = {name: count for name, count in (old != new).sum().items() if count}
     if differing.keys() <= TIMES:
@@ -51,7 +52,7 @@ def _changes(before: Path, after: Path) -> str:
 
 
 def _largest(old: pd.Series, new: pd.Series) -> str:
-    """By how much two columns of numbers differ at most, in words; nothing of other columns."""
+    """The largest difference of two numeric columns, as text; empty for other columns."""
     a, b = (pd.to_numeric(column, errors="coerce") for column in (old, new))
     largest = (a - b).abs().max()
     return f" by up to {largest:.2g}" if largest > 0 else ""

@@ -1,4 +1,4 @@
-"""Rows as TensorBoard scalars."""
+"""Write rows as TensorBoard scalars."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ STEP = "step"
 
 
 class TensorBoard:
-    """A tracker: `<folder>/<name>/<run>/events...`, a scalar for every column against the step.
+    """A tracker: writes each column as a scalar to `<folder>/<name>/<run>/events...`.
 
-    Event files of an earlier session are removed and the rows so far written again, so that a run that
-    was resumed from a checkpoint shows each step once.
+    Event files of earlier sessions are deleted and their rows written again, so that a resumed run
+    shows each step once.
 
     Args:
-        run: its folder names the curves.
-        rows: of earlier sessions, up to the checkpoint that the run resumes from.
-        folder: for TensorBoard's --logdir.
+        run: gives the curves their names.
+        rows: of earlier sessions, up to the restored checkpoint.
+        folder: the argument of TensorBoard's --logdir.
     Raises:
         ValueError: the package tensorboard is not installed.
     """

@@ -1,4 +1,4 @@
-"""Classification: one class for each example."""
+"""Single-label classification."""
 
 from typing import Literal
 
@@ -7,21 +7,21 @@ from torch import Tensor
 
 
 class Classification:
-    """Cross-entropy, and the share of examples whose largest logit is another class's.
+    """Cross-entropy loss and top-1 error.
 
-    Outputs are logits (batch, classes), targets class numbers (batch,).
+    Outputs: logits (batch, classes). Targets: class indices (batch,).
     """
 
     tallies = 1
 
     def loss(self, output: Tensor, target: Tensor, *, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
-        """Cross-entropy in nats, over the examples."""
+        """Cross-entropy, nats."""
         return F.cross_entropy(output.float(), target, reduction=reduction)
 
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
-        """Wrong predictions, shape (1,)."""
+        """Number of wrong predictions, shape (1,)."""
         return (output.argmax(1) != target).sum().unsqueeze(0)
 
     def columns(self, tally: list[int], examples: int) -> dict[str, float]:
-        """`error_percent`: wrong predictions in percent of the examples."""
+        """`error_percent`: percentage of wrong predictions."""
         return {"error_percent": 100 * tally[0] / examples}

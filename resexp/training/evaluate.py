@@ -1,4 +1,4 @@
-"""Loss and counts over a whole split."""
+"""Evaluate a network on a whole split."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -19,17 +19,17 @@ def evaluate(
     autocast: AbstractContextManager,
     channels_last: bool,
 ) -> dict[str, float]:
-    """Mean loss and the task's columns in evaluation mode, in one view per example.
+    """Mean loss and the task's columns, in evaluation mode, without test-time augmentation.
 
     Args:
-        model: is put back into the mode it came in.
-        batches: (inputs as the network receives them, targets) on the model's device; the result
-            does not depend on their size.
-        task: what is computed of outputs and targets.
+        model: its train/eval mode is restored afterwards.
+        batches: (network inputs, targets) on the model's device; the result does not depend on
+            the batch size.
+        task: computes loss and counts.
         autocast: entered around each forward pass.
         channels_last: memory layout of the batches.
     Returns:
-        loss, and see Task.columns.
+        `loss` and the columns of Task.columns.
     """
     was_training, device = model.training, next(model.parameters()).device
     model.eval()

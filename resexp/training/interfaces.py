@@ -1,4 +1,4 @@
-"""What the training loop asks of a task, a sampler and a schedule, which it knows nothing else of."""
+"""Interfaces that the training loop requires of a task, a sampler and a schedule."""
 
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -8,45 +8,45 @@ from torch import Tensor
 
 
 class Task(Protocol):
-    """What is learned: a loss, and what is counted beside it. See resexp.tasks.
+    """The training objective: a loss, and counts for further metrics. See resexp.tasks.
 
-    Counts are kept on the device as a vector of `tallies` whole numbers that add up over batches.
+    Counts are a vector of `tallies` integers on the device, summed over batches.
     """
 
     tallies: int
 
     def loss(self, output: Tensor, target: Tensor, *, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
-        """A scalar, of the network's output in any precision."""
+        """Loss of the network's output (any precision), a scalar."""
 
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
-        """Counts of a batch, int64, (tallies,)."""
+        """Counts of a batch, int64 of shape (tallies,)."""
 
     def columns(self, tally: list[int], examples: int) -> dict[str, float]:
-        """What a row says of counts summed over so many examples; `error_percent` is among it."""
+        """Columns of a row, computed from summed counts; must include `error_percent`."""
 
 
 class Batches(Protocol):
     """A sampler: an endless sequence of training batches. See resexp.data."""
 
     batch_size: int
-    examples: int  # of an epoch
+    examples: int  # per epoch
     generators: Sequence[torch.Generator]  # that `batch` draws from
 
     def advance(self) -> None:
-        """Go to the next batch."""
+        """Advance to the next batch."""
 
     def batch(self) -> tuple[Tensor, Tensor]:
-        """Inputs as the network receives them, and targets: the same kernels at every call."""
+        """Network inputs and targets. Launches the same kernels at every call (for CUDA graphs)."""
 
     def state_dict(self) -> dict:
         """Sampler state; restoring it continues the same sequence of batches."""
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state` was taken."""
+        """Restore the sampler state `state`."""
 
 
 class Schedule(Protocol):
-    """The learning rate of each step. See resexp.training.schedules."""
+    """Learning-rate schedule. See resexp.training.schedules."""
 
     warm_up: bool
     warm_up_window: int
@@ -55,4 +55,4 @@ class Schedule(Protocol):
         """Whether this training error, averaged over the window, ends the warm-up."""
 
     def at(self, step: int, *, warming_up: bool) -> float:
-        """Learning rate of the update that follows `step` updates."""
+        """Learning rate of the update after `step` updates."""

@@ -1,4 +1,4 @@
-"""The training loop: one step, one row per interval, and everything needed to go on later."""
+"""The training loop: training steps, one row per interval, and the state needed to resume."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from resexp.training.step import Captured, Meter
 
 
 class DivergedError(Exception):
-    """The training loss was not finite at step `step` (counted from 1)."""
+    """The training loss was not finite at step `step` (1-based)."""
 
     def __init__(self, step: int):
         super().__init__(f"the loss was not finite at step {step}")
@@ -22,21 +22,21 @@ class DivergedError(Exception):
 
 
 class Trainer:
-    """One run: the network, what trains it, and how far it has come.
+    """The state of one run: the network, everything that trains it, and its progress.
 
     Args:
         model: on the training device.
-        task: the loss, and what is counted beside it.
+        task: computes the loss and counts.
         batches: of the training split.
         optimizer: over the model's parameters.
         schedule: of the learning rate.
-        splits: name -> batches of (inputs, targets) to be evaluated for each row.
+        splits: name -> batches of (inputs, targets), evaluated every interval.
         autocast: entered around each forward pass.
-        draws: what layers draw from while training, if any do.
-        channels_last: memory layout of the batches; the model's weights should have it, too.
-        compiled: let torch.compile fuse the model's operations while training.
-        captured: record a step as a CUDA graph and replay it; the numbers stay the same. Steps are
-            then taken within resexp.training.step.own_stream.
+        draws: random stream of layers that draw during training, e.g. dropout.
+        channels_last: memory layout of the batches; the model's weights should have the same.
+        compiled: train with torch.compile.
+        captured: capture a step as a CUDA graph and replay it; the results are the same. Steps must
+            then run within resexp.training.step.own_stream.
     """
 
     def __init__(
@@ -61,18 +61,18 @@ class Trainer:
         self.forward = torch.compile(model) if compiled else model
         generators = [*batches.generators, *([draws] if draws else [])]
         self.launch = Captured(self._on_device, generators) if captured else self._on_device
-        # A captured step reads its rate from this tensor; otherwise the optimizer keeps a number.
+        # A captured step reads the learning rate from this tensor; otherwise it is a float in the optimizer.
         self.rate_on_device = torch.zeros((), device=device) if captured else None
         self.step, self.rows, self.learning_rate = 0, [], None
         self.interval, self.window = (Meter(task.tallies, device) for _ in range(2))
         self.warming_up = schedule.warm_up
-        # Steps taken, and the first whose loss was not finite; 0 as long as there was none.
+        # Steps taken, and the first step with a non-finite loss (0: none).
         self.taken, self.first_bad = (torch.zeros((), dtype=torch.int64, device=device) for _ in range(2))
-        self.seconds = 0.0  # of the whole run, evaluation included
-        self.training_seconds = 0.0  # of the interval, evaluation left out
+        self.seconds = 0.0  # of the whole run, including evaluation
+        self.training_seconds = 0.0  # of the interval, excluding evaluation
 
     def train_step(self) -> None:
-        """One batch, one update. Nothing here waits for the device."""
+        """One batch, one update. Does not synchronize with the device."""
         self._set_learning_rate(self.schedule.at(self.step, warming_up=self.warming_up))
         self.batches.advance()
         self.launch()
@@ -84,7 +84,7 @@ class Trainer:
             self.window.reset()
 
     def _on_device(self) -> None:
-        """The step from the batch to what is noted of it: the same kernels on the same tensors."""
+        """The device part of a step: the same kernels on the same tensors, so that it can be captured."""
         x, y = self.batches.batch()
         with self.autocast:
             output = self.forward(channels_last_layout(x) if self.channels_last else x)
@@ -109,7 +109,7 @@ class Trainer:
             group["lr"] = rate
 
     def wait(self) -> None:
-        """Wait until the device has taken the steps that it was given; the time counts as theirs."""
+        """Synchronize with the device; the wait counts as training time."""
         started = time.perf_counter()
         self.taken.item()
         waited = time.perf_counter() - started
@@ -117,14 +117,14 @@ class Trainer:
         self.seconds += waited
 
     def close(self) -> None:
-        """Let go of the recorded step, which would keep all of this in memory, and it in turn."""
+        """Break the reference cycle with the captured step, so that memory is freed at once."""
         self.launch = None
 
     def read_interval(self) -> dict:
-        """The training columns of the interval that ends here; waits for the device.
+        """Training columns of the interval that ends at this step. Synchronizes with the device.
 
         Raises:
-            DivergedError: a loss in the interval was not finite.
+            DivergedError: the loss was not finite at some step.
         """
         if bad := int(self.first_bad.item()):
             raise DivergedError(bad)
@@ -137,7 +137,7 @@ class Trainer:
         }
 
     def evaluate_splits(self) -> dict:
-        """Run every split through the network: its loss, and the task's columns."""
+        """Evaluate every split: loss and the task's columns, prefixed with the split's name."""
         settings = {"autocast": self.autocast, "channels_last": self.channels_last}
         row: dict[str, float] = {}
         for name, batches in self.splits.items():
@@ -145,7 +145,7 @@ class Trainer:
         return row
 
     def state_dict(self) -> dict:
-        """Everything that the steps to come depend on, and the rows so far."""
+        """Everything needed to resume: state of all components, random streams and the rows so far."""
         return {
             "step": self.step,
             "rows": self.rows,
@@ -163,16 +163,17 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from where `state` was taken, to the same numbers; before the first step.
+        """Restore `state`; the resumed run gives the same numbers. Call it before the first step.
 
         Raises:
-            ValueError: it was taken on another kind of device, whose generators draw other numbers.
+            ValueError: `state` is from another device type, whose random streams differ, or see
+                Batches.load_state_dict.
         """
         here, there = next(self.model.parameters()).device.type, state.get("device")
         if there not in (here, None):
             raise ValueError(
-                f"this run was begun on a device of type {there} and cannot go on with {here}:"
-                f" take train.device={there}, or delete its folder to start anew"
+                f"this run was started on {there} and cannot be resumed on {here}:"
+                f" set train.device={there}, or delete its folder to start over"
             )
         self.step, self.rows = state["step"], list(state["rows"])
         self.model.load_state_dict(state["model"])
@@ -180,7 +181,7 @@ class Trainer:
         for parameter, buffers in self.optimizer.state.items():
             for name, value in buffers.items():
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    # in the memory order of the weights, which train.channels_last may have changed
+                    # match the memory layout of the weights, which train.channels_last may have changed
                     buffers[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         self.batches.load_state_dict(state["batches"])
         self.warming_up = state["warming_up"]
@@ -189,7 +190,7 @@ class Trainer:
         for meter, saved in zip((self.interval, self.window), state["meters"], strict=True):
             for total, value in zip(meter.state(), saved, strict=True):
                 total.copy_(value)
-        self.learning_rate = None  # load_state_dict overwrote the optimizer's; None forces a refresh
+        self.learning_rate = None  # load_state_dict overwrote the learning rate; None forces a refresh
         self.seconds, self.training_seconds = state["seconds"]
         if self.draws:
             self.draws.set_state(state["draws"].cpu())
@@ -201,16 +202,16 @@ class Trainer:
 def fit(trainer: Trainer, *, steps: int, interval: int, after_step: Callable[[], bool]) -> Iterator[dict]:
     """Train up to `steps`; yield a row every `interval` steps and at the end.
 
-    A row's `seconds` count the whole run, evaluation included; its `examples_per_second` the
-    training alone.
+    `seconds` in a row is the wall time of the whole run, including evaluation; `examples_per_second`
+    is the training throughput of the interval.
 
     Args:
-        trainer: is changed; its rows too.
-        steps: of the whole run, those behind it included.
-        interval: steps from one row to the next.
-        after_step: called when a step and its row are done; true ends the training here.
+        trainer: modified in place, including its rows.
+        steps: total steps of the run, including those already taken.
+        interval: steps between rows.
+        after_step: called after each step and its row; returning true stops the training.
     Raises:
-        DivergedError: a loss was not finite; noticed at the end of its interval.
+        DivergedError: a loss was not finite; raised at the end of the interval.
     """
     trainer.model.train()
     while trainer.step < steps:

@@ -1,22 +1,22 @@
-"""How the host's memory is handed back."""
+"""Host memory allocator settings."""
 
 import ctypes
 import platform
 
-# mallopt's parameters (malloc.h) and the largest values it takes
+# mallopt's parameters (malloc.h) and their largest values
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _NEVER, _LARGEST = 2**31 - 1, 32 << 20
 
 
 def keep_freed() -> bool:
-    """Let the C library keep freed memory for the next allocation instead of returning it.
+    """Make the C library keep freed memory for later allocations instead of returning it to the system.
 
-    A step on the CPU frees and allocates the same tensors of several MiB over and over. By default
-    their pages go back to the system and are faulted in and zeroed anew at every step. The process's
-    peak stays what it is; it is held until the end.
+    A training step on the CPU repeatedly frees and allocates tensors of several MiB. By default their
+    pages are returned to the system, then faulted in and zeroed again at every step. Peak memory is
+    unchanged, but it is held until the process ends.
 
     Returns:
-        Whether this C library does so; others than glibc are left as they are.
+        Whether it succeeded; only glibc is supported.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

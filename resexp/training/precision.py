@@ -1,4 +1,4 @@
-"""How numbers are held and laid out while a network runs."""
+"""Numerical precision and memory layout."""
 
 from contextlib import AbstractContextManager
 
@@ -9,10 +9,10 @@ PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
-    """A re-enterable context: bfloat16 arithmetic over float32 weights, or nothing.
+    """A reusable autocast context: bfloat16 with float32 weights, otherwise disabled.
 
     Raises:
-        ValueError: an unknown precision, or tf32 on a device that has none.
+        ValueError: unknown precision, or tf32 on a device without it.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision}")
@@ -22,11 +22,11 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
 
 
 def set_tf32(enabled: bool) -> None:
-    """Let CUDA round float32 products to TF32, or not; torch keeps this per process."""
+    """Enable or disable TF32 for float32 matrix products and convolutions; process-wide in torch."""
     torch.set_float32_matmul_precision("high" if enabled else "highest")
     torch.backends.cudnn.allow_tf32 = enabled
 
 
 def channels_last_layout(x: Tensor) -> Tensor:
-    """Images or sequences with their channels last in memory; the shape stays as it is."""
+    """Convert images or sequences to channels-last memory layout; the shape is unchanged."""
     return x.movedim(1, -1).contiguous().movedim(-1, 1)

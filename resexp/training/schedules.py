@@ -1,4 +1,4 @@
-"""Learning rates as pure functions of the step and of what was observed."""
+"""Learning-rate schedules: pure functions of the step and the training error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from itertools import pairwise
 
 @dataclass(frozen=True)
 class StepDecay:
-    """A learning rate that is divided at given fractions of the run.
+    """Step decay: the learning rate is divided at given fractions of the run.
 
-    With a warm-up it starts lower, until the training error shows that the network learns.
+    With a warm-up it starts lower, until the training error drops below a threshold.
 
     Args:
         steps: of the whole run.
-        learning_rate: at the start.
-        divisor: of the rate at each fraction.
+        learning_rate: initial learning rate.
+        divisor: applied at each fraction.
         divide_at: fractions of `steps`, ascending, each in (0, 1).
         warm_up: whether the run starts with a warm-up.
-        warm_up_learning_rate: during the warm-up.
-        warm_up_error_percent: training error below which the warm-up is over.
-        warm_up_window: steps over which that error is averaged, and after which it is looked at.
+        warm_up_learning_rate: learning rate during the warm-up.
+        warm_up_error_percent: training error that ends the warm-up.
+        warm_up_window: steps over which that error is averaged; it is checked once per window.
     Raises:
-        ValueError: an argument out of its range.
+        ValueError: an argument is out of range.
     Source: He et al. 2015, section 4.2: 0.1, divided by 10 at 32k and 48k of 64k iterations;
-    110 layers: 0.01 until the training error is below 80 % (about 400 iterations), then 0.1. From which
-    depth on a network warms up is a matter of the config.
-    Departure: the paper does not say over what the error is averaged; here over 100 steps.
+    110 layers: 0.01 until the training error is below 80 % (about 400 iterations), then 0.1. The
+    config decides from which depth on a network warms up.
+    Departure: the paper does not say over how many steps the error is averaged; here 100.
     """
 
     steps: int
@@ -43,14 +43,14 @@ class StepDecay:
         if self.warm_up_window < 1:
             raise ValueError(f"schedule.warm_up_window must be at least 1, got {self.warm_up_window}")
         for key in ("learning_rate", "warm_up_learning_rate"):
-            if not getattr(self, key) >= 0:  # nor nan
+            if not getattr(self, key) >= 0:  # also rejects nan
                 raise ValueError(f"schedule.{key} must be at least 0, got {getattr(self, key)}")
         if not self.divisor > 0:
             raise ValueError(f"schedule.divisor must be above 0, got {self.divisor}")
         bounds = [0, *self.divide_at, 1]
         if any(a >= b for a, b in pairwise(bounds)):
             raise ValueError(
-                "schedule.divide_at must hold ascending fractions between 0 and 1, got"
+                "schedule.divide_at must be a list of ascending fractions between 0 and 1, got"
                 f" {list(self.divide_at)}"
             )
 
@@ -59,7 +59,7 @@ class StepDecay:
         return error_percent < self.warm_up_error_percent
 
     def at(self, step: int, *, warming_up: bool) -> float:
-        """Learning rate of the update that follows `step` updates."""
+        """Learning rate of the update after `step` updates."""
         if warming_up:
             return self.warm_up_learning_rate
         passed = sum(step >= round(fraction * self.steps) for fraction in self.divide_at)

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent that is ready as soon as torch is."""
+"""SGD without the import of torch's compiler."""
 
 import functools
 import inspect
@@ -7,17 +7,17 @@ import torch
 
 
 class SGD(torch.optim.SGD):
-    """torch.optim.SGD: the same arguments, update and state, without torch's compiler.
+    """torch.optim.SGD with the same arguments, update and state, but without importing torch's compiler.
 
-    torch keeps its compiler out of an optimizer's methods, and to do so imports it when the first
-    optimizer is made: more than a second, about as long as torch itself takes, in every process of every
-    run. We compile the forward pass at most, so the methods are taken as they are underneath.
+    torch wraps the methods of optimizers to exclude them from compilation, and imports the compiler to
+    do so when the first optimizer is created: more than a second, about as long as importing torch, in
+    every process. We compile at most the forward pass, so the unwrapped methods are used.
 
     Raises:
-        ValueError: what torch's refuses, and a momentum of 1 or more, which forgets nothing.
+        ValueError: as torch.optim.SGD; also for a momentum of 1 or more, which never decays.
     """
 
-    @functools.wraps(torch.optim.SGD.__init__)  # with its signature, by which settings are checked
+    @functools.wraps(torch.optim.SGD.__init__)  # keeps the signature, which settings are checked against
     def __init__(self, *arguments, **keywords):
         super().__init__(*arguments, **keywords)
         if not (momentum := self.defaults["momentum"]) < 1:

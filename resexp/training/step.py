@@ -1,4 +1,4 @@
-"""What one training step does on the device, and how it is launched."""
+"""Metric accumulation on the device, and CUDA-graph capture of a training step."""
 
 import gc
 import threading
@@ -9,16 +9,16 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-EAGER_STEPS = 3  # before a step is captured: libraries choose their kernels, buffers come into being
-_CAPTURING = threading.Lock()  # CUDA records one graph at a time in a process
+EAGER_STEPS = 3  # before capture: libraries select kernels and allocate buffers
+_CAPTURING = threading.Lock()  # only one graph can be captured at a time in a process
 _OF_THREAD = threading.local()
 
 
 class Meter:
-    """Sums of the loss and of a task's counts, kept on the device: adding never waits for it.
+    """Accumulates the loss and a task's counts on the device, without synchronization.
 
     Args:
-        tallies: how many counts.
+        tallies: number of counts.
         device: of the sums.
     """
 
@@ -33,7 +33,7 @@ class Meter:
         self.examples += examples
 
     def read(self) -> tuple[float, list[int], int]:
-        """Mean loss, counts and examples of all that was added; waits for the device."""
+        """Mean loss, counts and number of examples since the last reset. Synchronizes with the device."""
         examples = self.examples.item()
         return self.loss.item() / examples, self.tally.tolist(), examples
 
@@ -42,27 +42,27 @@ class Meter:
             total.zero_()
 
     def state(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The sums themselves, to be saved or written to."""
+        """The sums themselves (not copies), to save or restore them."""
         return self.loss, self.tally, self.examples
 
 
 class CaptureError(RuntimeError):
-    """A step could not be recorded as a CUDA graph."""
+    """A step could not be captured as a CUDA graph."""
 
 
 class Captured:
-    """A function of the device alone, recorded once as a CUDA graph and replayed from then on.
+    """A function that is captured once as a CUDA graph and then replayed.
 
-    The networks of this project consist of many small kernels; launching them one by one takes the
-    host longer than computing them takes the device. The first calls are carried out as they are,
-    so every call does the work of exactly one, replayed or not.
+    The networks of this project consist of many small kernels, whose launch overhead on the host
+    exceeds their run time on the device. The first calls run eagerly as warm-up; every call, eager or
+    replayed, does exactly one step of work.
 
-    It is called within own_stream: CUDA records on no default stream.
+    Call it within own_stream: CUDA cannot capture the default stream.
 
     Args:
-        function: launches the same kernels on the same tensors at every call and never waits for
-            the device.
-        generators: that it draws from, besides the device's own.
+        function: launches the same kernels on the same tensors at every call and never
+            synchronizes with the device.
+        generators: it draws from, in addition to the device's default generator.
     """
 
     def __init__(self, function: Callable[[], None], generators: Sequence[torch.Generator]):
@@ -70,11 +70,11 @@ class Captured:
         self.calls, self.graph = 0, None
 
     def __call__(self) -> None:
-        """Do the work of one call.
+        """Run the function once.
 
         Raises:
-            CaptureError: the function cannot be recorded. Generators and memory may then be in a
-                state that only a new process leaves behind, so nothing is tried again.
+            CaptureError: the function cannot be captured. Generators and memory may then be in an
+                invalid state that only a new process clears, so there is no fallback.
         """
         if self.graph is not None:
             return self.graph.replay()
@@ -82,31 +82,31 @@ class Captured:
             if self.calls < EAGER_STEPS:
                 self.function()
             else:
-                self.graph = self._captured()
+                self.graph = self._capture()
                 self.graph.replay()
         self.calls += 1
 
-    def _captured(self) -> torch.cuda.CUDAGraph:
+    def _capture(self) -> torch.cuda.CUDAGraph:
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
-        with warnings.catch_warnings():  # newer versions of torch find the generators by themselves
+        with warnings.catch_warnings():  # newer versions of torch register generators automatically
             warnings.simplefilter("ignore")
             for generator in self.generators:
                 graph.register_generator_state(generator)
-        # An older graph that is garbage must not be taken apart while this one is recorded.
+        # No older graph may be garbage-collected during capture.
         gc.collect()
         collecting = gc.isenabled()
         gc.disable()
         try:
-            # other threads, with networks of their own, may go on meanwhile
+            # thread_local: other threads may keep training meanwhile
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 self.function()
         except RuntimeError as error:
             cause = error
-            while cause.__context__:  # what ended the recording comes first, what that broke after it
+            while cause.__context__:  # the root cause; later errors are consequences
                 cause = cause.__context__
             raise CaptureError(
-                f"the step cannot be recorded as a CUDA graph ({str(cause).splitlines()[0]});"
-                " train.capture=false launches its kernels one by one"
+                f"the step cannot be captured as a CUDA graph ({str(cause).splitlines()[0]});"
+                " set train.capture=false to run it eagerly"
             ) from error
         finally:
             if collecting:
@@ -115,9 +115,9 @@ class Captured:
 
 
 def own_stream(device: torch.device) -> AbstractContextManager:
-    """In which this thread launches its work on `device`: on a CUDA stream that no other thread has.
+    """A context in which this thread uses a CUDA stream of its own; a null context on a CPU.
 
-    A thread gets one stream and keeps it, since torch hands out 32 of them in turn.
+    Each thread keeps its stream, since torch only has a pool of 32.
     """
     if device.type != "cuda":
         return nullcontext()

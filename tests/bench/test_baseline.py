@@ -1,4 +1,4 @@
-"""What ours is compared with must itself be right."""
+"""The baseline of the benchmark is correct."""
 
 import copy
 
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from resexp.bench.baseline import UsualTrainer
+from resexp.bench.baseline import BaselineTrainer
 
 
 def test_steps_are_those_of_sgd():
@@ -15,7 +15,7 @@ def test_steps_are_those_of_sgd():
     x, y = torch.randn(12, 1, 8, generator=generator), torch.arange(12) % 3
     model = nn.Sequential(nn.Flatten(), nn.Linear(8, 3))
     slow = copy.deepcopy(model)
-    trainer = UsualTrainer(model, x, y, batch_size=12, workers=0)  # one batch: the order is no matter
+    trainer = BaselineTrainer(model, x, y, batch_size=12, workers=0)  # one batch: the order is no matter
     velocity = [torch.zeros_like(p) for p in slow.parameters()]
     for _ in range(3):
         loss = F.cross_entropy(slow(x), y)
@@ -43,7 +43,7 @@ def test_images_are_augmented_one_by_one_and_scaled():
             seen.append(images)
             return self.layer(images.mean((2, 3)))
 
-    UsualTrainer(Look(), x, torch.arange(8), batch_size=4, workers=0).train_step()
+    BaselineTrainer(Look(), x, torch.arange(8), batch_size=4, workers=0).train_step()
     (images,) = seen
     assert images.shape == (4, 3, 32, 32)
     middle = images[:, :, 4:-4, 4:-4]  # the padding reaches no farther in

@@ -14,7 +14,7 @@ def test_measure_collect_and_skip(resexp, tmp_path):
     assert resexp(*command).stdout == "1 done\n", "it is not measured again"
     tables = only_run(tmp_path, "small") / "tables"
     assert {path.stem for path in tables.iterdir()} == {
-        "autocorrelation", "covariance", "gradients", "summary",
+        "autocorrelation", "covariance", "curves", "gradients", "summary",
     }  # fmt: skip
     assert "done" in resexp("status", "small").stdout
     assert "small_autocorrelation.csv" in resexp("collect", "small").stdout

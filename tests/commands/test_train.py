@@ -130,3 +130,46 @@ def test_a_run_that_fails_says_where_and_the_sweep_goes_on(resexp, tmp_path):
     swept = resexp("train", "-m", *short, "seed=0,1")
     assert swept.returncode == 1
     assert "1 done, 1 failed" in swept.stdout
+
+
+def test_workers_end_when_their_parent_is_killed(background, tmp_path):
+    """SIGKILL leaves the parent no time to end them; they save a checkpoint all the same."""
+    process = background("train", "-m", *LONG, "schedule.steps=100000", "seed=0,1", "train.workers=2")
+    for _ in range(600):
+        files = list((tmp_path / "results/runs").glob("*/*/rows.csv"))
+        if len(files) == 2 and all(len(file.read_text().splitlines()) > 1 for file in files):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for _ in range(600):
+        if any(list(file.parent.glob("checkpoint-*.pt")) for file in files):
+            break
+        time.sleep(0.1)
+    saved = [file.parent for file in files if list(file.parent.glob("checkpoint-*.pt"))]
+    assert len(saved) == 1, "the worker's run; the parent's own had no time"
+
+
+def test_rows_beyond_the_checkpoint_are_cut_back(resexp, background, tmp_path):
+    """A killed run has rows of steps that its last checkpoint has not seen; they are trained again."""
+    process = background("train", *LONG, "schedule.steps=100000", "train.checkpoint_minutes=0.02")
+    run = wait_for_rows(tmp_path, 4)
+    for _ in range(600):
+        checkpoints = sorted(run.glob("checkpoint-*.pt"))
+        if checkpoints and int(numbers(run)[-1]["step"]) >= int(checkpoints[0].name.split("-")[1]) + 15:
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    newest = max(int(path.name.split("-")[1]) for path in run.glob("checkpoint-*.pt"))
+    before = [int(row["step"]) for row in numbers(run)]
+    with (run / "rows.csv").open("a") as file:  # at the least one such row, whenever the kill came
+        file.write(
+            (run / "rows.csv").read_text().splitlines()[-1].replace(str(before[-1]), str(newest + 15), 1)
+            + "\n"
+        )
+    resexp("train", *LONG, "schedule.steps=100000", "train.max_minutes=0.2")
+    steps = [int(row["step"]) for row in numbers(run)]
+    assert len(steps) == len(set(steps))
+    assert steps == sorted(steps)
+    assert steps == list(range(15, steps[-1] + 1, 15))

@@ -33,3 +33,25 @@ def test_mistyped_overrides_are_explained(overrides, named):
         resolve(compose("train", overrides))
     offers_a_list = "[a,b]" in str(error.value)
     assert offers_a_list == (overrides[0] in ("model.depth=20,30", "schedule.divide_at=0.5,0.6"))
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("name=2026_11_24", "name"),
+        ("name=1e3", "name"),
+        ("name=a,1_1", "name"),
+        ("train.runs=1_0", "train.runs"),
+        ("labels.depth=56", "labels.depth"),
+        ("labels={depth: 56}", "labels"),
+    ],
+)
+def test_what_hydra_would_read_otherwise_than_it_was_typed_is_refused(override, key):
+    with pytest.raises(ConfigError, match=mentions(key)) as error:
+        compose("train", [override])
+    assert "\n" not in str(error.value)
+
+
+def test_quoted_text_stays_text():
+    assert resolve(compose("train", ['name="2026_11_24"']))["name"] == "2026_11_24"
+    assert resolve(compose("train", ["name=5"]))["name"] == "5"

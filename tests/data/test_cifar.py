@@ -237,7 +237,7 @@ def test_decoded_once_and_again_when_the_source_changes(tmp_path, arrays, monkey
     assert_holds(load(tmp_path), changed)
 
 
-def test_a_damaged_copy_is_made_anew(tmp_path, arrays):
+def test_a_damaged_copy_is_recreated(tmp_path, arrays):
     np.savez(tmp_path / "cifar10.npz", **arrays)
     load(tmp_path)
     (copy,) = (tmp_path / ".resexp").glob("*.npz")

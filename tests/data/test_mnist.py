@@ -22,7 +22,9 @@ def files(tmp_path, monkeypatch):
         (folder / f"{split}-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3]) + sizes + images.tobytes())
         raw = bytes([0, 0, 8, 1]) + sizes[:4] + (np.arange(count) % 10).astype(np.uint8).tobytes()
         (folder / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(raw))
-    sums = {name: hashlib.md5(mnist._unpacked(folder, name)).hexdigest() for name in mnist.UNPACKED["MNIST"]}
+    sums = {
+        name: hashlib.md5(mnist._decompress(folder, name)).hexdigest() for name in mnist.UNPACKED["MNIST"]
+    }
     monkeypatch.setitem(mnist.UNPACKED, "MNIST", sums)
     return folder
 
@@ -101,7 +103,7 @@ def test_fashion_mnist_that_is_not_packed_as_published_has_a_fingerprint(files, 
     assert mnist.fingerprint(str(files), variant="FashionMNIST") != found
     assert mnist.fingerprint(str(files), variant="MNIST") is None, "verified as it is read"
     for name in mnist.PACKED["FashionMNIST"]:
-        raw = gzip.compress(mnist._unpacked(files, name))
+        raw = gzip.compress(mnist._decompress(files, name))
         (files / f"{name}.gz").write_bytes(raw)
         monkeypatch.setitem(mnist.PACKED["FashionMNIST"], name, hashlib.md5(raw).hexdigest())
     assert mnist.fingerprint(str(files), variant="FashionMNIST") is None, "the published files"

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from helpers import mentions
@@ -6,6 +7,7 @@ from torch import nn
 import resexp
 from resexp.config.compose import compose, resolve
 from resexp.experiments import build
+from resexp.experiments.data import load_dataset
 
 
 def config(*overrides):
@@ -62,3 +64,15 @@ def test_a_validation_split_is_evaluated_beside_the_test_split():
         "val_error_percent",
     ]
     assert trainer.batches.examples == 3500
+
+
+def test_test_images_are_normalized_by_the_training_images_statistics():
+    """He et al. 2015, section 4.2: the mean of each pixel; and each channel's deviation, by numpy."""
+    settings = config(
+        "dataset=fake", "dataset.load.train_size=64", "dataset.load.test_size=32", "batch_size=8"
+    )
+    source = load_dataset(settings)
+    train, test = (x.numpy().astype(np.float64) for x in (source.inputs, source.test_inputs))
+    expected = (test - train.mean(axis=0)) / train.std(axis=(0, 2, 3)).reshape(-1, 1, 1)
+    x, _ = next(iter(build.trainer(settings, torch.device("cpu")).splits["test"]))
+    np.testing.assert_allclose(x.numpy(), expected[: len(x)], atol=1e-5)

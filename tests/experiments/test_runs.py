@@ -32,8 +32,8 @@ PINNED = {
     "model=resnet110 dataset=cifar10 norm=group precision=bfloat16 seed=3": "ab692bb2c0",
     "model=stochastic optimizer.nesterov=true": "7615717565",
     "activation._target_=torch.nn.Mish": "a6fffae532",
-    "measure=gradient_autocorrelation": "d31fe30b45",
-    "measure=activation_variance": "bcb1ae3283",
+    "measure=gradient_autocorrelation": "064788ecbd",
+    "measure=activation_variance": "7ff1f04779",
 }
 
 

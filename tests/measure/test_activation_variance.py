@@ -1,9 +1,11 @@
 """Closed forms within the sampling error of the width, and the textbook's notebook 11.3."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from helpers import Fixed, mentions
@@ -80,16 +82,43 @@ def test_silent_branches_leave_the_identity(changes):
     assert_grows(table, lambda k: 1.0, column="gradient_variance")
 
 
+def test_a_branch_is_as_large_as_its_stream_or_ever_smaller():
+    first = found().groupby("block")["branch_share"].mean()
+    assert np.isnan(first[0])
+    assert first[1:].tolist() == pytest.approx([1.0] * DEPTH, rel=5 * math.sqrt(5 / WIDTH / SEEDS))
+    normalized = found(first=BatchNorm).groupby("block")["branch_share"].mean()
+    expected = [1 / k for k in range(1, DEPTH + 1)]
+    assert normalized[1:].tolist() == pytest.approx(expected, rel=5 * math.sqrt(5 / WIDTH / SEEDS))
+    assert found(branch_scale=0.0)["branch_share"].dropna().tolist() == [0] * DEPTH * SEEDS
+    halved = found(branch_scale=0.5, sum_scale=0.5)["branch_share"].dropna()
+    assert halved.mean() == pytest.approx(0.25, rel=0.2), "the sum's scale is no part of it"
+
+
+def test_a_case_may_have_more_networks():
+    case = Case(samples.gaussian((8, 40), seed=0), dims=0, width=16, depth=2, seeds=3)
+    make = partial(ResidualStream, **PLAIN)
+    tables = measure(
+        {"x": make},
+        cases={"few": replace(case, seeds=None), "more": case},
+        seeds=1,
+        overflow_depth=1,
+        seed=0,
+        device=CPU,
+    )
+    networks = tables["variance"].groupby("inputs")["seed"].nunique()
+    assert networks.to_dict() == {"few": 1, "more": 3}
+
+
 def test_scaled_branches_grow_to_e():
     assert_grows(found(branch_scale=None), lambda k: (1 + 1 / DEPTH) ** k)
 
 
 class Notebook(nn.Module):
-    """The network of UDL notebook 11.3, which uses its fourth layer three times."""
+    """The network of UDL notebook 11.3: linear1, then five residual links, linear2 to linear6."""
 
     def __init__(self, generator):
         super().__init__()
-        layers = [nn.Linear(40, 100), *(nn.Linear(100, 100) for _ in range(3))]
+        layers = [nn.Linear(40, 100), *(nn.Linear(100, 100) for _ in range(5))]
         for linear in layers:
             nn.init.kaiming_uniform_(linear.weight, generator=generator)
             nn.init.zeros_(linear.bias)
@@ -103,7 +132,7 @@ class Notebook(nn.Module):
             def forward(self, f):
                 return f + self.linear(f.relu())
 
-        self.blocks = nn.ModuleList(Link(layers[min(i, 3)]) for i in range(1, 6))
+        self.blocks = nn.ModuleList(Link(linear) for linear in layers[1:])
 
     def forward(self, x):
         for part in (self.stem, *self.blocks):
@@ -112,19 +141,26 @@ class Notebook(nn.Module):
 
 
 def test_the_printout_of_notebook_11_3(generator):
-    model = Notebook(generator)
-    x = samples.mnist1d(200)
-    table = variances(model, x, torch.sum)
-    printed, f = [], x
-    with torch.no_grad():
-        for part in (model.stem, *model.blocks):
-            f = part(f)
-            printed.append(f.numpy().var(axis=0).mean())  # as the notebook's print_variance
-    assert table["batch_variance"].tolist() == pytest.approx(printed, rel=1e-5)
-    ratios = [b / a for a, b in pairwise(table["variance"])]
-    assert ratios[:3] == pytest.approx([2, 2, 2], rel=0.25), "it roughly doubles at each new layer"
-    # the notebook says so of all five links, but its last two use the fourth layer again
-    assert min(ratios[3:]) > 2.5
+    """What it prints grows by less than the doubling that it speaks of; the variance over units doubles."""
+    x, printed_ratios, ratios = samples.mnist1d(200), [], []
+    for _ in range(20):
+        model = Notebook(generator)
+        table = variances(model, x, torch.sum)
+        printed, f = [], x
+        with torch.no_grad():
+            for part in (model.stem, *model.blocks):
+                f = part(f)
+                printed.append(f.numpy().var(axis=0).mean())  # as the notebook's print_variance
+        assert table["batch_variance"].tolist() == pytest.approx(printed, rel=1e-5)
+        printed_ratios.append([b / a for a, b in pairwise(printed)])
+        ratios.append([b / a for a, b in pairwise(table["variance"])])
+    printed_ratios = torch.tensor(printed_ratios)
+    assert (printed_ratios.mean(0) < 1.9).all()
+    # one run of the notebook, which sets no seed; ours scatter about their mean by 0.05 to 0.1
+    once = torch.tensor([1.74, 1.61, 1.65, 1.72, 1.79])
+    assert ((printed_ratios.mean(0) - once).abs() < 3 * printed_ratios.std(0)).all()
+    # sqrt(5 / 100) for a layer of 100 units, over 20 networks; four of these
+    assert torch.tensor(ratios).mean(0).tolist() == pytest.approx([2.0] * 5, rel=4 * (5 / 100 / 20) ** 0.5)
 
 
 def test_five_links_with_layers_of_their_own_double_at_each():

@@ -1,5 +1,6 @@
 """Forward mode against reverse mode, finite differences and closed forms."""
 
+import math
 from itertools import pairwise, product
 
 import numpy as np
@@ -18,7 +19,8 @@ CPU = torch.device("cpu")
 def setup(**changes):
     balduzzi = {
         "kind": "feedforward", "gain": 2.0, "bias": False, "normalization": "center",
-        "through_statistics": False, "branch_scale": 1.0, "first_layer": "unit",
+        "normalized_from": 1, "through_statistics": False, "branch_scale": 1.0,
+        "first_weights": "unit", "first_gain": 1.0, "first_bias": None, "output_gain": 2.0,
     }  # fmt: skip
     return Setup(**balduzzi | changes)
 
@@ -29,6 +31,11 @@ KINDS = [
         ("feedforward", "residual", "looks_linear"), ("none", "center", "batch"), (False, True)
     )
     if not (bias and kind != "feedforward")
+]
+KINDS += [  # first layers of their own
+    {"first_weights": "ones", "first_bias": 1.0, "normalized_from": 2},
+    {"first_weights": "width", "first_gain": 3.0, "first_bias": 0.5, "normalization": "batch", "bias": True},
+    {"kind": "residual", "first_bias": 1.0, "normalized_from": 3, "normalization": "none"},
 ]
 
 
@@ -48,7 +55,7 @@ def test_forward_mode_equals_reverse_mode(changes):
     torch.testing.assert_close(slope, reverse.squeeze(2), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("changes", [c for c in KINDS if c["normalization"] == "none"])
+@pytest.mark.parametrize("changes", [c for c in KINDS if c.get("normalization") == "none"])
 def test_forward_mode_equals_finite_differences(changes):
     x = torch.linspace(-2, 2, 16, dtype=torch.float64).view(1, -1, 1)
     step = 1e-6  # no kink lies this near to the points
@@ -92,11 +99,48 @@ def test_depths_must_ascend(depths):
         gradients(setup(), 1, depths)
 
 
+def test_without_new_settings_the_weights_are_those_of_before():
+    """The first layer's own settings draw nothing more where they say what the other layers do."""
+    named = setup(first_weights="width", first_gain=2.0, first_bias=None, bias=True)
+    usual = setup(first_weights="width", first_gain=2.0, first_bias=2.0 / 20, bias=True)
+    assert torch.equal(gradients(named, 3)[0], gradients(usual, 3)[0])
+
+
+def test_the_first_layer_of_figure_11_3a():
+    """y = w . relu(x + b): dy/dx jumps by w_i at -b_i, so its squared steps add up to |w|^2."""
+    chosen = setup(first_weights="ones", first_bias=1.0, normalized_from=2, output_gain=1.0)
+    x = torch.linspace(-5, 5, 4001, dtype=torch.float64)
+    found = line.line_gradients(chosen, x, [1], networks=200, width=50, seed=0)[0][0]
+    # |w|^2 is a chi-squared variable of 50 over 50, standard deviation sqrt(2 / 50)
+    variation = found.diff(dim=1).square().sum(dim=1)
+    assert variation.mean().item() == pytest.approx(1, abs=5 * (2 / 50 / 200) ** 0.5)
+    assert variation.std().item() == pytest.approx((2 / 50) ** 0.5, rel=0.25)
+    # at x a unit is active with probability Phi(x): the variance of dy/dx
+    for place in (-2.0, 0.0, 2.0):
+        index = int((x - place).abs().argmin())
+        active = 0.5 * (1 + math.erf(place / 2**0.5))
+        assert found[:, index].square().mean().item() == pytest.approx(active, rel=5 * (2 / 200) ** 0.5)
+    centered = setup(first_weights="ones", first_bias=1.0, output_gain=1.0)
+    steps = line.line_gradients(centered, x, [1], networks=3, width=50, seed=0)[0][0].diff(dim=1)
+    kinks = x[1:].expand(3, -1)[steps != 0]
+    assert kinks.abs().max() < 2 * 10 / 4000, "centering takes the biases out: all kinks at the mean input"
+
+
+def test_output_and_first_layer_only_scale_what_is_centered():
+    """Units without biases are homogeneous in each layer's weights."""
+    usual = setup(first_weights="width", first_gain=2.0)
+    other = setup(first_weights="width", first_gain=0.5, output_gain=0.5)
+    a, b = gradients(usual, 4)[0], gradients(other, 4)[0]
+    torch.testing.assert_close(b, a / 4)
+
+
 def test_looks_linear_is_linear():
     found = gradients(setup(kind="looks_linear", normalization="none", gain=1.0), 5, (1, 8))[0]
     spread = found.std(dim=2) / found.abs().mean(dim=2)
     assert spread.max() < 1e-12
     assert torch.isnan(line.gradient_autocorrelation(found[1], 3)).all(), "a constant has none"
+    about_zero = line.gradient_autocorrelation(found[1], 3, about_zero=True)
+    torch.testing.assert_close(about_zero, (1 - torch.arange(4) / 33).double().expand(5, 4))
 
 
 def test_theorem_1_variance_and_correlation_of_centered_networks():
@@ -121,6 +165,21 @@ def test_theorem_2_variance_of_residual_networks():
     assert first["covariance"].mean() / first["variance"].mean() == pytest.approx(0.75, abs=0.05)
 
 
+def test_theorem_2_correlation_needs_centered_units():
+    """(3/4)^L: half the units active, independently at both inputs of a pair."""
+    centered = setup(kind="residual", normalization="center")
+    plain = setup(kind="residual", normalization="none")
+    table = pairs.measure(
+        {"centered": centered, "plain": plain}, depth=6, networks=30, width=300, inputs=300, seed=0,
+        device=CPU,
+    )["correlation"]  # fmt: skip
+    mean = table.groupby(["setup", "depth"])[["variance", "covariance"]].mean()
+    correlation = mean["covariance"] / mean["variance"]
+    for depth in range(1, 7):
+        assert correlation["centered", depth] == pytest.approx(0.75**depth, rel=0.05)
+    assert correlation["plain", 6] > 1.15 * 0.75**6
+
+
 def test_theorem_3_variance_of_residual_networks_with_batch_normalization():
     """Balduzzi et al. 2017, theorem 3: beta^2 L + 1; for small beta the first order is exact."""
     chosen = setup(kind="residual", normalization="batch", branch_scale=0.2)
@@ -135,8 +194,21 @@ def test_theory_is_that_of_the_theorems():
     assert np.isnan(pairs.theory(setup(normalization="none"), 6)).all(), "theorem 1 needs centered units"
     assert pairs.theory(setup(kind="residual", normalization="none"), 2) == (4, 9 / 16)
     batch = setup(kind="residual", normalization="batch", branch_scale=0.5)
-    assert pairs.theory(batch, 16) == (5, 0.5)
+    assert pairs.theory(batch, 1) == (1.25, pytest.approx(1.125 / 1.25))
     assert np.isnan(pairs.theory(setup(gain=1.0), 3)).all()
+
+
+def test_theorem_3_is_an_exact_product_and_its_approximation_for_large_depth():
+    one = setup(kind="residual", normalization="batch")
+    assert [pairs.theory(one, depth)[0] for depth in (1, 10)] == [2, 11]
+    assert pairs.theory(one, 1)[1] == 0.75
+    # prod (1 + 1/(2k)) = Gamma(L + 3/2) / (Gamma(3/2) Gamma(L + 1))
+    for depth in (1, 2, 10, 1000):
+        product = math.exp(math.lgamma(depth + 1.5) - math.lgamma(1.5) - math.lgamma(depth + 1))
+        assert pairs.theory(one, depth)[1] == pytest.approx(product / (depth + 1))
+    assert pairs.theory(one, 10)[1] == pytest.approx(0.336, abs=5e-4)
+    # theorem 3 says about 1 / (beta sqrt L); the constant it leaves out is 2 / sqrt(pi)
+    assert pairs.theory(one, 10**4)[1] * 100 == pytest.approx(2 / math.pi**0.5, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +216,9 @@ def test_theory_is_that_of_the_theorems():
     [
         ({"kind": "recurrent"}, ["setup.kind", "feedforward", "residual", "looks_linear"]),
         ({"normalization": "layer"}, ["setup.normalization", "none", "center"]),
-        ({"first_layer": "he"}, ["setup.first_layer", "unit"]),
+        ({"first_weights": "he"}, ["setup.first_weights", "ones", "unit", "width"]),
+        ({"normalized_from": 0}, ["setup.normalized_from", "1"]),
+        ({"first_bias": -1.0}, ["setup.first_bias", "-1.0"]),
         ({"kind": "residual", "bias": True}, ["setup.bias", "setup.kind=feedforward"]),
     ],
 )
@@ -168,6 +242,14 @@ def test_the_unbiased_estimator_divides_by_the_pairs(generator):
     torch.testing.assert_close(unbiased, biased * 40 / (40 - torch.arange(9)))
 
 
+def test_about_zero_is_correlate_without_subtraction(generator):
+    gradient = torch.randn(3, 50, generator=generator) + 1
+    r = line.gradient_autocorrelation(gradient, 10, about_zero=True)
+    for row, found in zip(gradient.double().numpy(), r.numpy(), strict=True):
+        whole = np.correlate(row, row, mode="full")[49:]
+        np.testing.assert_allclose(found, whole[:11] / whole[0], rtol=1e-9)
+
+
 @pytest.mark.parametrize("lag", [0, 50])
 def test_lags_out_of_range_are_refused(lag):
     with pytest.raises(ValueError, match=mentions("max_lag", "1..49")):
@@ -185,29 +267,36 @@ def test_noise_correlates_as_it_must():
         line.noise("pink", networks=1, inputs=2, generator=torch.Generator())
 
 
+SIZES = {"depths": [1, 3], "networks": 4, "width": 10, "inputs": 32, "max_lag": 7, "unbiased": False}
+
+
 def test_measure_gives_tidy_tables():
     tables = line.measure(
-        {"a": setup(), "b": setup(kind="residual")}, depths=[1, 3], networks=4, width=10, inputs=32,
-        max_lag=5, unbiased=False, panels=[["a", 3]], seed=0, device=CPU,
+        {"a": setup(), "b": setup(kind="residual")}, **SIZES, panels=[["a", 3]], curves=[["b", 1]],
+        seed=0, device=CPU,
     )  # fmt: skip
-    autocorrelation = tables["autocorrelation"]
-    columns = ["setup", "depth", "seed", "lag", "delta_x", "autocorrelation"]
-    assert list(autocorrelation.columns) == columns
-    assert len(autocorrelation) == (2 * 2 + 2) * 4 * 6
-    assert (autocorrelation.query("lag == 0")["autocorrelation"] == 1).all()
-    assert autocorrelation["delta_x"].max() == 5 * 4 / 32
+    autocorrelation, curves = tables["autocorrelation"], tables["curves"]
+    columns = ["setup", "depth", "seed", "lag", "delta_x", "autocorrelation", "about_zero"]
+    assert list(autocorrelation.columns) == list(curves.columns) == columns
+    assert len(autocorrelation) == (2 * 2 + 2) * 4
+    assert set(autocorrelation["lag"]) == {1}
+    assert curves.groupby(["setup", "depth", "seed"])["lag"].apply(list).tolist() == 12 * [[1, 2, 3, 4, 6]]
+    assert curves["delta_x"].max() == 6 * 4 / 32
     assert set(tables["gradients"]["setup"]) == {"a", "brown_noise", "white_noise"}
     assert tables["gradients"]["x"].min() == -2
     summary = tables["summary"].set_index(["setup", "depth", "seed"])
     x = -2 + 4 / 32 * torch.arange(32)
-    expected = line.line_gradients(setup(), x, [1, 3], networks=4, width=10, seed=0)[0][1, 2].std(
-        correction=0
-    )
+    found = line.line_gradients(setup(), x, [1, 3], networks=4, width=10, seed=0)[0][1]
+    expected = found[2].std(correction=0)
     assert summary.loc[("a", 3, 2), "gradient_std"] == pytest.approx(expected.item(), rel=1e-5)
+    assert summary.loc[("a", 3, 2), "quadratic_variation"] == pytest.approx(
+        found[2].diff().square().sum().item(), rel=1e-5
+    )
     assert summary["coactive_fraction"].between(0, 1).all()
-    covariance = tables["covariance"]
-    same = covariance[covariance["x"] == covariance["other_x"]]
-    assert same["correlation"].dropna().to_numpy() == pytest.approx(1)
+    covariance = tables["covariance"].query("setup == 'a'").set_index(["x", "other_x"])["covariance"]
+    assert len(covariance) == 8 * 9 // 2
+    expected = np.cov(found[:, 24].double(), found[:, 8].double())[0, 1]
+    assert covariance[1.0, -1.0] == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_trained_networks_gradient_along_a_line():
@@ -267,3 +356,58 @@ def test_the_speed_table_has_both_ways_and_a_ratio():
     usual = table.query("way == 'one_by_one'")
     assert usual["ratio_to_one_by_one"].tolist() == [1, 1]
     assert (table["peak_memory_mib"] > 10).all()
+
+
+def test_the_output_weights_are_independent_of_the_hidden_ones():
+    """Then the mean of dy/dx over networks is 0 at every input."""
+    x = torch.linspace(-2, 2, 4)
+    found, _ = line.line_gradients(setup(normalization="none"), x, [1], networks=4000, width=4, seed=0)
+    mean = found[0].mean(dim=0)
+    assert (mean.abs() < 5 * found[0].std(dim=0) / 4000**0.5).all()
+
+
+def test_the_output_layer_keeps_the_size_of_the_gradient():
+    """Gain 2 undoes what a ReLU halves: E (dy/dx)^2 = 1 (Balduzzi et al. 2017, theorem 1)."""
+    x = torch.linspace(-2, 2, 64)
+    found, _ = line.line_gradients(setup(), x, [1], networks=200, width=200, seed=0)
+    per_network = found[0].square().mean(dim=1)
+    assert abs(per_network.mean().item() - 1) < 5 * per_network.std().item() / 200**0.5
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_through_the_means_a_shift_of_all_inputs_changes_nothing(depth):
+    """Centering takes it out, so the gradients of the sum over the inputs add up to 0."""
+    x = torch.linspace(-2, 2, 32, dtype=torch.float64)
+    chosen = setup(through_statistics=True)
+    found, _ = line.line_gradients(chosen, x, [depth], networks=3, width=20, seed=0)
+    assert found.abs().max() > 0.01
+    assert found.sum(dim=2).abs().max() < 1e-9
+
+
+def test_settled_statistics_are_those_of_the_batch(generator):
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
+    x = torch.randn(32, 4, generator=generator) + 5
+    line._settle(model, x)
+    right = model[0](x)
+    torch.testing.assert_close(model[1].running_mean, right.mean(dim=0))
+    torch.testing.assert_close(model[1].running_var, right.var(dim=0))
+    assert not model.training
+
+
+def test_the_covariance_is_that_of_all_pairs_of_different_inputs():
+    inputs, width, seed = 3, 5, 7
+    chosen = setup(normalization="none")
+    table = pairs.measure(
+        {"a": chosen}, depth=2, networks=1, width=width, inputs=inputs, seed=seed, device=CPU
+    )["correlation"]
+    generator = torch.Generator().manual_seed(seed * 10**11)
+    x = torch.randn(pairs.CHUNK, inputs, width, generator=generator)
+    direction = torch.zeros(width)
+    direction[0] = width**0.5
+    for layer, (_, da, _) in enumerate(
+        forward(chosen, x, direction, width=width, layers=2, generator=generator)
+    ):
+        t = da[0].double()
+        products = [(t[i] @ t[j]).item() for i in range(inputs) for j in range(inputs) if i != j]
+        expected = chosen.output_gain / width * sum(products) / len(products)
+        assert table["covariance"][layer] == pytest.approx(expected, rel=1e-5)

@@ -8,6 +8,7 @@ import torch
 from helpers import mentions
 from torch import nn
 
+import resexp
 from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build
@@ -281,3 +282,14 @@ def test_a_block_takes_its_input_from_the_stem():
     assert not block.activates_stem
     model = network("model=resnet", "block=full_preactivation", "dataset=cifar10")
     assert not any(isinstance(m, BatchNorm) for m in model.stem), "the first block activates it"
+
+
+def test_a_transition_keeps_the_floor_of_its_channels():
+    """Huang et al. 2017, section 3: floor(theta m); with theta = 0.5 and an odd m it rounds down."""
+    model = resexp.build_model(
+        "densenet", model__depth=7, model__growth=3, model__compression=0.5, dataset="cifar10"
+    )
+    widths = [m.in_channels for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert 19 in widths, "16 + 3 behind the first block, an odd number"
+    assert 9 in widths
+    assert 10 not in widths

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import Given, script
@@ -139,3 +140,10 @@ def test_without_a_table_a_script_says_how_to_make_one(name, tmp_path):
     (line,) = done.stderr.splitlines()
     assert "resexp train -m experiment=" in line
     assert not list(tmp_path.iterdir())
+
+
+def test_bars_are_standard_deviations(table):
+    axes = Figure().subplots()
+    compare.points(axes, final(table, ["block", "seed"]), "block", {"a": "A"}, {})
+    (segments,) = axes.containers[0].lines[2][0].get_segments()
+    assert np.ptp(segments[:, 0]) / 2 == pytest.approx(2**0.5), "of errors 4 and 6"

@@ -185,8 +185,8 @@ def test_initialization_and_precision_are_protocol(runs, tmp_path, key, changed)
 def measured(root, name, digest, networks=3):
     run = RunFolder(root / f"{name}-{digest}")
     run.write_config({"command": "measure", "measure": {"name": name, "networks": networks}})
-    run.write_status("done", step=1, steps=1)
     run.write_table(name, pd.DataFrame({"setup": ["a", "b"], "value": [1 / 3, None]}))
+    run.write_status("done", step=1, steps=1)
     return run
 
 
@@ -220,8 +220,27 @@ def test_rows_without_a_number_are_kept(runs, tmp_path):
     run.write_rows(
         [{"step": 50, "test_error_percent": 12.5}, {"step": 100, "test_error_percent": float("nan")}]
     )
+    run.write_status("diverged", step=100, steps=100)
     _, table = collect(runs, tmp_path)
     assert table["test_error_percent"].dropna().tolist() == [12.5]
+
+
+def test_damaged_runs_are_named_and_left_out_and_the_others_collected(runs, tmp_path):
+    for depth in (8, 20, 32, 44):
+        make_run(runs, depth)
+    paths = {run.name: run for run in runs.iterdir()}
+    rows = paths["plain8-0-100-16"] / "rows.csv"
+    rows.write_text(rows.read_text().replace("33.33", "31.33"))
+    (paths["plain20-0-100-16"] / "config.json").write_text('{"labels": ')
+    (paths["plain32-0-100-16"] / "status.json").write_bytes(b"\xff\xfe")
+    said, table = collect(runs, tmp_path)
+    assert set(table["depth"]) == {44}
+    for name in (
+        "plain8-0-100-16 (damaged)",
+        "plain20-0-100-16 (damaged config.json)",
+        "plain32-0-100-16 (damaged)",
+    ):
+        assert name in said
 
 
 def test_a_run_of_two_versions_of_the_program_is_said_to_be_one(runs, tmp_path):

@@ -1,5 +1,8 @@
+import contextlib
 import fcntl
 import json
+import os
+import random
 import signal
 import subprocess
 import sys
@@ -9,8 +12,8 @@ from pathlib import Path
 import pytest
 from helpers import mentions
 
-from resexp.files import LockedError, exclusive, is_held
-from resexp.records.run import BusyError, RunFolder, find, folders
+from resexp.files import DamagedError, LockedError, exclusive, is_held, read_json, write_json
+from resexp.records.run import BusyError, RemovedError, RunFolder, find, folders
 
 
 @pytest.fixture
@@ -147,3 +150,54 @@ def test_a_run_in_a_folder_with_an_earlier_digest_is_found_there(tmp_path):
     assert find(tmp_path, "resnet20-seed1", config | {"seed": 3}).path not in (older.path, other.path)
     now.write_config(config)
     assert find(tmp_path, "resnet20-seed1", config).path == now.path, "today's digest comes first"
+
+
+@pytest.mark.parametrize("name", ["status.json", "rows.csv", "provenance.json", "config.json"])
+@pytest.mark.parametrize("kind", ["bit", "cut"])
+def test_no_damage_to_a_finished_run_is_taken_for_its_results(run, name, kind):
+    """40 flipped bits and 40 cuts of each file: refused, or harmless, and never another exception."""
+    rows = [{"step": step, "loss": 1 / step} for step in (1, 2, 3)]
+    run.write_rows(rows)
+    run.write_provenance({"sessions": [{"device": "CPU"}]})
+    run.write_status("done", step=3, steps=3)
+    right, config = run.rows(), run.config()
+    path = run.path / name
+    whole, draws = path.read_bytes(), random.Random(0)
+    for _ in range(40):
+        place = draws.randrange(len(whole))
+        bit = whole[:place] + bytes([whole[place] ^ (1 << draws.randrange(8))]) + whole[place + 1 :]
+        path.write_bytes(bit if kind == "bit" else whole[:place])
+        if name == "config.json":
+            with contextlib.suppress(DamagedError):  # else another config, which has another identity
+                assert run.config() != config or json.loads(path.read_bytes()) == config
+        elif run.is_finished:
+            assert run.rows() == right
+        else:
+            assert run.state()["status"] in ("damaged", "missing") or name == "status.json"
+        assert isinstance(run.provenance()["sessions"], list)
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(run):
+    os.mkfifo(run.path / "status.json")
+    assert run.state()["status"] == "damaged"
+
+
+def test_a_folder_that_is_removed_while_it_is_held_is_noticed(run, tmp_path):
+    with run.held():
+        run.append_row({"step": 1})
+        run.path.rename(tmp_path / "elsewhere")
+        with pytest.raises(RemovedError):
+            run.append_row({"step": 2})
+        RunFolder(run.path).write_status("running", step=0, steps=9)
+        (run.path / "lock").touch()
+        with pytest.raises(RemovedError):
+            run.append_row({"step": 2})
+
+
+def test_a_temporary_file_follows_no_link(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / f".status.json.{os.getpid()}.part").symlink_to(precious)
+    write_json(tmp_path / "status.json", {"status": "done"})
+    assert precious.read_text() == "mine"
+    assert read_json(tmp_path / "status.json") == {"status": "done"}

@@ -127,9 +127,9 @@ def test_going_on_from_a_checkpoint(tmp_path):
     whole, first = trainer(), trainer()
     expected = losses(whole, 20)
     losses(first, 9)
-    checkpoint.save(tmp_path, first.step, first.state_dict())
+    checkpoint.save(tmp_path, first.step, first.state_dict(), run="one")
     second = trainer("seed=5")
-    second.load_state_dict(checkpoint.load(tmp_path, torch.device("cuda")))
+    second.load_state_dict(checkpoint.load(tmp_path, torch.device("cuda"), run="one")[0])
     assert losses(second, 11) == pytest.approx(expected[9:], rel=1e-4)
 
 

@@ -110,10 +110,10 @@ def test_going_on_from_a_checkpoint_gives_the_same_numbers(tmp_path, stop_at):
     expected = run(whole)
     first = make_trainer()
     rows = run(first, stop_at=stop_at)
-    checkpoint.save(tmp_path, first.step, first.state_dict())
+    checkpoint.save(tmp_path, first.step, first.state_dict(), run="one")
     torch.manual_seed(99)  # the checkpoint brings back the global generator that dropout draws from
     second = make_trainer(seed=8)
-    second.load_state_dict(checkpoint.load(tmp_path, CPU))
+    second.load_state_dict(checkpoint.load(tmp_path, CPU, run="one")[0])
     assert second.step == stop_at
     rows += run(second)
     assert rows == expected
@@ -140,9 +140,9 @@ def test_warm_up_ends_when_the_error_has_fallen_and_is_restored(tmp_path):
     assert expected == [0.01] * start + [0.1] * (100 - start)
     first = warming_up()
     rates(first, start - 2)
-    checkpoint.save(tmp_path, first.step, first.state_dict())
+    checkpoint.save(tmp_path, first.step, first.state_dict(), run="one")
     second = warming_up(seed=4)
-    second.load_state_dict(checkpoint.load(tmp_path, CPU))
+    second.load_state_dict(checkpoint.load(tmp_path, CPU, run="one")[0])
     assert rates(second, 100 - start + 2) == expected[start - 2 :]
 
 
@@ -217,9 +217,9 @@ def test_a_run_goes_on_in_another_memory_order(tmp_path):
     def rows_of(before, after):
         first = build.trainer(small(before), CPU)
         run(first, stop_at=9)
-        checkpoint.save(tmp_path, first.step, first.state_dict())
+        checkpoint.save(tmp_path, first.step, first.state_dict(), run="one")
         second = build.trainer(small(after), CPU)
-        second.load_state_dict(checkpoint.load(tmp_path, CPU))
+        second.load_state_dict(checkpoint.load(tmp_path, CPU, run="one")[0])
         for parameter, buffers in second.optimizer.state.items():
             assert buffers["momentum_buffer"].stride() == parameter.stride()
         return run(second)[-1]["train_loss"]
@@ -250,3 +250,44 @@ def test_a_closed_trainer_is_freed_at_once():
         assert model() is None, "with all that it holds on the device"
     finally:
         gc.enable()
+
+
+def test_a_run_resumed_behind_its_warm_up_stays_at_the_full_rate(tmp_path):
+    """Networks of 110 layers: 0.1 once the warm-up is over (He et al. 2015, section 4.2)."""
+    first = make_trainer(warm_up=True, warm_up_error_percent=101.0)
+    for _ in range(8):
+        first.train_step()
+    assert first.learning_rate == 0.1
+    checkpoint.save(tmp_path, first.step, first.state_dict(), run="one")
+    second = make_trainer(warm_up=True, warm_up_error_percent=101.0)
+    second.load_state_dict(checkpoint.load(tmp_path, CPU, run="one")[0])
+    second.train_step()
+    assert second.learning_rate == 0.1
+
+
+def test_the_warm_up_looks_at_one_window_at_a_time(monkeypatch):
+    """Errors of 100, 100, then 20 %: the third window is below 50 %, the mean since the start is not."""
+    trainer = make_trainer(warm_up=True, warm_up_error_percent=50.0, steps=400)
+    errors = iter([20, 20, 4] + [20] * 9)
+    wrong = [count for error in errors for count in [error] * 5]
+    monkeypatch.setattr(trainer.task, "tally", lambda output, target: torch.tensor([wrong[trainer.step]]))
+    rates = []
+    for _ in range(20):
+        trainer.train_step()
+        rates.append(trainer.learning_rate)
+    assert rates == [0.01] * 15 + [0.1] * 5
+
+
+@pytest.mark.parametrize("layers", ["shortcut=dropout", "branch=stochastic_depth"])
+def test_what_layers_draw_goes_on_with_the_same_random_stream(tmp_path, layers):
+    def trainer():
+        network = ["model=resnet", "model.depth=8", "model.width=4", "batch_size=20", "schedule.steps=20"]
+        return build.trainer(resolve(compose("train", [*network, layers])), CPU)
+
+    expected = run(trainer(), steps=20)
+    first = trainer()
+    rows = run(first, steps=20, stop_at=9)
+    checkpoint.save(tmp_path, first.step, first.state_dict(), run="one")
+    second = trainer()
+    second.load_state_dict(checkpoint.load(tmp_path, CPU, run="one")[0])
+    assert rows + run(second, steps=20) == expected
