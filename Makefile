@@ -1,7 +1,8 @@
 # `make reproduce` and `make test` set everything up by themselves; `make help` lists the rest.
 PYTHON ?= python3
 BIN ?= .venv/bin
-REPRODUCED := depth_sweep shattered_gradients variance_growth trained_networks
+REPRODUCED = depth_sweep shattered_gradients variance_growth $(ON_TRAINED)
+ON_TRAINED := trained_networks lesions paths layer_responses # measured on the runs of depth_sweep
 SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
 
 .DEFAULT_GOAL := help
@@ -32,7 +33,7 @@ results/runs/%/.collected: $(SOURCES) | .venv/ready
 	$(BIN)/resexp collect $*
 	touch $@
 
-results/runs/trained_networks/.collected: results/runs/depth_sweep/.collected
+$(ON_TRAINED:%=results/runs/%/.collected): results/runs/depth_sweep/.collected
 
 figures: ## redraw what is stale from results/tables/; ALL=1: everything that has a table
 	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m resexp.plots.figures $(if $(ALL),--all)

@@ -17,7 +17,7 @@ LABELS = ("model", "depth")
 def draw(tables: Tables) -> Figure:
     """A row per dataset: one block deleted, several, several in other places."""
     there = [name for name in EXPERIMENTS if f"{name}_deleted" in tables]
-    figure = Figure(figsize=(style.PAGE, 3.3 * len(there)), layout="constrained")
+    figure = Figure(figsize=(style.PAGE + 1.6, 3.1 * len(there)), layout="constrained")
     for row, name in zip(figure.subplots(len(there), 3, squeeze=False), there, strict=True):
         deleted, several, shuffled = (tables[f"{name}_{kind}"] for kind in KINDS)
         one_deleted(row[0], deleted)
@@ -26,6 +26,7 @@ def draw(tables: Tables) -> Figure:
         for axes in row:
             axes.axhline(CHANCE, color=style.PUBLISHED, linewidth=0.8, linestyle=":")
             axes.set(ylim=(0, 100), ylabel="Test error (%)")
+        row[2].legend(*row[0].get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1.02, 0.5))
         row[0].set_title(f"{style.dataset(deleted['dataset'].iloc[0])}: one block deleted")
         row[1].set_title("Several blocks deleted")
         row[2].set_title("Blocks of equal shape swapped")
@@ -44,7 +45,7 @@ def one_deleted(axes: Axes, table: pd.DataFrame) -> None:
         whole, mean = mean["error_percent"][0], mean.drop(0)
         place = mean.index / len(mean)
         look = style.line(model, depth)
-        label = f"{style.label(model)}-{depth} (whole: {whole:.1f} %)"
+        label = f"{style.label(model)}-{depth}, whole: {whole:.1f} %"
         axes.plot(place, mean["error_percent"], marker=style.marker(model), ms=3, label=label, **look)
         opened = (mean["kind"] == "new_shape").to_numpy()
         axes.plot(
@@ -52,7 +53,6 @@ def one_deleted(axes: Axes, table: pd.DataFrame) -> None:
             mec=look["color"], mew=1.4,
         )  # fmt: skip
     axes.set(xlabel="Place of the deleted block (large open: shapes change)", xlim=(0, 1.03))
-    axes.legend(fontsize=6.5)
 
 
 def several_deleted(axes: Axes, table: pd.DataFrame, whole: pd.DataFrame) -> None:
@@ -64,23 +64,18 @@ def several_deleted(axes: Axes, table: pd.DataFrame, whole: pd.DataFrame) -> Non
         error.loc[0] = none.mean(), none.min(), none.max()
         error = error.sort_index()
         look = style.line(model, depth)
-        axes.plot(error.index, error["mean"], label=f"{style.label(model)}-{depth}", **look)
+        axes.plot(error.index, error["mean"], **look)
         axes.fill_between(error.index, error["min"], error["max"], color=look["color"], alpha=0.08, lw=0)
     axes.set(xlabel="Number of deleted blocks", xlim=(0, None))
-    axes.legend(fontsize=6.5)
 
 
 def in_other_places(axes: Axes, table: pd.DataFrame) -> None:
     """Error against Kendall's tau; a point per random choice."""
     for (model, depth), rows in networks(table):
         look = {"color": style.shade(model, depth), "marker": style.marker(model)}
-        axes.scatter(
-            rows["kendall_tau"], rows["error_percent"], s=9, alpha=0.6, lw=0,
-            label=f"{style.label(model)}-{depth}", **look,
-        )  # fmt: skip
+        axes.scatter(rows["kendall_tau"], rows["error_percent"], s=9, alpha=0.6, lw=0, **look)
     axes.set(xlabel="Kendall's tau between the orders of the blocks")
     axes.invert_xaxis()  # as published: disorder grows to the right
-    axes.legend(fontsize=6.5, loc="lower right")
 
 
 def facts(tables: Tables) -> dict:

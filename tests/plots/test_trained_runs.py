@@ -47,7 +47,7 @@ def test_lesions_are_means_over_seeds_and_changes_of_shape_are_open(lesions):
     assert line.get_xdata().tolist() == pytest.approx([1 / 3, 2 / 3, 1])
     assert line.get_ydata().tolist() == [12, 22, 32]
     assert opened.get_xydata().tolist() == [[pytest.approx(2 / 3), 22]]
-    assert left.get_legend().get_texts()[0].get_text() == "plain-8 (whole: 2.0 %)"
+    assert right.get_legend().get_texts()[0].get_text() == "plain-8, whole: 2.0 %"
     assert middle.lines[0].get_xydata().tolist() == [[0, 2], [1, 10.5], [2, 20.5]]
     assert right.collections[0].get_offsets().tolist() == [[0.5, 30], [0.5, 30]]
 
