@@ -80,7 +80,8 @@ class Tables:
     def _hint(self, name: str) -> str:
         return (
             f"no {self.path(name)}: run its experiment, `resexp train -m experiment=...` or"
-            " `resexp measure -m experiment=...`, and `resexp collect` it; results/README.md names the experiment of each table"
+            " `resexp measure -m experiment=...`, and `resexp collect` it; results/README.md says"
+            " which experiment each table is of"
         )
 
 
