@@ -12,6 +12,9 @@ PACKAGE = Path(__file__).parents[1]
 CONF = next((p for p in (PACKAGE / "conf", PACKAGE.parent / "conf") if p.is_dir()), PACKAGE / "conf")
 
 
+TARGET = r"_target_: *([\w.]+)"
+
+
 def groups() -> list[str]:
     """Names of the config groups."""
     return sorted(path.name for path in CONF.iterdir() if path.is_dir())
@@ -84,6 +87,13 @@ def _paths(node: object, key: str, config: dict) -> Iterator[tuple[str, str]]:
 
 
 @lru_cache
+def named_modules() -> frozenset[str]:
+    """The Python modules that the options of all groups name in `_target_`."""
+    texts = (path.read_text() for group in groups() for path in (CONF / group).rglob("*.yaml"))
+    return frozenset(target.rpartition(".")[0] for text in texts for target in re.findall(TARGET, text))
+
+
+@lru_cache
 def _targets(group: str, name: str) -> frozenset[str]:
     """What the file of an option, and those that it is built on, name as `_target_`."""
     path = CONF / group / f"{name}.yaml"
@@ -91,7 +101,7 @@ def _targets(group: str, name: str) -> frozenset[str]:
         path = CONF / "train.yaml"
     if not path.is_file():
         return frozenset()
-    found = set(re.findall(r"_target_: *([\w.]+)", path.read_text()))
+    found = set(re.findall(TARGET, path.read_text()))
     for base in OmegaConf.load(path).get("defaults", []) if group != "parts" else ():
         if isinstance(base, str) and base != "_self_":
             found |= _targets(group, base)

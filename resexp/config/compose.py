@@ -107,8 +107,10 @@ def _check_text(line: str, values: list) -> None:
 
 
 def _unknown_option(error: MissingConfigException) -> str:
-    group, _, name = (error.missing_cfg_file or "").rpartition("/")
-    allowed = [option for option in error.options or () if "schema" not in option]
+    path = error.missing_cfg_file or ""
+    group = next((name for name in groups() if path.startswith(f"{name}/")), path.rpartition("/")[0])
+    name = path.removeprefix(f"{group}/")
+    allowed = list(options(group)) if group in groups() else list(error.options or ())
     return f"unknown option {group}={name}{_near(name, allowed)}; options: {', '.join(allowed)}"
 
 

@@ -7,13 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-# What a config may name: what conf/ is made of. Anything else, such as a command, would let a config from a
-# stranger run code of its choice.
+from resexp.config.catalog import named_modules
+
+# What a config may name besides the modules that options in conf/ name. Anything else, such as a command,
+# would let a config from a stranger run code of its choice.
 ROOMS = ("resexp.models", "resexp.data", "resexp.tasks", "resexp.measure")
-MODULES = (
-    "resexp.training.schedules", "resexp.training.sgd", "resexp.records.tensorboard",
-    "resexp.bench.gradient_speed",
-)  # fmt: skip
 TORCH = ("torch.nn", "torch.optim")
 
 
@@ -46,11 +44,10 @@ def make(node: Any, key: str = "") -> Any:
 
 def _locate(path: str, key: str) -> Any:
     module, _, name = str(path).rpartition(".")
-    allowed = module in (*MODULES, *TORCH) or module.startswith(tuple(f"{room}." for room in ROOMS))
+    in_rooms = module in TORCH or module.startswith(tuple(f"{room}." for room in ROOMS))
+    allowed = in_rooms or (module.startswith("resexp.") and module in named_modules())
     if not allowed:
-        raise ValueError(
-            f"{key}._target_ must name something of {', '.join((*ROOMS, *MODULES, *TORCH))}, got {path}"
-        )
+        raise ValueError(f"{key}._target_ must name something of {', '.join((*ROOMS, *TORCH))}, got {path}")
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):

@@ -41,6 +41,7 @@ def check(config: dict) -> None:
         with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
             model = make(config["model"], "model")
             make(config["init"], "init")(model, None)
+        make(config["tracker"], "tracker")
         make(config["schedule"], "schedule")  # its rate is the optimizer's
         make(config["optimizer"], "optimizer")(model.parameters())
         autocast(config["precision"], device_of(config["train"]["device"]))

@@ -79,8 +79,9 @@ class Tables:
 
     def _hint(self, name: str) -> str:
         return (
-            f"no {self.path(name)}: run the experiment that it is of and collect it, `resexp train -m"
-            f" experiment={name}` and `resexp collect {name}`, or take it from git"
+            f"no {self.path(name)}: run its experiment, `resexp train -m experiment=...` or"
+            " `resexp measure -m experiment=...`, and `resexp collect` it; results/README.md says"
+            " which experiment each table is of"
         )
 
 

@@ -8,6 +8,7 @@ from resexp.config.compose import ConfigError, compose, resolve
     ("overrides", "named"),
     [
         (["model.dpeth=3"], ["model.dpeth", "model.depth?", "width"]),
+        (["case=identty"], ["case=identty", "shortcut_variants/identity", "relatives/dense"]),
         (["modle=resnet20"], ["modle", "model?", "norm"]),
         (["dataset.root=x"], ["dataset.root", "dataset=mnist1d", "val_size"]),
         (["nothing.at.all=1"], ["nothing.at.all"]),

@@ -55,7 +55,7 @@ def test_what_a_figure_needs_must_exist_and_of_alternatives_the_first_is_taken(s
     script, folders = scratch
     write(folders, "other")
     assert not figures.has_tables(script, folders)
-    with pytest.raises(MissingTableError, match="resexp collect needed"):
+    with pytest.raises(MissingTableError, match=r"needed\.csv.*resexp collect"):
         figures.draw(script, folders)
     write(folders, "needed")
     assert Tables(figures.load(script).TABLES, folders).names == ["needed", "other"]
