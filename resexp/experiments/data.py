@@ -59,7 +59,7 @@ def _load(load: str, normalization: str) -> Source:
     return _read(load).normalized(make(json.loads(normalization), "normalization"))
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)  # sweeps over datasets alternate
 def _read(load: str) -> Source:
     return make(json.loads(load), "dataset.load")
 
