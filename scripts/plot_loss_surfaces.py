@@ -1,5 +1,7 @@
 """The loss around trained networks along two random directions (Li et al. 2018, figures 1 and 5)."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -35,6 +37,7 @@ def draw(tables: Tables) -> Figure:
     below[0].legend(fontsize=7)
     bar = figure.colorbar(filled, ax=list(above), shrink=0.8)
     bar.set_label("log10 of the cross-entropy (nats)")
+    bar.set_ticks(range(math.ceil(levels[0]), math.floor(levels[-1]) + 1))
     return figure
 
 

@@ -73,7 +73,8 @@ def draw(tables: Tables) -> Figure:
         draw_setup(axes, setup, table[(table["setup"] == setup) & (table["inputs"] != WIDE)])
         mark_overflow(axes, overflow[overflow["setup"] == setup])
         axes.set_title(title)
-    logarithmic[5].legend(*logarithmic[0].get_legend_handles_labels(), fontsize=6.5, loc="lower left")
+    lines = logarithmic[0].get_legend_handles_labels()
+    logarithmic[5].legend(*lines, fontsize=6.5, loc="lower left", labelspacing=0.2)
     for axes in (first[0], logarithmic[0], logarithmic[4]):
         axes.set_ylabel("Variance")
     for axes in logarithmic[4:]:
@@ -94,7 +95,7 @@ def draw_first_blocks(axes: Axes, table: pd.DataFrame, book: dict[int, int]) -> 
     axes.errorbar(r.index, r["mean"], r["std"], color=FORWARD, marker="o", markersize=4, capsize=2)
     for block, number in book.items():
         axes.plot([-0.4, block], [number] * 2, color="#999999", linewidth=0.8, linestyle=":")
-        axes.annotate(str(number), (block, number), (6, -9), textcoords="offset points", color="#777777")
+        axes.annotate(str(number), (block, number), (-9, 4), textcoords="offset points", color="#777777")
     axes.set(xlabel="Block", xlim=(-0.4, 5.4), ylim=(0, None))
 
 

@@ -86,9 +86,9 @@ def test_the_users_own_settings_of_matplotlib_change_no_byte(scratch, monkeypatc
     script, folders = scratch
     write(folders, "needed")
     drawn = []
-    for size in (10, 25):
-        with mpl.rc_context({"font.size": size, "axes.facecolor": "red"}):
+    for own in ({}, {"font.size": 25, "axes.facecolor": "red", "text.color": "white"}):
+        with mpl.rc_context(own):
             figures.draw(script, folders)
-            assert mpl.rcParams["font.size"] == size, "put back"
+            assert mpl.rcParams["font.size"] == own.get("font.size", 10), "put back"
         drawn.append((folders.figures / "scratch.png").read_bytes())
     assert drawn[0] == drawn[1]
