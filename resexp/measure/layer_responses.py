@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from resexp.measure.run import Run
+from resexp.measure.run import Run, spread
 
 
 def responding(model: nn.Module) -> list[nn.Module]:
@@ -69,7 +69,7 @@ def trained(run: Run, *, examples: int, batch_size: int) -> dict[str, pd.DataFra
 
     Args:
         run: its network consists of convolutions.
-        examples: the first test examples.
+        examples: test examples, spread over the split.
         batch_size: examples at a time; the numbers do not depend on it.
     Returns:
         `deviation`: layer, standard_deviation.
@@ -77,5 +77,5 @@ def trained(run: Run, *, examples: int, batch_size: int) -> dict[str, pd.DataFra
     normalization and before the nonlinearity and the sum. Departure: it does not say over what the
     deviation is taken or on which images.
     """
-    x, _ = run.examples("test", examples)
+    x, _ = spread(run, "test", examples)
     return {"deviation": responses(run.network(), x.split(batch_size))}

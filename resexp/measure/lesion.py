@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from resexp.measure.chain import Chain, chain_of
-from resexp.measure.run import Run
+from resexp.measure.run import Run, spread
 
 # The blocks in the order in which they are gone through; ~i is block i without its branch.
 Order = Sequence[int]
@@ -119,7 +119,7 @@ def trained(
         most: blocks that are deleted together, at most; never more than there are.
         draws: random choices for each number of blocks, and for each number of swaps.
         swaps: numbers of swaps.
-        examples: test examples that each single deletion is evaluated on; all if there are fewer.
+        examples: test examples, spread over the split, that each single deletion is evaluated on.
         examples_of_draws: the same for each random choice.
         batch_size: examples at a time; the numbers do not depend on it.
         draw_seed: of the random choices.
@@ -132,15 +132,15 @@ def trained(
     together in one draw are nested; the network has an activation behind each sum unless block=... says
     otherwise, where theirs is pre-activated.
     """
-    x, y = run.examples("test", max(examples, examples_of_draws))
+    x, y = spread(run, "test", examples)
     model = run.network().to(memory_format=torch.channels_last)
     chain, blocks = chain_of(model, x[:2]), len(model.blocks)
     generator = torch.Generator().manual_seed(draw_seed)
 
-    def batches(count: int) -> Iterator[tuple[Tensor, Tensor]]:
-        return zip(x[:count].split(batch_size), y[:count].split(batch_size), strict=True)
+    def batches(x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        return zip(x.split(batch_size), y.split(batch_size), strict=True)
 
-    found = errors(chain, batches(examples), each_deleted(blocks))
+    found = errors(chain, batches(x, y), each_deleted(blocks))
     kinds = ["none", *("new_shape" if chain.changes_shape(i) else "same_shape" for i in range(blocks))]
     deleted = {"block": range(blocks + 1), "kind": kinds, "error_percent": found}
 
@@ -149,7 +149,9 @@ def trained(
     orders = [order for _ in range(draws) for order in several_deleted(blocks, fewest, generator)]
     mixed = [(count, draw, swapped(chain, count, generator)) for count in swaps for draw in range(draws)]
     mixed = [row for row in mixed if row[2]]
-    found = errors(chain, batches(examples_of_draws), [*orders, *(order for *_, order in mixed)])
+    found = errors(
+        chain, batches(*spread(run, "test", examples_of_draws)), [*orders, *(order for *_, order in mixed)]
+    )
     several = [(*key, error) for key, error in zip(keys, found, strict=False)]
     shuffled = [
         (count, draw, kendall_tau(order), error)

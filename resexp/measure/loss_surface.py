@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from resexp.measure.run import Run
+from resexp.measure.run import Run, spread
 
 Direction = dict[str, Tensor]  # a change of each parameter, by its name
 
@@ -80,7 +80,7 @@ def trained(
         run: see Run.
         points: along each direction; an odd number has the trained network in the middle.
         reach: the grid goes from -reach to reach in units of the direction.
-        examples: the first training examples, without augmentation.
+        examples: training examples, spread over the split, without augmentation.
         batch_size: examples at a time; the numbers do not depend on it.
         draw_seed: of the two directions.
     Returns:
@@ -92,7 +92,7 @@ def trained(
     """
     if points < 2:
         raise ValueError(f"measure.points must be at least 2, got {points}")
-    x, y = run.examples("train", examples)
+    x, y = spread(run, "train", examples)
     batches = list(zip(x.split(batch_size), y.split(batch_size), strict=True))
     model, generator = run.network(), torch.Generator().manual_seed(draw_seed)
     directions = [filter_normalized(model, generator) for _ in range(2)]

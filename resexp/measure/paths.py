@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resexp.measure.chain import chain_of
-from resexp.measure.run import Run
+from resexp.measure.run import Run, spread
 
 
 def number_of_paths(blocks: int) -> list[int]:
@@ -115,7 +115,7 @@ def trained(
 
     Args:
         run: its network is a chain of residual blocks (resexp.measure.chain).
-        examples: the first test examples.
+        examples: test examples, spread over the split.
         draws: random paths of each length.
         deleted: numbers of deleted blocks, for the paths that are left; those above the number of blocks
             are passed over.
@@ -128,7 +128,7 @@ def trained(
     Source: Veit et al. 2016 (arXiv:1605.06431), section 5 and figure 6; UDL section 11.4. Departures:
     normalizations hold the statistics of training; shortcuts that change shapes count as shortcuts.
     """
-    x, y = run.examples("test", examples)
+    x, y = spread(run, "test", examples)
     paths = Paths(run.network(), x, lambda logits: F.cross_entropy(logits, y, reduction="sum"))
     generator, blocks = torch.Generator().manual_seed(draw_seed), len(paths)
     lengths, counts = range(blocks + 1), number_of_paths(blocks)

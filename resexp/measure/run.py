@@ -31,3 +31,16 @@ class Run(Protocol):
 def before_and_after(run: Run) -> list[str]:
     """The stages `initial` and `trained`, those that the run has: where imported weights began is unknown."""
     return [stage for stage in ("initial", "trained") if stage in run.stages]
+
+
+def spread(run: Run, split: str, count: int) -> tuple[Tensor, Tensor]:
+    """Examples at equal distances over a split, all of it where it has no more than `count`.
+
+    Images in folders are sorted by class: the first ones would be of a single class.
+    """
+    batches = list(run.batches(split, 1000))
+    x, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    if count >= len(y):
+        return x, y
+    chosen = torch.arange(count, device=y.device) * len(y) // count
+    return x[chosen], y[chosen]
