@@ -11,18 +11,18 @@ SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: .venv/ready ## make .venv and install into it
+setup: .venv/ready ## create .venv and install into it
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
 	touch $@
 
-reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: train, measure (or go on with it), collect, draw
+reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: train, measure, collect, draw; resumes
 	$(MAKE) --no-print-directory figures
 	@echo "figures: results/figures; tables: results/tables; what they show: results/FINDINGS.md"
 
-# The commands skip what is done by themselves; the stamp saves even asking, while no source is newer.
+# The commands skip finished runs; the stamp saves starting them while no source is newer.
 results/runs/depth_sweep/.collected: $(SOURCES) | .venv/ready
 	$(BIN)/resexp train -m experiment=depth_sweep
 	$(BIN)/resexp collect depth_sweep
