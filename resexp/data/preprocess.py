@@ -26,7 +26,8 @@ def normalizer(inputs: Tensor) -> Callable[[Tensor], Tensor]:
     Sequences (float) are returned unchanged: MNIST-1D is already standardized.
 
     Source: He et al. 2015, section 4.2 ("per-pixel mean subtracted"). Departure: the paper does not
-    mention a scale; batch normalization after the first convolution makes the network invariant to it.
+    mention a scale. Batch normalization after the first convolution takes out a common factor, but not
+    what the channels' deviations differ by (7 % on CIFAR-10).
     """
     if inputs.dtype != torch.uint8:
         return lambda x: x
