@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN ?= .venv/bin
 REPRODUCED = depth_sweep shattered_gradients variance_growth $(ON_TRAINED)
-ON_TRAINED := trained_networks lesions paths layer_responses # measured on the runs of depth_sweep
+ON_TRAINED := trained_networks lesions paths layer_responses loss_surfaces # measured on the runs of depth_sweep
 SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
 
 .DEFAULT_GOAL := help

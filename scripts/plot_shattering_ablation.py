@@ -88,6 +88,7 @@ def draw_estimators(axes: Axes, curves, book) -> None:
         )
     axes.set_xticks(range(len(ESTIMATED)), ESTIMATED.values(), fontsize=7)
     axes.set(ylim=(-0.12, 1.05), title=f"(d) Estimators at lag {LAG}, 2/D", xlim=(-0.5, len(ESTIMATED) - 0.5))
+    axes.set_ylabel(f"Autocorrelation of $dy/dx$ at lag {LAG}")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=7)
 
 

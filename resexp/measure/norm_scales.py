@@ -3,7 +3,7 @@
 import pandas as pd
 from torch import nn
 
-from resexp.measure.run import Run
+from resexp.measure.run import Run, before_and_after
 
 
 def trained(run: Run) -> dict[str, pd.DataFrame]:
@@ -14,7 +14,8 @@ def trained(run: Run) -> dict[str, pd.DataFrame]:
     scales what the last convolution reads.
 
     Args:
-        run: its networks have `blocks`, each with a `transform` as resexp.models.blocks builds it.
+        run: its networks have `blocks`, each with a `transform` as resexp.models.blocks builds it; a
+            normalization is what its network was given as one (resexp.models.parts).
     Returns:
         `scales`: stage, block (from 1), scale_mean (of the absolute values over the channels),
         scale_lowest, scale_highest.
@@ -22,7 +23,7 @@ def trained(run: Run) -> dict[str, pd.DataFrame]:
         ValueError: a block without a normalization that has a scale.
     """
     rows = []
-    for stage in ("initial", "trained"):
+    for stage in before_and_after(run):
         for number, block in enumerate(run.network(stage).blocks, start=1):
             scale = _last_scale(block).detach().abs()
             rows.append((stage, number, scale.mean().item(), scale.min().item(), scale.max().item()))
@@ -32,13 +33,8 @@ def trained(run: Run) -> dict[str, pd.DataFrame]:
 
 def _last_scale(block: nn.Module) -> nn.Parameter:
     branch = getattr(block, "transform", block)
-    scales = [
-        module.weight
-        for module in branch.modules()
-        if getattr(module, "weight", None) is not None
-        and module.weight.dim() == 1
-        and not isinstance(module, nn.PReLU)
-    ]
+    norms = [module for module in branch.modules() if getattr(module, "normalizes", False)]
+    scales = [norm.weight for norm in norms if getattr(norm, "weight", None) is not None]
     if not scales:
         raise ValueError("measure=norm_scales needs blocks with a normalization that has a scale")
     return scales[-1]
