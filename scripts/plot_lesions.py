@@ -52,7 +52,7 @@ def one_deleted(axes: Axes, table: pd.DataFrame) -> None:
             place[opened], mean["error_percent"][opened], style.marker(model), ms=7, mfc="white",
             mec=look["color"], mew=1.4,
         )  # fmt: skip
-    axes.set(xlabel="Place of the deleted block (large open: shapes change)", xlim=(0, 1.03))
+    axes.set(xlabel="Position of the deleted block (open: shapes change)", xlim=(0, 1.03))
 
 
 def several_deleted(axes: Axes, table: pd.DataFrame, whole: pd.DataFrame) -> None:
@@ -93,8 +93,8 @@ def facts(tables: Tables) -> dict:
         "after": "Veit et al. 2016, figures 3 to 5",
         "published": "any deleted layer takes VGG to chance; deleting one block of a residual network has"
         " minimal impact, more where it downsamples; error grows smoothly with the number of deleted blocks"
-        " and with the disorder of their places",
-        "lines": "left: mean over seeds, place = block / blocks; middle: mean over draws and seeds, band:"
+        " and with how far their order is shuffled",
+        "lines": "left: mean over seeds, position = block / blocks; middle: mean over draws and seeds, band:"
         " least to most; right: a point per draw and seed; dotted: chance",
         "deleted": "a residual block leaves its shortcut; a plain block leaves its input, strided and"
         " zero-padded where shapes change",

@@ -31,7 +31,7 @@ def draw(tables: Tables) -> Figure:
             middle = rows[np.isclose(rows[other], 0)].sort_values(column)
             look = {"color": style.shade(model, depth), "linestyle": dash}
             cut.plot(middle[column], middle["loss"], label=f"along the {_word(column)}", **look)
-        cut.set(xlabel="Place along one direction", yscale="log")
+        cut.set(xlabel="Position along one direction", yscale="log")
     above[0].set_ylabel("Second direction")
     below[0].set_ylabel("Cross-entropy (nats)")
     below[0].legend(fontsize=7)
