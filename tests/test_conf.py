@@ -93,7 +93,7 @@ def test_every_measurement_composes_and_gives_tables(name):
         tables = measuring.function_of(config | {"measure": small})(seed=0, device=CPU)
     else:
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10
-        run = Fixed(build.model_by_name("resnet", model__depth=8, model__width=4).eval(), x, y)
+        run = Fixed(build_model("resnet", model__depth=8, model__width=4).eval(), x, y)
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(run)
     assert tables
     for table in tables.values():
