@@ -225,5 +225,5 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
     run = RunFolder(tmp_path)
     monkeypatch.setattr(os, "fsync", full)
     for write in (lambda: run.append_row({"step": 1}), lambda: run.write_rows([{"step": 1}])):
-        with pytest.raises(OSError, match="rows.csv"):
+        with pytest.raises(OSError, match=r"rows\.csv"):
             write()
