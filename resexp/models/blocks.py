@@ -157,7 +157,7 @@ def post_activation(parts, chains, c_in, channels, stride, *, first) -> Residual
     """conv-norm-act-conv-norm, addition, act (He et al. 2015, figure 2)."""
     transforms = [_post_normed(parts, chain, c_in, last=[parts.norm]) for chain in chains]
     shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
-    after = parts.activation()
+    after = parts.activation(channels)
     return ResidualBlock(_sum(transforms), shortcut, after, channels=parts.activated(channels))
 
 
@@ -165,7 +165,7 @@ def bn_after_addition(parts, chains, c_in, channels, stride, *, first) -> Residu
     """conv-norm-act-conv, addition, norm-act (He et al. 2016, figure 4b)."""
     transforms = [_post_normed(parts, chain, c_in, last=[]) for chain in chains]
     shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
-    after = nn.Sequential(parts.norm(channels), parts.activation())
+    after = nn.Sequential(parts.norm(channels), parts.activation(channels))
     return ResidualBlock(_sum(transforms), shortcut, after, channels=parts.activated(channels))
 
 
@@ -180,7 +180,7 @@ def relu_before_addition(parts, chains, c_in, channels, stride, *, first) -> Res
         raise ValueError(
             "this block needs an activation that keeps the number of channels: use block=full_preactivation"
         )
-    transforms = [_post_normed(parts, chain, c_in, last=[parts.norm, _act]) for chain in chains]
+    transforms = [_post_normed(parts, chain, c_in, last=[parts.norm, parts.activation]) for chain in chains]
     shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
     return ResidualBlock(_sum(transforms), shortcut, nn.Identity(), channels=channels)
 
@@ -188,13 +188,13 @@ def relu_before_addition(parts, chains, c_in, channels, stride, *, first) -> Res
 def relu_only_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
     """act-conv-norm-act-conv-norm, addition (He et al. 2016, figure 4d)."""
     return _preactivation(
-        parts, chains, c_in, channels, stride, first=first, before=[_act], last=[parts.norm]
+        parts, chains, c_in, channels, stride, first=first, before=[parts.activation], last=[parts.norm]
     )
 
 
 def full_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
     """norm-act-conv-norm-act-conv, addition (He et al. 2016, figure 4e)."""
-    before = [parts.norm, _act]
+    before = [parts.norm, parts.activation]
     return _preactivation(parts, chains, c_in, channels, stride, first=first, before=before, last=[])
 
 
@@ -214,7 +214,7 @@ def fixup(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
     transforms = [
         nn.Sequential(
             *([] if changes else [ScalarBias()]),
-            *_between(parts, chain, c_in, lambda _: [ScalarBias(), parts.activation(), ScalarBias()]),
+            *_between(parts, chain, c_in, lambda c: [ScalarBias(), parts.activation(c), ScalarBias()]),
             ScalarMultiplier(),
         )
         for chain in chains
@@ -223,7 +223,7 @@ def fixup(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
     return ResidualBlock(
         _sum(transforms),
         shortcut,
-        nn.Sequential(ScalarBias(), parts.activation()),
+        nn.Sequential(ScalarBias(), parts.activation(channels)),
         channels=parts.activated(channels),
         before=ScalarBias() if changes else None,
     )
@@ -242,7 +242,7 @@ def _preactivation(parts, chains, c_in, channels, stride, *, first, before, last
     own = [] if shares else before
     transforms = [
         nn.Sequential(
-            *_build(parts, own, c_in, keep_input=True),
+            *_build(own, c_in, keep_input=True),
             *_post_normed(parts, chain, parts.activated(c_in), last=last),
         )
         for chain in chains
@@ -254,15 +254,15 @@ def _preactivation(parts, chains, c_in, channels, stride, *, first, before, last
         shortcut,
         nn.Identity(),
         channels=channels,
-        before=nn.Sequential(*_build(parts, before, c_in, keep_input=True)) if shares else None,
-        tail=lambda: nn.Sequential(*_build(parts, before, channels)),
+        before=nn.Sequential(*_build(before, c_in, keep_input=True)) if shares else None,
+        tail=lambda: nn.Sequential(*_build(before, channels)),
     )
 
 
 def _post_normed(parts: Parts, chain: list[Layer], c_in: int, *, last: list) -> nn.Sequential:
     """Weight layers, each followed by norm and activation; the last one is followed by `last` instead."""
-    modules = _between(parts, chain, c_in, lambda channels: [parts.norm(channels), parts.activation()])
-    return nn.Sequential(*modules, *_build(parts, last, chain[-1].channels))
+    modules = _between(parts, chain, c_in, lambda c: [parts.norm(c), parts.activation(c)])
+    return nn.Sequential(*modules, *_build(last, chain[-1].channels))
 
 
 def _between(
@@ -277,18 +277,14 @@ def _between(
     return [*modules, parts.weight_layer(chain[-1], c_in)]
 
 
-def _build(parts: Parts, steps: list, channels: int, *, keep_input: bool = False) -> list[nn.Module]:
+def _build(steps: list, channels: int, *, keep_input: bool = False) -> list[nn.Module]:
     """Build the layers of `steps`; with keep_input none of them modifies the block's input in place."""
-    layers = [step(parts) if step is _act else step(channels) for step in steps]
+    layers = [step(channels) for step in steps]
     if keep_input:
         for layer in layers:
             if hasattr(layer, "inplace"):
                 layer.inplace = False
     return layers
-
-
-def _act(parts: Parts) -> nn.Module:
-    return parts.activation()
 
 
 def _no_norm(channels: int) -> nn.Module:

@@ -26,7 +26,7 @@ class DenseLayer(nn.Module):
         layers.append(Layer(growth))
         modules, channels = [], c_in
         for layer in layers:
-            modules += [parts.norm(channels), parts.activation()]
+            modules += [parts.norm(channels), parts.activation(channels)]
             modules += [parts.weight_layer(layer, parts.activated(channels)), *_dropout(dropout)]
             channels = layer.channels
         self.transform = nn.Sequential(*modules)
@@ -78,7 +78,7 @@ class DenseNet(nn.Module):
             raise ValueError(f"model.compression must lie in (0, 1], got {compression}")
         first, pool = stem(parts, c_in, stem_width)
         strided = not isinstance(pool, nn.Identity)  # only the ImageNet stem has a norm
-        ending = [parts.norm(stem_width), parts.activation()] if strided else []
+        ending = [parts.norm(stem_width), parts.activation(stem_width)] if strided else []
         self.stem = nn.Sequential(first, *ending, pool)
         channels = parts.activated(stem_width) if strided else stem_width
         self.blocks = nn.ModuleList()
@@ -92,7 +92,7 @@ class DenseNet(nn.Module):
                 kept = int(channels * compression)
                 self.blocks.append(transition(parts, channels, kept, dropout))
                 channels = kept
-        self.tail = nn.Sequential(parts.norm(channels), parts.activation())
+        self.tail = nn.Sequential(parts.norm(channels), parts.activation(channels))
         self.head = nn.Linear(parts.activated(channels), num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ def transition(parts: Parts, c_in: int, c_out: int, dropout: float) -> nn.Sequen
     """norm-act-conv1x1, dropout, 2x average pooling."""
     weight = parts.conv(parts.activated(c_in), c_out, kernel_size=1)
     pool = parts.pool("Avg", 2, 2)
-    return nn.Sequential(parts.norm(c_in), parts.activation(), weight, *_dropout(dropout), pool)
+    return nn.Sequential(parts.norm(c_in), parts.activation(c_in), weight, *_dropout(dropout), pool)
 
 
 def _dropout(probability: float) -> list[nn.Module]:

@@ -44,7 +44,7 @@ class Poly(nn.Module):
     def __init__(self, parts: Parts, c_in: int, channels: int, stride: int, *, kind: str):
         super().__init__()
         self.kind, self.first = kind, Inception(parts, c_in, channels, stride)
-        self.activation = parts.activation()
+        self.activation = parts.activation(channels)
         if hasattr(self.activation, "inplace"):
             self.activation.inplace = False  # its input is also a term of the sum
         side_by_side = kind == "two_way"
@@ -98,7 +98,7 @@ class InceptionBlock:
         else:
             transform = Poly(parts, c_in, channels, stride, kind=self.kind)
         shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
-        after = parts.activation()
+        after = parts.activation(channels)
         return ResidualBlock(transform, shortcut, after, channels=parts.activated(channels))
 
 
@@ -108,6 +108,6 @@ def _path(parts: Parts, c_in: int, chain: Sequence[int], stride: int) -> nn.Sequ
     for index, channels in enumerate(chain):
         step = stride if index == len(chain) - 1 else 1
         layers.append(parts.conv(c_in, channels, step, kernel_size=1 if index == 0 else None))
-        layers += [parts.norm(channels), parts.activation()]
+        layers += [parts.norm(channels), parts.activation(channels)]
         c_in = parts.activated(channels)
     return nn.Sequential(*layers)

@@ -53,6 +53,16 @@ def _normalization(make: Callable[[int], nn.Module], channels: int) -> nn.Module
     return layer
 
 
+def _activation(make: Callable[..., nn.Module], channels: int) -> nn.Module:
+    """An activation layer for so many channels, marked as one for initializations and measurements."""
+    layer = make(channels) if getattr(getattr(make, "func", make), "per_channel", False) else make()
+    layer.activates = True
+    return layer
+
+
+_activation.per_channel = True  # Parts may be made of the parts of others
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a network is built from, apart from its sizes.
@@ -60,7 +70,8 @@ class Parts:
     Args:
         dims: 2 for images, 1 for sequences, 0 for vectors; see conv.
         norm: channels -> normalization layer.
-        activation: () -> activation layer.
+        activation: () -> activation layer; channels -> activation layer if it is `per_channel`.
+            Once it is part of Parts, it takes the channels in either case.
         shortcut: (c_in, c_out, stride, conv=, norm=) -> module of (x, transformed x).
         branch: position of a block in (0, 1] -> module that its transformed branch goes through.
         kernel_size: of convolutions that say nothing else; odd.
@@ -69,7 +80,7 @@ class Parts:
 
     dims: int
     norm: Callable[[int], nn.Module]
-    activation: Callable[[], nn.Module]
+    activation: Callable[..., nn.Module]
     shortcut: Callable[..., nn.Module]
     branch: Callable[[float], nn.Module] = always
     kernel_size: int = 3
@@ -77,6 +88,7 @@ class Parts:
 
     def __post_init__(self):
         object.__setattr__(self, "norm", partial(_normalization, self.norm))
+        object.__setattr__(self, "activation", partial(_activation, self.activation))
 
     def conv(
         self,
@@ -106,7 +118,7 @@ class Parts:
 
     def activated(self, channels: int) -> int:
         """Channels behind the activation."""
-        return channels * channel_factor(self.activation())
+        return channels * channel_factor(self.activation(1))
 
     @property
     def without_shortcuts(self) -> bool:

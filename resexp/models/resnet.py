@@ -88,7 +88,7 @@ class ResNet(nn.Module):
         super().__init__()
         first, pool = stem(parts, c_in, stem_width)
         norms = [parts.norm(stem_width)] if stem_norm else []
-        ending = [*norms, parts.activation()] if block.activates_stem else []
+        ending = [*norms, parts.activation(stem_width)] if block.activates_stem else []
         self.stem = nn.Sequential(first, *ending, pool)
         channels = parts.activated(stem_width) if ending else stem_width
         self.blocks, total = nn.ModuleList(), sum(stages)

@@ -1,0 +1,70 @@
+"""Activations against their definitions."""
+
+import pytest
+import torch
+from torch import nn
+
+from resexp.config.compose import compose, resolve
+from resexp.config.instantiate import make
+from resexp.experiments import build
+from resexp.models.activations import PReLU
+from resexp.training.sgd import SGD, parameter_groups
+
+
+def network(*overrides):
+    return build.build_model(resolve(compose("train", ["model=resnet", "model.depth=8", *overrides])))
+
+
+@pytest.mark.parametrize(("channel_wise", "slopes"), [(True, 3), (False, 1)])
+def test_prelu_has_a_slope_per_channel_or_per_layer(channel_wise, slopes, generator):
+    layer = PReLU(3, init=0.25, channel_wise=channel_wise)
+    assert layer.weight.tolist() == [0.25] * slopes
+    layer.weight.data = torch.rand(slopes, generator=generator)
+    x = torch.randn(2, 3, 5, generator=generator)
+    a = layer.weight.view(-1, 1)
+    torch.testing.assert_close(layer(x), x.clamp(min=0) + a * x.clamp(max=0))
+
+
+@pytest.mark.parametrize("block", ["post_activation", "full_preactivation", "inception", "fixup"])
+def test_networks_have_a_slope_for_each_channel_that_is_activated(block):
+    norm = "none" if block == "fixup" else "batch"
+    depth = 14 if block == "inception" else 8
+    model = network("activation=prelu", f"block={block}", f"norm={norm}", f"model.depth={depth}")
+    widths = {}
+
+    def note(layer, inputs):
+        widths[layer] = inputs[0].shape[1]
+
+    for module in model.modules():
+        if isinstance(module, PReLU):
+            module.register_forward_pre_hook(note)
+    model(torch.zeros(2, 1, 40))
+    assert len(widths) >= 7
+    assert all(len(layer.weight) == channels for layer, channels in widths.items())
+
+
+def test_slopes_are_not_decayed():
+    """With gradients of zero, a step of SGD multiplies what is decayed by 1 - lr * decay, and only that."""
+    model = network("activation=prelu")
+    slopes = {id(m.weight) for m in model.modules() if isinstance(m, nn.PReLU)}
+    before = {p: p.detach().clone() for p in model.parameters()}
+    for p in model.parameters():
+        p.grad = torch.zeros_like(p)
+    SGD(parameter_groups(model), lr=0.1, weight_decay=0.5).step()
+    assert len(slopes) == 7
+    for p, old in before.items():
+        torch.testing.assert_close(p.detach(), old if id(p) in slopes else 0.95 * old)
+
+
+def test_a_run_trains_them_so():
+    config = resolve(compose("train", ["activation=prelu", "model=resnet", "model.depth=8", "batch_size=8"]))
+    groups = build.trainer(config, torch.device("cpu")).optimizer.param_groups
+    assert [group["weight_decay"] for group in groups] == [1e-4, 0.0]
+    assert len(groups[1]["params"]) == 7
+
+
+def test_an_activation_without_parameters_leaves_one_group():
+    model = network()
+    (group,) = parameter_groups(model)
+    assert group["params"] == list(model.parameters())
+    make(resolve(compose("train", []))["optimizer"], "optimizer")([group])
