@@ -1,4 +1,4 @@
-"""Activations missing in torch.nn."""
+"""Activations missing in torch.nn, and what initializations ask of activations."""
 
 import torch
 from torch import Tensor, nn
@@ -34,3 +34,23 @@ class PReLU(nn.PReLU):
 def channel_factor(activation: nn.Module) -> int:
     """Output channels of an activation per input channel."""
     return getattr(activation, "channel_factor", 1)
+
+
+def activation_gain(activation: nn.Module) -> float:
+    """The factor of weights by which an activation keeps the mean square of a standard normal input.
+
+    For z ~ N(0, 1) it is (E |phi(z)|^2)^(-1/2): sqrt(2) for ReLU, 1 for no activation and for CReLU, whose
+    two outputs are summed, sqrt(2 / (1 + a^2)) for a slope a below zero.
+
+    Source: He et al. 2015b (arXiv:1502.01852), eq. 8 and 14, for any activation. torch's
+    calculate_gain has conventions of its own for some, e.g. 5/3 for tanh, where this gives 1.59.
+    """
+    weights = list(activation.parameters())
+    if any(weight.is_meta for weight in weights):  # a network without numbers
+        return 1.0
+    z = torch.linspace(-8, 8, 4001, device="cpu")
+    channels = max([weight.numel() for weight in weights], default=1)
+    with torch.no_grad():
+        outputs = activation(z.view(-1, 1).repeat(1, channels)).double().square().sum(1) / channels
+    density = torch.exp(-z.double().square() / 2)
+    return float((outputs * density).sum() / density.sum()) ** -0.5

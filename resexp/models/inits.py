@@ -6,7 +6,7 @@ They refuse a model that they do not fit, also one without numbers (on torch's m
 import torch
 from torch import Tensor, nn
 
-from resexp.models.activations import CReLU
+from resexp.models.activations import CReLU, activation_gain
 from resexp.models.blocks import ResidualBlock, Sum
 from resexp.models.inception import Inception
 from resexp.models.ror import RoR
@@ -56,14 +56,20 @@ def glorot(model: nn.Module, generator: torch.Generator | None) -> None:
     _set_biases(model)
 
 
-def orthogonal(model: nn.Module, generator: torch.Generator | None) -> None:
-    """Orthogonal weights (Saxe et al. 2014) times sqrt(2), the classifier's times 1, biases 0.
+def orthogonal(model: nn.Module, generator: torch.Generator | None, *, gain: float | None = None) -> None:
+    """Orthogonal weights (Saxe et al. 2014) times a gain, the classifier's times 1, biases 0.
 
     A convolution's weight is taken as a matrix of output channels by everything else.
+
+    Args:
+        gain: None: that of the network's activation, see resexp.models.activations.activation_gain.
     """
     *weights, classifier = _weights(model)
+    if gain is None:
+        activations = [module for module in model.modules() if getattr(module, "activates", False)]
+        gain = activation_gain(activations[0]) if activations else 1.0
     for module in weights:
-        _orthogonal(module.weight, 2**0.5, generator)
+        _orthogonal(module.weight, gain, generator)
     _orthogonal(classifier.weight, 1.0, generator)
     _set_biases(model)
 

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from resexp.config.catalog import options
 from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build
-from resexp.models.activations import PReLU
+from resexp.models.activations import PReLU, activation_gain
 from resexp.training.sgd import SGD, parameter_groups
 
 
@@ -68,3 +69,13 @@ def test_an_activation_without_parameters_leaves_one_group():
     (group,) = parameter_groups(model)
     assert group["params"] == list(model.parameters())
     make(resolve(compose("train", []))["optimizer"], "optimizer")([group])
+
+
+@pytest.mark.parametrize("name", options("activation"))
+def test_the_gain_keeps_the_mean_square(name, generator):
+    model = network(f"activation={name}", "block=full_preactivation")
+    activation = next(m for m in model.modules() if getattr(m, "activates", False))
+    channels = max((p.numel() for p in activation.parameters()), default=1)
+    z = torch.randn(400_000, channels, generator=generator)
+    kept = activation(z.clone()).square().sum() / z.square().sum() * activation_gain(activation) ** 2
+    assert kept.item() == pytest.approx(1, abs=0.02)

@@ -45,10 +45,22 @@ def test_glorot(generator):
 
 def test_orthogonal(generator):
     model = nn.Sequential(nn.Conv2d(4, 16, 3), nn.Linear(40, 16), nn.Linear(40, 10))
-    inits.orthogonal(model, generator)
+    inits.orthogonal(model, generator, gain=2**0.5)
     for layer, expected in zip(model, (2 * torch.eye(16), 2 * torch.eye(16), torch.eye(10)), strict=True):
         matrix = layer.weight.flatten(1)
         torch.testing.assert_close(matrix @ matrix.T, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("activation", "square"), [("relu", 2.0), ("linear", 1.0), ("crelu", 1.0), ("prelu", 2 / (1 + 0.25**2))]
+)
+def test_orthogonal_has_the_gain_of_the_activation(activation, square):
+    """He et al. 2015b, eq. 14, with the slope a of eq. 15 below zero."""
+    overrides = [f"activation={activation}", "init=orthogonal", "model=plain", "model.depth=8"]
+    stem, *_, classifier = weights(build.build_model(resolve(compose("train", overrides))))
+    matrix = stem.flatten(1)  # more rows than columns: its columns are orthogonal
+    torch.testing.assert_close(matrix.T @ matrix, square * torch.eye(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(classifier @ classifier.T, torch.eye(10), atol=1e-4, rtol=0)
 
 
 def test_zero_gamma_starts_every_block_as_the_identity(generator):
