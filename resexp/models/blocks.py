@@ -61,7 +61,7 @@ class BlockKind(Protocol):
     activates_stem: bool
 
     def __call__(
-        self, parts: Parts, c_in: int, channels: int, stride: int, *, first: bool = False
+        self, parts: Parts, c_in: int, channels: int, stride: int, *, entry: str = "branch"
     ) -> ResidualBlock:
         """A block; see Block."""
 
@@ -71,7 +71,7 @@ class Block:
     """A block type: the order of norms and activations around the weight layers of the residual branch.
 
     Args:
-        order: (Parts, layers, c_in, channels, stride, first=) -> ResidualBlock; see below.
+        order: (Parts, layers, c_in, channels, stride, entry=) -> ResidualBlock; see below.
         layers: (channels, stride) -> list of Layer; has attributes `count` and `expansion`.
         branches: number of parallel residual branches that are added (Abdi and Nahavandi 2016).
     Raises:
@@ -97,7 +97,7 @@ class Block:
         return self.layers.expansion
 
     def __call__(
-        self, parts: Parts, c_in: int, channels: int, stride: int, *, first: bool = False
+        self, parts: Parts, c_in: int, channels: int, stride: int, *, entry: str = "branch"
     ) -> ResidualBlock:
         """Build a block.
 
@@ -106,10 +106,10 @@ class Block:
             c_in: channels of the input.
             channels: channels of the sum.
             stride: of the block.
-            first: the block follows the stem, which has no activation in a pre-activation network.
+            entry: see ENTRIES.
         """
         chains = [self.layers(channels, stride) for _ in range(self.branches)]
-        return self.order(parts, chains, c_in, channels, stride, first=first)
+        return self.order(parts, chains, c_in, channels, stride, entry=entry)
 
     @property
     def activates_stem(self) -> bool:
@@ -153,7 +153,7 @@ class ScalarMultiplier(nn.Module):
         return x * self.factor
 
 
-def post_activation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+def post_activation(parts, chains, c_in, channels, stride, *, entry) -> ResidualBlock:
     """conv-norm-act-conv-norm, addition, act (He et al. 2015, figure 2)."""
     transforms = [_post_normed(parts, chain, c_in, last=[parts.norm]) for chain in chains]
     shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
@@ -161,7 +161,7 @@ def post_activation(parts, chains, c_in, channels, stride, *, first) -> Residual
     return ResidualBlock(_sum(transforms), shortcut, after, channels=parts.activated(channels))
 
 
-def bn_after_addition(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+def bn_after_addition(parts, chains, c_in, channels, stride, *, entry) -> ResidualBlock:
     """conv-norm-act-conv, addition, norm-act (He et al. 2016, figure 4b)."""
     transforms = [_post_normed(parts, chain, c_in, last=[]) for chain in chains]
     shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
@@ -169,7 +169,7 @@ def bn_after_addition(parts, chains, c_in, channels, stride, *, first) -> Residu
     return ResidualBlock(_sum(transforms), shortcut, after, channels=parts.activated(channels))
 
 
-def relu_before_addition(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+def relu_before_addition(parts, chains, c_in, channels, stride, *, entry) -> ResidualBlock:
     """conv-norm-act-conv-norm-act, addition (He et al. 2016, figure 4c).
 
     With one layer and no normalization: UDL figure 11.5a, a non-negative branch.
@@ -185,20 +185,20 @@ def relu_before_addition(parts, chains, c_in, channels, stride, *, first) -> Res
     return ResidualBlock(_sum(transforms), shortcut, nn.Identity(), channels=channels)
 
 
-def relu_only_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+def relu_only_preactivation(parts, chains, c_in, channels, stride, *, entry) -> ResidualBlock:
     """act-conv-norm-act-conv-norm, addition (He et al. 2016, figure 4d)."""
     return _preactivation(
-        parts, chains, c_in, channels, stride, first=first, before=[parts.activation], last=[parts.norm]
+        parts, chains, c_in, channels, stride, entry=entry, before=[parts.activation], last=[parts.norm]
     )
 
 
-def full_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+def full_preactivation(parts, chains, c_in, channels, stride, *, entry) -> ResidualBlock:
     """norm-act-conv-norm-act-conv, addition (He et al. 2016, figure 4e)."""
     before = [parts.norm, parts.activation]
-    return _preactivation(parts, chains, c_in, channels, stride, first=first, before=before, last=[])
+    return _preactivation(parts, chains, c_in, channels, stride, entry=entry, before=before, last=[])
 
 
-def fixup(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
+def fixup(parts, chains, c_in, channels, stride, *, entry) -> ResidualBlock:
     """conv-act-conv-multiplier, addition, act; a scalar bias before each convolution and each act.
 
     Where shapes change, the shortcut receives the biased input of the first convolution.
@@ -229,21 +229,27 @@ def fixup(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
     )
 
 
+# What the first normalization and activation of a pre-activation block apply to; other blocks have none.
+# `branch`: the input of the branch only, unless shapes change. `both`: the input of branch and shortcut,
+# as in the first block of He et al. 2016, section 4.1. `none`: the input is activated already.
+ENTRIES = ("branch", "both", "none")
 PREACTIVATIONS = (relu_only_preactivation, full_preactivation)
 
 
-def _preactivation(parts, chains, c_in, channels, stride, *, first, before, last) -> ResidualBlock:
+def _preactivation(parts, chains, c_in, channels, stride, *, entry, before, last) -> ResidualBlock:
     """A pre-activation block: its branches start with `before`, which is also the tail of the network.
 
-    Where shapes change, and in the first block, the shortcut shares `before`, as in He et al. 2016,
-    section 4.1, and fb.resnet.torch; not if it changes the number of channels, as CReLU does.
+    Where shapes change the shortcut shares `before`, as in fb.resnet.torch; not if it changes the number of
+    channels, as CReLU does.
     """
-    shares = (first or stride > 1 or c_in != channels) and parts.activated(1) == 1
-    own = [] if shares else before
+    shares = entry == "both" or (entry == "branch" and (stride > 1 or c_in != channels))
+    shares = shares and parts.activated(1) == 1
+    own = [] if shares or entry == "none" else before
+    activated = parts.activated(c_in) if own else c_in
     transforms = [
         nn.Sequential(
             *_build(own, c_in, keep_input=True),
-            *_post_normed(parts, chain, parts.activated(c_in), last=last),
+            *_post_normed(parts, chain, activated, last=last),
         )
         for chain in chains
     ]

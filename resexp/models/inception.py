@@ -81,7 +81,7 @@ class InceptionBlock:
             raise ValueError(f"block.kind must be one of {', '.join(KINDS)}, got {self.kind}")
 
     def __call__(
-        self, parts: Parts, c_in: int, channels: int, stride: int, *, first: bool = False
+        self, parts: Parts, c_in: int, channels: int, stride: int, *, entry: str = "branch"
     ) -> ResidualBlock:
         """Build a block; see resexp.models.blocks.Block.
 

@@ -28,12 +28,15 @@ def he(model: nn.Module, generator: torch.Generator | None) -> None:
     the classifier. Both are as in facebookarchive/fb.resnet.torch, models/resnet.lua, the
     implementation from the authors' laboratory.
     """
-    *weights, classifier = _weights(model)
-    for module in weights:
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
-    bound = classifier.in_features**-0.5
-    nn.init.uniform_(classifier.weight, -bound, bound, generator=generator)
-    _set_biases(model)
+    _he(model, generator, "fan_out")
+
+
+def he_fan_in(model: nn.Module, generator: torch.Generator | None) -> None:
+    """The same with variance 2 / fan_in, which keeps the forward signal (He et al. 2015b, eq. 10).
+
+    Source: szagoruyko/wide-residual-networks, models/utils.lua.
+    """
+    _he(model, generator, "fan_in")
 
 
 def he_everywhere(model: nn.Module, generator: torch.Generator | None) -> None:
@@ -147,6 +150,15 @@ def fixup(model: nn.Module, generator: torch.Generator | None) -> None:
                 module.weight *= len(branches) ** (-1 / (2 * len(weights) - 2))
         nn.init.zeros_(weights[-1].weight)
     nn.init.zeros_(_weights(model)[-1].weight)
+
+
+def _he(model: nn.Module, generator: torch.Generator | None, fan: str) -> None:
+    *weights, classifier = _weights(model)
+    for module in weights:
+        nn.init.kaiming_normal_(module.weight, mode=fan, nonlinearity="relu", generator=generator)
+    bound = classifier.in_features**-0.5
+    nn.init.uniform_(classifier.weight, -bound, bound, generator=generator)
+    _set_biases(model)
 
 
 def _normalizes(module: nn.Module) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from resexp.models.blocks import BlockKind
+from resexp.models.blocks import ENTRIES, BlockKind
 from resexp.models.parts import Parts, as_images
 from resexp.models.stochastic import StochasticDepth
 
@@ -65,10 +65,11 @@ class ResNet(nn.Module):
         parts: see resexp.models.parts.Parts; NoShortcut makes the network plain.
         stem: (parts, c_in, channels) -> first layer, pooling.
         stem_norm: whether an activated stem has a normalization.
+        entry: of the first block, see resexp.models.blocks.ENTRIES; with `none` the stem is activated.
         shared: all blocks of a stage but the first share their convolutions; normalizations are not
             shared.
     Raises:
-        ValueError: stochastic depth without shortcuts.
+        ValueError: stochastic depth without shortcuts, or an unknown entry.
     """
 
     def __init__(
@@ -83,19 +84,23 @@ class ResNet(nn.Module):
         parts: Parts,
         stem: Callable[..., tuple[nn.Module, nn.Module]] = small_stem,
         stem_norm: bool = True,
+        entry: str = "both",
         shared: bool = False,
     ):
         super().__init__()
+        if entry not in ENTRIES:
+            raise ValueError(f"model.entry must be one of {', '.join(ENTRIES)}, got {entry}")
         first, pool = stem(parts, c_in, stem_width)
         norms = [parts.norm(stem_width)] if stem_norm else []
-        ending = [*norms, parts.activation(stem_width)] if block.activates_stem else []
+        ending = [*norms, parts.activation(stem_width)] if block.activates_stem or entry == "none" else []
         self.stem = nn.Sequential(first, *ending, pool)
         channels = parts.activated(stem_width) if ending else stem_width
         self.blocks, total = nn.ModuleList(), sum(stages)
         for stage, (count, width) in enumerate(zip(stages, widths, strict=True)):
             for index in range(count):
                 stride = 2 if stage > 0 and index == 0 else 1
-                made = block(parts, channels, width * block.expansion, stride, first=not self.blocks)
+                where = "branch" if self.blocks else entry
+                made = block(parts, channels, width * block.expansion, stride, entry=where)
                 made.branch = parts.branch((len(self.blocks) + 1) / total)
                 if parts.without_shortcuts and isinstance(made.branch, StochasticDepth):
                     raise ValueError(
@@ -192,16 +197,19 @@ def plain(
     return resnet(depth, **sizes, block=block, parts=parts, shared=shared)
 
 
-def wide(depth: int, *, widen: float, c_in: int, num_classes: int, block: BlockKind, parts: Parts) -> ResNet:
+def wide(
+    depth: int, *, widen: float, entry: str, c_in: int, num_classes: int, block: BlockKind, parts: Parts
+) -> ResNet:
     """Few wide blocks: WRN-depth-widen.
 
     Args:
         depth: 6n + 4 for blocks of two layers: the projections of the three stages count.
         widen: factor of the widths 16, 32 and 64, an integer in the paper; the stem has 16 channels.
-        c_in, num_classes, block, parts: as in ResNet.
+        entry, c_in, num_classes, block, parts: as in ResNet.
     Raises:
         ValueError: unsupported depth.
-    Source: Zagoruyko and Komodakis 2016 (arXiv:1605.07146), table 1.
+    Source: Zagoruyko and Komodakis 2016 (arXiv:1605.07146), table 1; the first block as in the
+    authors' code, szagoruyko/wide-residual-networks, models/wide-resnet.lua.
     """
     return ResNet(
         [blocks_per_stage(depth, block.depth, besides=4)] * STAGES,
@@ -211,6 +219,7 @@ def wide(depth: int, *, widen: float, c_in: int, num_classes: int, block: BlockK
         num_classes=num_classes,
         block=block,
         parts=parts,
+        entry=entry,
     )
 
 

@@ -60,10 +60,10 @@ def test_fixup_takes_the_place_of_normalization():
 
 
 @pytest.mark.parametrize("name", ["relu_only_preactivation", "full_preactivation"])
-@pytest.mark.parametrize("sizes", [(5, 5, 1, True), (5, 8, 2, False)])
+@pytest.mark.parametrize("sizes", [(5, 5, 1, "both"), (5, 8, 2, "branch")])
 def test_shortcut_and_branch_share_the_first_activation(name, sizes, generator):
-    *shape, first = sizes
-    block = Block(getattr(blocks, name), Basic())(PARTS, *shape, first=first)
+    *shape, entry = sizes
+    block = Block(getattr(blocks, name), Basic())(PARTS, *shape, entry=entry)
     x = torch.randn(4, 5, 6, 6, generator=generator)
     activated = block.before(x)
     assert (activated >= 0).all()

@@ -220,6 +220,16 @@ def test_he_everywhere_is_two_over_fan_in(layer, generator):
     assert not layer.bias.any()
 
 
+@pytest.mark.parametrize("layer", [nn.Conv2d(32, 64, 3), nn.Linear(256, 128)])
+def test_he_fan_in_is_two_over_fan_in_and_torch7s_classifier(layer, generator):
+    classifier = nn.Linear(300, 200)
+    inits.he_fan_in(nn.Sequential(layer, classifier), generator)
+    assert_variance(layer.weight, 2 / layer.weight[0].numel())
+    assert_variance(classifier.weight, 1 / (3 * 300))
+    assert not layer.bias.any()
+    assert not classifier.bias.any()
+
+
 def test_he_leaves_the_global_generator_alone(generator):
     layer = nn.Linear(3, 3)
     before = torch.get_rng_state()
