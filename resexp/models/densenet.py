@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from resexp.models.imagenet import imagenet_stem
 from resexp.models.layers import Layer
 from resexp.models.parts import Parts, as_images
-from resexp.models.resnet import imagenet_stem, pooled, small_stem
+from resexp.models.resnet import pooled, small_stem
 from resexp.models.stochastic import Dropout
 
 # Layers of each dense block for images of 224x224 (Huang et al. 2017, table 1).

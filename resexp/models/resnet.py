@@ -9,11 +9,6 @@ from resexp.models.parts import Parts, as_images
 from resexp.models.stochastic import StochasticDepth
 
 STAGES = 3
-# Blocks per stage of the ImageNet networks (He et al. 2015, table 1; 200: He et al. 2016).
-IMAGENET_BLOCKS = {
-    18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3),
-    101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3),
-}  # fmt: skip
 
 
 def blocks_per_stage(depth: int, block_depth: int = 2, besides: int = 2, stages: int = STAGES) -> int:
@@ -42,11 +37,6 @@ def blocks_per_stage(depth: int, block_depth: int = 2, besides: int = 2, stages:
 def small_stem(parts: Parts, c_in: int, channels: int) -> tuple[nn.Module, nn.Module]:
     """A convolution without pooling (He et al. 2015, section 4.2)."""
     return parts.conv(c_in, channels), nn.Identity()
-
-
-def imagenet_stem(parts: Parts, c_in: int, channels: int) -> tuple[nn.Module, nn.Module]:
-    """A strided 7x7 convolution and strided 3x3 max-pooling (He et al. 2015, table 1)."""
-    return parts.conv(c_in, channels, 2, kernel_size=7), parts.pool("Max", 3, 2, padding=1)
 
 
 class ResNet(nn.Module):
@@ -195,74 +185,3 @@ def plain(
     parts.refuse_shortcuts("plain")
     sizes = {"width": width, "c_in": c_in, "num_classes": num_classes}
     return resnet(depth, **sizes, block=block, parts=parts, shared=shared)
-
-
-def wide(
-    depth: int, *, widen: float, entry: str, c_in: int, num_classes: int, block: BlockKind, parts: Parts
-) -> ResNet:
-    """Few wide blocks: WRN-depth-widen.
-
-    Args:
-        depth: 6n + 4 for blocks of two layers: the projections of the three stages count.
-        widen: factor of the widths 16, 32 and 64, an integer in the paper; the stem has 16 channels.
-        entry, c_in, num_classes, block, parts: as in ResNet.
-    Raises:
-        ValueError: unsupported depth.
-    Source: Zagoruyko and Komodakis 2016 (arXiv:1605.07146), table 1; the first block as in the
-    authors' code, szagoruyko/wide-residual-networks, models/wide-resnet.lua.
-    """
-    return ResNet(
-        [blocks_per_stage(depth, block.depth, besides=4)] * STAGES,
-        widths=[round(16 * widen) << stage for stage in range(STAGES)],
-        stem_width=16,
-        c_in=c_in,
-        num_classes=num_classes,
-        block=block,
-        parts=parts,
-        entry=entry,
-    )
-
-
-def imagenet(
-    depth: int, *, width: int, c_in: int, num_classes: int, block: BlockKind, parts: Parts
-) -> ResNet:
-    """The networks for images of 224x224: four stages behind a strided stem.
-
-    Args:
-        depth: 18 or 34 for blocks of two layers, 50, 101, 152 or 200 for bottlenecks.
-        width: of the first stage, 64 in the paper.
-        c_in, num_classes, block, parts: as in ResNet.
-    Raises:
-        ValueError: unsupported depth, or the wrong block type for it.
-    Source: He et al. 2015 (arXiv:1512.03385), table 1; 200 layers: He et al. 2016.
-    """
-    fitting = [d for d, stages in IMAGENET_BLOCKS.items() if d == block.depth * sum(stages) + 2]
-    if depth not in fitting:
-        allowed = ", ".join(map(str, fitting))
-        raise ValueError(
-            f"model.depth must be one of {allowed} with blocks of {block.depth} layers, got {depth};"
-            " depths 18 and 34 need block=post_activation, deeper ones block=bottleneck"
-        )
-    return ResNet(
-        IMAGENET_BLOCKS[depth],
-        widths=[width << stage for stage in range(4)],
-        stem_width=width,
-        c_in=c_in,
-        num_classes=num_classes,
-        block=block,
-        parts=parts,
-        stem=imagenet_stem,
-    )
-
-
-def imagenet_plain(
-    depth: int, *, width: int, c_in: int, num_classes: int, block: BlockKind, parts: Parts
-) -> ResNet:
-    """The ImageNet networks without shortcuts (He et al. 2015, figure 3, middle).
-
-    Raises:
-        ValueError: see plain and imagenet.
-    """
-    parts.refuse_shortcuts("imagenet_plain")
-    sizes = {"width": width, "c_in": c_in, "num_classes": num_classes}
-    return imagenet(depth, **sizes, block=block, parts=parts)

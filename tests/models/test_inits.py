@@ -11,9 +11,10 @@ from resexp.config.compose import compose, resolve
 from resexp.experiments import build
 from resexp.models import inits
 from resexp.models.activations import CReLU
-from resexp.models.blocks import Block, full_preactivation, post_activation, relu_before_addition
+from resexp.models.blocks import Block
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
+from resexp.models.orders import full_preactivation, post_activation, relu_before_addition
 from resexp.models.parts import Parts
 from resexp.models.resnet import resnet
 from resexp.models.shortcuts import Gated, ZeroPad
