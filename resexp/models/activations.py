@@ -5,11 +5,23 @@ from torch import Tensor, nn
 
 
 class CReLU(nn.Module):
-    """relu(x) and relu(-x), concatenated: twice the channels (Shang et al. 2016)."""
+    """relu(x) and relu(-x): twice the channels.
+
+    Args:
+        interleaved: each channel beside its negative, (x1, -x1, x2, -x2, ...), instead of all channels before
+            all negatives. The two are the same up to a permutation of the channels.
+    Source: Shang et al. 2016 (arXiv:1603.05201), section 2: concatenated.
+    """
 
     channel_factor = 2
 
+    def __init__(self, *, interleaved: bool = False):
+        super().__init__()
+        self.interleaved = interleaved
+
     def forward(self, x: Tensor) -> Tensor:
+        if self.interleaved:
+            return torch.stack([x, -x], dim=2).flatten(1, 2).relu_()
         return torch.cat([x, -x], dim=1).relu_()
 
 

@@ -103,7 +103,8 @@ def looks_linear(model: nn.Module, generator: torch.Generator | None) -> None:
         ValueError: a model without CReLU, or with something else that is not linear.
     Source: Balduzzi et al. 2017 (arXiv:1702.08591), section 5.
     """
-    if not any(isinstance(module, CReLU) for module in model.modules()):
+    pairs = [module for module in model.modules() if isinstance(module, CReLU)]
+    if not pairs:
         raise ValueError("init=looks_linear needs activation=crelu")
     others = {type(module).__name__ for module in model.modules() if isinstance(module, NOT_LINEAR)}
     if any(getattr(module, "groups", 1) > 1 for module in _weights(model)):
@@ -122,8 +123,9 @@ def looks_linear(model: nn.Module, generator: torch.Generator | None) -> None:
             continue
         half = weight.detach()[:, : weight.shape[1] // 2].clone()
         _orthogonal(half, 1.0, generator)
+        beside = torch.stack([half, -half], dim=2).flatten(1, 2)
         with torch.no_grad():
-            weight.copy_(torch.cat([half, -half], dim=1))
+            weight.copy_(beside if pairs[0].interleaved else torch.cat([half, -half], dim=1))
     _set_biases(model)
 
 

@@ -55,3 +55,42 @@ class GhostBatchNorm(BatchNorm):
         if not self.training:
             return super().forward(input)
         return torch.cat([super(GhostBatchNorm, self).forward(part) for part in input.split(self.size)])
+
+
+class StdBatchNorm(BatchNorm):
+    """Batch normalization with eps added to the standard deviation: (h - m) / (s + eps).
+
+    BatchNorm divides by sqrt(s^2 + eps). The output's standard deviation is s / (s + eps) here and
+    s / sqrt(s^2 + eps) there: with eps = 1e-5 it is 1/2 at s = eps here, at s = sqrt(eps / 3) = 1.8e-3 there.
+    The gradient at constant inputs, where s = 0, is taken with s held fixed and grows as 1 / eps, not
+    1 / sqrt(eps).
+
+    Args:
+        channels: of the input.
+        eps: added to s.
+    Source: UDL section 11.4.1. Departure: as in BatchNorm, running statistics are of the unbiased variance.
+    """
+
+    def __init__(self, channels: int, *, eps: float):
+        super().__init__(channels, eps=eps)
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        if self.training:
+            others = [dim for dim in range(input.dim()) if dim != 1]
+            variance, mean = torch.var_mean(input, dim=others, correction=0)
+            self._track(mean.detach(), variance.detach(), input.numel() // input.shape[1])
+        else:
+            variance, mean = self.running_var, self.running_mean
+        # the square root has no derivative at 0
+        std = torch.where(variance > 0, variance, 1).sqrt() * (variance > 0)
+        scale = self.weight / (std + self.eps)
+        shape = (-1, *[1] * (input.dim() - 2))
+        return (input - mean.view(shape)) * scale.view(shape) + self.bias.view(shape)
+
+    @torch.no_grad()
+    def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        unbiased = variance * count / max(count - 1, 1)
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+        self.running_var.lerp_(unbiased.to(self.running_var.dtype), self.momentum)
+        self.num_batches_tracked += 1

@@ -8,7 +8,7 @@ from resexp.config.catalog import options
 from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build
-from resexp.models.activations import PReLU, activation_gain
+from resexp.models.activations import CReLU, PReLU, activation_gain
 from resexp.training.sgd import SGD, parameter_groups
 
 
@@ -79,3 +79,20 @@ def test_the_gain_keeps_the_mean_square(name, generator):
     z = torch.randn(400_000, channels, generator=generator)
     kept = activation(z.clone()).square().sum() / z.square().sum() * activation_gain(activation) ** 2
     assert kept.item() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (2, 3, 4, 5)])
+def test_interleaved_crelu_is_a_permutation_of_the_concatenated_one(shape, generator):
+    x = torch.randn(shape, generator=generator)
+    together, apart = CReLU(interleaved=True)(x), CReLU()(x)
+    assert torch.equal(together, apart[:, [0, 3, 1, 4, 2, 5]])
+    assert torch.equal(together[:, 2], x[:, 1].relu())
+    assert torch.equal(together[:, 3], (-x[:, 1]).relu())
+
+
+def test_networks_with_either_crelu_are_the_same_up_to_that_permutation(generator):
+    """Permuting the columns of the weights behind it gives the same network."""
+    inputs = torch.randn(4, 1, 40, generator=generator)
+    a, b = (network("activation=crelu", "block=full_preactivation", "init=looks_linear", "norm=none",
+                    f"activation.interleaved={flag}") for flag in ("false", "true"))  # fmt: skip
+    torch.testing.assert_close(a(inputs), b(inputs), rtol=1e-4, atol=1e-4)
