@@ -1,6 +1,7 @@
 """The vanishing product of derivatives: sigmoid and tanh beside ReLUs."""
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from resexp.plots import figures, style
 from resexp.plots.tables import Tables
@@ -22,7 +23,8 @@ def draw(tables: Tables) -> Figure:
     for axes, (column, label, scale) in zip(panels, PANELS, strict=True):
         for (name, rows), color in zip(table.groupby("activation"), style.PALETTE, strict=False):
             mean = rows.groupby("layer")[column].mean()
-            axes.plot(mean.index, mean, "o-", ms=2.5, lw=1, color=color, label=LABELS.get(name, name))
+            axes.plot(mean.index, mean.where(mean > 0), "o-", ms=2.5, lw=1, color=color, label=LABELS.get(name, name))
+        axes.xaxis.set_major_locator(MultipleLocator(5))
         axes.set(xlabel="Layer", ylabel=label, yscale=scale)
     depth = int(table["layer"].max())
     layers = range(1, depth + 1)
@@ -39,7 +41,8 @@ def facts(tables: Tables) -> dict:
     mean = table.groupby(["activation", "layer"]).mean(numeric_only=True)
     return {
         "shows": f"random plain networks of {depth} layers, mean over networks, units and inputs",
-        "weights": "variance 1 / n for sigmoid and tanh, 2 / n for the others",
+        "weights": "variance 1 / n for sigmoid and tanh, 2 / n for ReLUs, 1.55 / n for ELU",
+        "lines": "that of ReLU ends where none of the chains is active in all layers",
         "product of derivatives over all layers": {
             name: float(f"{mean.loc[(name, depth), 'product']:.3g}") for name in mean.index.levels[0]
         },

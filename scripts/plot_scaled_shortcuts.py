@@ -19,7 +19,7 @@ def draw(tables: Tables) -> Figure:
             axes.plot(mean.index, mean["closed_form"], color=color, lw=1)
             axes.plot(mean.index, mean[column].where(mean[column] > 0), "o", ms=3, color=color,
                       label=f"$\\lambda={scale:g}$")  # fmt: skip
-        axes.set(yscale="log", xlabel="Block $l$")
+        axes.set(yscale="log", xlabel="Block $l$", xticks=range(0, int(table["block"].max()) + 1, 5))
     panels[0].set(ylabel="Share that shortcuts carry", title="Signal: of block $l$ in the last one")
     panels[1].set_title("Gradient: of the last block at block $l$")
     panels[1].legend(fontsize=7)
