@@ -23,7 +23,8 @@ def draw(tables: Tables) -> Figure:
     for axes, (column, label, scale) in zip(panels, PANELS, strict=True):
         for (name, rows), color in zip(table.groupby("activation"), style.PALETTE, strict=False):
             mean = rows.groupby("layer")[column].mean()
-            axes.plot(mean.index, mean.where(mean > 0), "o-", ms=2.5, lw=1, color=color, label=LABELS.get(name, name))
+            look = {"color": color, "label": LABELS.get(name, name)}
+            axes.plot(mean.index, mean.where(mean > 0), "o-", ms=2.5, lw=1, **look)
         axes.xaxis.set_major_locator(MultipleLocator(5))
         axes.set(xlabel="Layer", ylabel=label, yscale=scale)
     depth = int(table["layer"].max())
