@@ -16,7 +16,9 @@ class Inception(nn.Module):
     """Parallel paths of one, two and three convolutions, concatenated and joined by a 1x1 convolution.
 
     Source: Szegedy et al. 2017 (arXiv:1602.07261), figure 16, Inception-ResNet-A. Path widths scale
-    with the block's channels: 1/4, 1/4, and 1/4 increasing to 1/2.
+    with the block's channels: 1/4, 1/4, and 1/4 increasing to 1/2. Section 3.3 scales
+    branches by 0.1 to 0.3, as shortcut=scaled_branch does. Departure: the joined branch is normalized; in
+    tensorflow/models, research/slim/nets/inception_resnet_v2.py, it has a bias instead.
     """
 
     def __init__(self, parts: Parts, c_in: int, channels: int, stride: int):

@@ -158,7 +158,7 @@ def _he(model: nn.Module, generator: torch.Generator | None, fan: str) -> None:
     *weights, classifier = _weights(model)
     for module in weights:
         nn.init.kaiming_normal_(module.weight, mode=fan, nonlinearity="relu", generator=generator)
-    bound = classifier.in_features**-0.5
+    bound = classifier.weight[0].numel() ** -0.5
     nn.init.uniform_(classifier.weight, -bound, bound, generator=generator)
     _set_biases(model)
 

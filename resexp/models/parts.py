@@ -135,5 +135,13 @@ class Parts:
             raise ValueError(
                 f"model={network} has no shortcuts: leave out shortcut=..., or take model=resnet"
             )
+        self.refuse_branches(network)
+
+    def refuse_branches(self, network: str) -> None:
+        """For networks whose residual branches, if they have any, cannot be dropped.
+
+        Raises:
+            ValueError: something done to branches.
+        """
         if getattr(self.branch, "func", self.branch) is not always:
             raise ValueError(f"model={network} has no residual branches: leave out branch=...")
