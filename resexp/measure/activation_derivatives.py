@@ -31,7 +31,7 @@ def measure(
         depth: layers.
         width, inputs, networks: units, inputs per network, networks.
     Returns:
-        `layers`: per activation, network and layer, means over units and inputs of
+        `layers`: per activation, network (`seed`) and layer, means over units and inputs of
         `derivative`, phi'(z), and of its `product` over all layers so far, along a chain of one unit per
         layer; `gradient_rms` at z for a gradient of N(0, 1) at the last layer; and `dead_percent`, the units
         whose derivative is zero for all inputs.
@@ -43,7 +43,7 @@ def measure(
             columns = _layers(make(), gains[name], depth, width, inputs, generator)
             layers = pd.DataFrame(columns).rename_axis("layer").reset_index()
             layers["layer"] += 1
-            keys = pd.DataFrame({"activation": name, "network": network}, index=layers.index)
+            keys = pd.DataFrame({"activation": name, "seed": network}, index=layers.index)
             rows.append(keys.join(layers))
     return {"layers": pd.concat(rows, ignore_index=True)}
 

@@ -31,7 +31,7 @@ def measure(
         width, inputs, networks: units, inputs per network, networks.
         branch_scale: of each branch.
     Returns:
-        `carried`: per scale, block l (0: before the first) and network, `forward` and `backward`,
+        `carried`: per scale, block l (0: before the first) and network (`seed`), `forward` and `backward`,
         and `closed_form`, lambda^(L - l).
     Raises:
         ValueError: depth or a scale is not above 0.
@@ -51,7 +51,7 @@ def measure(
             for block in range(depth + 1):
                 shares = {"forward": forward[block], "backward": backward[block]}
                 expected = {"closed_form": scale ** (depth - block)}
-                rows.append({"scale": scale, "block": block, "network": network} | shares | expected)
+                rows.append({"scale": scale, "block": block, "seed": network} | shares | expected)
     return {"carried": pd.DataFrame(rows)}
 
 

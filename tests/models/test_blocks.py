@@ -5,6 +5,7 @@ import torch
 from helpers import mentions
 from torch import nn
 
+from resexp.experiments import build
 from resexp.models import orders
 from resexp.models.blocks import Block
 from resexp.models.fixup import fixup
@@ -132,3 +133,25 @@ def test_inception_blocks(kind, stride, generator):
 def test_settings_out_of_range_are_refused(make, named):
     with pytest.raises(ValueError, match=mentions(*named)):
         make()
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_relu_last_only_adds(stride, generator):
+    """UDL figure 11.5a: no block can decrease what it receives."""
+    parts = Parts(2, lambda channels: nn.Identity(), nn.ReLU, ZeroPad)
+    x = torch.randn(4, 5, 6, 6, generator=generator)
+    y = Block(orders.relu_before_addition, Basic(count=1))(parts, 5, 5, stride)(x)
+    h = x[..., ::stride, ::stride]
+    assert (y >= h).all()
+    assert (y > h).any()
+
+
+def test_relu_first_does_nothing_to_what_is_negative(generator):
+    """UDL figure 11.5b: so a network of such blocks starts with a linear layer."""
+    parts = Parts(2, lambda channels: nn.Identity(), nn.ReLU, ZeroPad)
+    block = Block(orders.full_preactivation, Basic(count=1))(parts, 5, 5, 1)
+    x = torch.randn(4, 5, 6, 6, generator=generator)
+    assert torch.equal(block(-x.abs()), -x.abs())
+    assert (block(x) < x).any()
+    model = build.model_by_name("resnet", block="relu_first", norm="none", model__depth=8)
+    assert not any(isinstance(module, nn.ReLU) for module in model.stem.modules()), "the stem is linear"
