@@ -1,11 +1,11 @@
-"""Normalization layers that torch.nn does not offer for a channel count and any shape."""
+"""Normalization layers that take the number of channels alone, for inputs of any shape."""
 
 import torch
 from torch import Tensor, nn
 
 
 def group(channels: int, *, groups: int) -> nn.GroupNorm:
-    """Group normalization (Wu and He 2018) over `groups` groups of channels.
+    """Group normalization (Wu and He 2018) with `groups` groups of channels.
 
     Raises:
         ValueError: groups does not divide channels.
@@ -16,17 +16,17 @@ def group(channels: int, *, groups: int) -> nn.GroupNorm:
 
 
 def layer(channels: int) -> nn.GroupNorm:
-    """Layer normalization (Ba et al. 2016) over channels and positions, scale per channel."""
+    """Layer normalization (Ba et al. 2016) over channels and positions, with a scale per channel."""
     return nn.GroupNorm(1, channels)
 
 
 def instance(channels: int) -> nn.GroupNorm:
-    """Instance normalization (Ulyanov et al. 2016) over positions, scale per channel."""
+    """Instance normalization (Ulyanov et al. 2016) over positions, with a scale per channel."""
     return nn.GroupNorm(channels, channels)
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalization over the batch and all positions, be there none, one or two dimensions."""
+    """Batch normalization over the batch and all positions, in zero, one or two dimensions."""
 
     def _check_input_dim(self, input) -> None:
         if input.dim() < 2:
@@ -34,15 +34,15 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
 
 
 class GhostBatchNorm(BatchNorm):
-    """Batch normalization over parts of the batch, as if each were a batch (UDL figure 11.14).
+    """Ghost batch normalization: statistics over parts of the batch (UDL figure 11.14).
 
     Args:
         channels: of the input.
-        size: examples of a part; a batch that it does not divide has a smaller part at its end.
+        size: examples per part; the last part is smaller if size does not divide the batch.
     Raises:
         ValueError: size below 1.
-    Source: Hoffer et al. 2017 (arXiv:1705.08741), algorithm 1: the running statistics, too, take in
-    one part after the other.
+    Source: Hoffer et al. 2017 (arXiv:1705.08741), algorithm 1: the running statistics are updated part by
+    part.
     """
 
     def __init__(self, channels: int, *, size: int):

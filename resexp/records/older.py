@@ -13,6 +13,7 @@ MOVED = {
     "resexp.models.stream.": "resexp.measure.residual_stream.",
     "resexp.measure.gradient_speed.": "resexp.bench.gradient_speed.",
     **{f"resexp.models.blocks.{name}": f"resexp.models.orders.{name}" for name in ORDERS},
+    "resexp.models.inits.looks_linear": "resexp.models.looks_linear.looks_linear",
     "resexp.models.blocks.fixup": "resexp.models.fixup.fixup",
     "resexp.models.resnet.imagenet": "resexp.models.imagenet.imagenet",
     "resexp.models.resnet.wide": "resexp.models.wide.wide",

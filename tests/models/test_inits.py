@@ -13,6 +13,7 @@ from resexp.models import inits
 from resexp.models.activations import CReLU
 from resexp.models.blocks import Block
 from resexp.models.layers import Basic
+from resexp.models.looks_linear import looks_linear as looks_linear_weights
 from resexp.models.norms import BatchNorm
 from resexp.models.orders import full_preactivation, post_activation, relu_before_addition
 from resexp.models.parts import Parts
@@ -74,7 +75,7 @@ def test_zero_gamma_starts_every_block_as_the_identity(generator):
 
 def test_looks_linear_pairs_its_weights(generator):
     model = network(order=full_preactivation, norm=NONE, activation=CReLU)
-    inits.looks_linear(model, generator)
+    looks_linear_weights(model, generator)
     stem, *others = weights(model)
     matrix = stem.flatten(1)
     torch.testing.assert_close(matrix @ matrix.T, torch.eye(8), atol=1e-5, rtol=0)
@@ -172,7 +173,7 @@ def test_gates_start_at_their_bias(generator):
             ["init=zero_gamma", "block=post_activation"],
         ),
         (inits.zero_gamma, lambda: nn.Linear(2, 2), ["model=resnet"]),
-        (inits.looks_linear, network, ["init=looks_linear", "activation=crelu"]),
+        (looks_linear_weights, network, ["init=looks_linear", "activation=crelu"]),
         (inits.fixup, network, ["init=fixup", "norm=none"]),
         (inits.fixup, lambda: nn.Linear(2, 2), ["model=resnet"]),
     ],
