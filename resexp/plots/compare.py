@@ -76,7 +76,7 @@ class Points(Comparison):
         figure = Figure(figsize=(6.4 * len(tables.names), height), layout="constrained")
         panels = figure.subplots(1, len(tables.names), squeeze=False)[0]
         for axes, name in zip(panels, tables.names, strict=True):
-            table = tables[name]
+            table = self.prepared(tables[name])
             points(axes, final(table, [self.key, "seed"]), self.key, self.labels, numbers)
             axes.set_title(f"{dataset_of(table)}, depth {depths(table)}")
             if numbers:
