@@ -118,7 +118,9 @@ def train(model: str, /, *, runs: str | PathLike[str] = "results/runs", **choice
         except BusyError as busy:
             raise RuntimeError(str(busy)) from None
     if status == "failed":
-        raise RuntimeError(f"{folder.name} failed, {folder.state()['error']}; see {folder.path / 'error.txt'}")
+        raise RuntimeError(
+            f"{folder.name} failed, {folder.state()['error']}; see {folder.path / 'error.txt'}"
+        )
     return Run(folder.path)
 
 
@@ -224,11 +226,9 @@ def _value(value: object) -> str:
 @contextmanager
 def in_python() -> Iterator[None]:
     """Refusals name settings as a Python call spells them: model__depth, not model.depth."""
-    from resexp.config.compose import ConfigError
-
     try:
         yield
-    except ConfigError as error:
+    except ValueError as error:
         sections = "block|branch|dataset|init|labels|model|norm|normalization|optimizer|parts|schedule"
         words = re.sub(rf"\b({sections}|train|task|tracker)\.(?=[a-z])", r"\1__", str(error))
         raise ValueError(re.sub(r"(?<=__)(\w+)\.(?=[a-z])", r"\1__", words)) from None

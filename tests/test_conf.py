@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers import Fixed
 
+from resexp import build_model
 from resexp.config.catalog import CONF, groups, options
 from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make

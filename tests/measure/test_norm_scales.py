@@ -6,7 +6,7 @@ from helpers import Fixed
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from resexp.experiments import build
+from resexp import build_model
 from resexp.measure.norm_scales import trained
 
 
