@@ -11,6 +11,8 @@ from torch.func import functional_call
 from resexp.measure.loss_surface import filter_normalized, grid, moved
 from resexp.measure.run import Run, spread
 
+EXHAUSTED = 1e-10  # what is left of a product, relative to the matrix, when its start holds no more
+
 Batches = Sequence[tuple[Tensor, Tensor]]
 
 
@@ -49,16 +51,18 @@ def hessian_product(
 
 
 def extreme_eigenvalues(
-    product: Callable[[Tensor], Tensor], start: Tensor, *, tolerance: float, most: int
+    product: Callable[[Tensor], Tensor], start: Tensor, *, tolerance: float, least: int, most: int
 ) -> tuple[float, float, float, int]:
     """The smallest and the largest eigenvalue of a symmetric matrix that is known by its products.
 
-    Lanczos's iteration with full orthogonalization gives both ends at once.
+    Lanczos's iteration with full orthogonalization gives both ends at once. A small residual says that an
+    eigenvalue is near, and not that it is the last one: the first products are not believed.
 
     Args:
         product: v -> A v.
         start: a random vector.
         tolerance: largest residual |A v - lambda v| of both, as a share of the larger absolute eigenvalue.
+        least: products before which it does not end; ARPACK begins with 20.
         most: products, after which it ends in any case.
     Returns:
         Smallest, largest, the residual that is left (as a share), products taken.
@@ -74,7 +78,8 @@ def extreme_eigenvalues(
         values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, beside))
         scale = values.abs().max().item()
         residual = rest * vectors[-1, [0, -1]].abs().max().item()
-        if residual <= tolerance * scale or len(basis) >= min(most, len(start)):
+        done = len(basis) >= least and residual <= tolerance * scale
+        if done or rest <= EXHAUSTED * scale or len(basis) >= min(most, len(start)):
             return values[0].item(), values[-1].item(), residual / scale if scale else 0.0, len(basis)
         beside.append(rest)
         basis.append(w / rest)
@@ -96,6 +101,7 @@ def trained(
     examples: int,
     batch_size: int,
     tolerance: float,
+    least: int,
     most: int,
     draw_seed: int,
 ) -> dict[str, pd.DataFrame]:
@@ -105,7 +111,7 @@ def trained(
         run: see Run.
         points: along each direction; 1: the trained network alone.
         reach, examples, batch_size, draw_seed: see loss_surface.trained; the same directions.
-        tolerance, most: see extreme_eigenvalues.
+        tolerance, least, most: see extreme_eigenvalues.
     Returns:
         `curvature`: x, y, smallest, largest (nats per squared unit of the weights), ratio (|smallest| /
         |largest|: 0 where the loss is convex), residual, products.
@@ -126,7 +132,9 @@ def trained(
     rows = []
     for place in grid(points, reach):
         product = hessian_product(model, moved(weights, directions, place), batches, loss)
-        low, high, residual, products = extreme_eigenvalues(product, start, tolerance=tolerance, most=most)
+        low, high, residual, products = extreme_eigenvalues(
+            product, start, tolerance=tolerance, least=least, most=most
+        )
         rows.append((*place, low, high, abs(low) / abs(high), residual, products))
     columns = ["x", "y", "smallest", "largest", "ratio", "residual", "products"]
     return {"curvature": pd.DataFrame(rows, columns=columns)}

@@ -20,13 +20,17 @@ def test_of_a_symmetric_matrix(generator):
     a = a + a.T
     values = torch.linalg.eigvalsh(a)
     start = torch.randn(40, generator=generator, dtype=torch.float64)
-    low, high, residual, products = extreme_eigenvalues(lambda v: a @ v, start, tolerance=1e-8, most=40)
+    low, high, residual, products = extreme_eigenvalues(
+        lambda v: a @ v, start, tolerance=1e-8, least=2, most=40
+    )
     assert (low, high) == pytest.approx((values[0].item(), values[-1].item()))
     assert residual <= 1e-8
-    *_, residual, products = extreme_eigenvalues(lambda v: a @ v, start, tolerance=1e-8, most=3)
+    *_, residual, products = extreme_eigenvalues(lambda v: a @ v, start, tolerance=1e-8, least=2, most=3)
     assert (products, residual > 1e-3) == (3, True), "what it has not reached is said"
-    assert extreme_eigenvalues(lambda v: 0 * v, start, tolerance=0.1, most=9) == (0, 0, 0, 1)
-    assert extreme_eigenvalues(lambda v: 2 * v, start, tolerance=0.1, most=9)[:2] == pytest.approx((2, 2))
+    assert extreme_eigenvalues(lambda v: 0 * v, start, tolerance=0.1, least=2, most=9) == (0, 0, 0, 1)
+    assert extreme_eigenvalues(lambda v: 2 * v, start, tolerance=0.1, least=2, most=9)[:2] == pytest.approx(
+        (2, 2)
+    )
 
 
 def test_products_and_eigenvalues_are_those_of_the_dense_hessian(generator):
@@ -47,7 +51,7 @@ def test_products_and_eigenvalues_are_those_of_the_dense_hessian(generator):
     v = torch.randn(len(flat), generator=generator, dtype=torch.float64)
     torch.testing.assert_close(product(v), dense @ v)
     values = torch.linalg.eigvalsh(dense)
-    found = extreme_eigenvalues(product, v, tolerance=1e-6, most=len(flat))
+    found = extreme_eigenvalues(product, v, tolerance=1e-6, least=5, most=len(flat))
     assert found[:2] == pytest.approx((values[0].item(), values[-1].item()), rel=1e-4)
 
 
@@ -74,7 +78,7 @@ def test_the_largest_and_smallest_are_those_of_other_programs(least_dims, expect
     weights = {name: p.detach() for name, p in model.named_parameters() if p.dim() >= least_dims}
     start = torch.randn(sum(w.numel() for w in weights.values()), generator=generator)
     product = hessian_product(model, weights, [(x[:10], y[:10]), (x[10:], y[10:])], summed)
-    low, high, residual, _ = extreme_eigenvalues(product, start, tolerance=1e-4, most=100)
+    low, high, residual, _ = extreme_eigenvalues(product, start, tolerance=1e-4, least=5, most=100)
     assert residual <= 1e-4
     assert high == pytest.approx(expected[1], rel=1e-4)
     if expected[0]:
@@ -83,7 +87,15 @@ def test_the_largest_and_smallest_are_those_of_other_programs(least_dims, expect
 
 def test_the_table_and_its_middle():
     model, x, y, _ = small()
-    options = {"reach": 0.5, "examples": 24, "batch_size": 10, "tolerance": 1e-2, "most": 20, "draw_seed": 1}
+    options = {
+        "reach": 0.5,
+        "examples": 24,
+        "batch_size": 10,
+        "tolerance": 1e-2,
+        "least": 9,
+        "most": 20,
+        "draw_seed": 1,
+    }
     found = trained(Fixed(model, x, y), points=3, **options)["curvature"]
     assert found["x"].tolist() == [-0.5] * 3 + [0] * 3 + [0.5] * 3
     middle = found.iloc[4]
