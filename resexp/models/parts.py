@@ -62,7 +62,7 @@ class Parts:
         norm: channels -> normalization layer.
         activation: () -> activation layer.
         shortcut: (c_in, c_out, stride, conv=, norm=) -> module of (x, transformed x).
-        branch: position of a block in (0, 1] -> module that its transformed branch goes through.
+        branch: number of blocks -> for each the module that its transformed branch goes through.
         kernel_size: of convolutions that say nothing else; odd.
         bias: whether they have one.
     """
@@ -71,7 +71,7 @@ class Parts:
     norm: Callable[[int], nn.Module]
     activation: Callable[[], nn.Module]
     shortcut: Callable[..., nn.Module]
-    branch: Callable[[float], nn.Module] = always
+    branch: Callable[[int], list[nn.Module]] = always
     kernel_size: int = 3
     bias: bool = False
 

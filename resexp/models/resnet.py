@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from resexp.models.blocks import BlockKind
 from resexp.models.parts import Parts, as_images
-from resexp.models.stochastic import StochasticDepth
 
 STAGES = 3
 # Blocks per stage of the ImageNet networks (He et al. 2015, table 1; 200: He et al. 2016).
@@ -68,7 +67,7 @@ class ResNet(nn.Module):
         shared: all blocks of a stage but the first share their convolutions; normalizations are not
             shared.
     Raises:
-        ValueError: stochastic depth without shortcuts.
+        ValueError: branches that are dropped, without shortcuts.
     """
 
     def __init__(
@@ -91,16 +90,16 @@ class ResNet(nn.Module):
         ending = [*norms, parts.activation()] if block.activates_stem else []
         self.stem = nn.Sequential(first, *ending, pool)
         channels = parts.activated(stem_width) if ending else stem_width
-        self.blocks, total = nn.ModuleList(), sum(stages)
+        self.blocks, branches = nn.ModuleList(), parts.branch(sum(stages))
         for stage, (count, width) in enumerate(zip(stages, widths, strict=True)):
             for index in range(count):
                 stride = 2 if stage > 0 and index == 0 else 1
                 made = block(parts, channels, width * block.expansion, stride, first=not self.blocks)
-                made.branch = parts.branch((len(self.blocks) + 1) / total)
-                if parts.without_shortcuts and isinstance(made.branch, StochasticDepth):
+                made.branch = branches[len(self.blocks)]
+                if parts.without_shortcuts and not isinstance(made.branch, nn.Identity):
                     raise ValueError(
-                        "branch=stochastic_depth drops residual branches and therefore needs shortcuts: use a"
-                        " shortcut other than none, or omit it"
+                        "branch=stochastic_depth and branch=drawn drop residual branches and therefore need"
+                        " shortcuts: use a shortcut other than none, or omit it"
                     )
                 if shared and index > 1:
                     _share_weights(self.blocks[-1], made)

@@ -6,6 +6,7 @@ import json
 MOVED = {
     "resexp.models.random_layers.undisturbed": "resexp.models.stochastic.always",
     "resexp.models.random_layers.": "resexp.models.stochastic.",
+    "resexp.models.stochastic.StochasticDepth": "resexp.models.stochastic.stochastic_depth",
     "resexp.models.stream.": "resexp.measure.residual_stream.",
     "resexp.measure.gradient_speed.": "resexp.bench.gradient_speed.",
 }
