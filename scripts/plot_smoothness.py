@@ -47,7 +47,7 @@ def facts(tables: Tables) -> dict:
     sizes = ", ".join(f"{rate:g}" for rate in sorted(table["rate"].unique()))
     return {
         "after": "Santurkar et al. 2018, figure 4",
-        "published": "with batch normalization the loss varies less and the gradient changes less along itself",
+        "published": "with batch normalization loss and gradient change less along the gradient",
         "lines": "band: from least to most over steps along the gradient, mean over seeds; line: the most;"
         " right: the largest change of the gradient over the length of the step",
         "steps along the gradient": f"{sizes} times the gradient",

@@ -9,6 +9,7 @@ from helpers import Fixed
 from torch import nn
 
 from resexp import build_model
+from resexp.bench.lesion_speed import one_by_one
 from resexp.measure.chain import chain_of
 from resexp.measure.lesion import (
     each_deleted,
@@ -170,3 +171,9 @@ def test_the_tables(x, generator):
 def test_other_networks_are_refused(choices, message, x):
     with pytest.raises(ValueError, match=message):
         chain_of(build_model(**choices).eval(), x)
+
+
+def test_the_loop_that_speed_is_compared_with_gives_the_same_errors(x, generator):
+    model, y = network(), torch.randint(0, 10, (32,), generator=generator)
+    found = one_by_one(Fixed(model, x, y), x, y)
+    assert found == pytest.approx(errors(chain_of(model, x[:2]), [(x, y)], each_deleted(9)))

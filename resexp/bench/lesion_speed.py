@@ -1,0 +1,58 @@
+"""Cost of deleting each block in turn: shared beginnings, and the obvious loop."""
+
+import time
+from collections.abc import Callable
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from resexp.measure.chain import chain_of
+from resexp.measure.lesion import each_deleted, errors
+from resexp.measure.run import Run, spread
+
+
+@torch.no_grad()
+def one_by_one(run: Run, x: Tensor, y: Tensor) -> list[float]:
+    """Error in percent of the whole network and without each block: loaded, changed and evaluated each time."""
+    found = []
+    for order in each_deleted(len(chain_of(run.network(), x[:2]))):
+        model = run.network().to(memory_format=torch.channels_last)
+        chain = chain_of(model, x[:2])
+        h = model.start(x)
+        for i in order:
+            h = chain.blocks[i](h) if i >= 0 else chain.without_branch(~i, h)
+        found.append(100 * (model.finish(h).argmax(1) != y).double().mean().item())
+    return found
+
+
+def trained(run: Run, *, examples: int, repetitions: int) -> dict[str, pd.DataFrame]:
+    """Time of both ways, interleaved.
+
+    Args:
+        run: its network is a chain of residual or plain blocks.
+        examples: test examples, one batch.
+        repetitions: of both.
+    Returns:
+        `speed`: way (one_by_one, shared), repetition, seconds, ratio_to_one_by_one (of the medians).
+    """
+    x, y = spread(run, "test", examples)
+
+    def shared() -> list[float]:
+        model = run.network().to(memory_format=torch.channels_last)
+        chain = chain_of(model, x[:2])
+        return errors(chain, [(x, y)], each_deleted(len(chain)))
+
+    ways: dict[str, Callable[[], list[float]]] = {
+        "one_by_one": lambda: one_by_one(run, x, y), "shared": shared,
+    }  # fmt: skip
+    rows = []
+    for repetition in range(repetitions):
+        for way, function in ways.items():
+            started = time.perf_counter()
+            function()
+            rows.append((way, repetition, time.perf_counter() - started))
+    table = pd.DataFrame(rows, columns=["way", "repetition", "seconds"])
+    median = table.groupby("way")["seconds"].transform("median")
+    baseline = table.loc[table["way"] == "one_by_one", "seconds"].median()
+    return {"speed": table.assign(ratio_to_one_by_one=baseline / median)}
