@@ -7,27 +7,25 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from resexp.measure.chain import chain_of
+from resexp.measure.chain import Chain, chain_of
 from resexp.measure.lesion import each_deleted, errors
 from resexp.measure.run import Run, spread
 
 
 @torch.no_grad()
-def one_by_one(run: Run, x: Tensor, y: Tensor) -> list[float]:
-    """Error in percent of the whole network and without each block: loaded, changed and evaluated each time."""
+def one_by_one(chain: Chain, x: Tensor, y: Tensor) -> list[float]:
+    """Error in percent of the whole network and without each block, each evaluated from the input on."""
     found = []
-    for order in each_deleted(len(chain_of(run.network(), x[:2]))):
-        model = run.network().to(memory_format=torch.channels_last)
-        chain = chain_of(model, x[:2])
-        h = model.start(x)
+    for order in each_deleted(len(chain)):
+        h = chain.model.start(x)
         for i in order:
             h = chain.blocks[i](h) if i >= 0 else chain.without_branch(~i, h)
-        found.append(100 * (model.finish(h).argmax(1) != y).double().mean().item())
+        found.append(100 * (chain.model.finish(h).argmax(1) != y).double().mean().item())
     return found
 
 
 def trained(run: Run, *, examples: int, repetitions: int) -> dict[str, pd.DataFrame]:
-    """Time of both ways, interleaved.
+    """Time of both ways, interleaved; the network is loaded once for both.
 
     Args:
         run: its network is a chain of residual or plain blocks.
@@ -38,14 +36,11 @@ def trained(run: Run, *, examples: int, repetitions: int) -> dict[str, pd.DataFr
     """
     x, y = spread(run, "test", examples)
 
-    def shared() -> list[float]:
-        model = run.network().to(memory_format=torch.channels_last)
-        chain = chain_of(model, x[:2])
-        return errors(chain, [(x, y)], each_deleted(len(chain)))
-
+    chain = chain_of(run.network().to(memory_format=torch.channels_last), x[:2])
     ways: dict[str, Callable[[], list[float]]] = {
-        "one_by_one": lambda: one_by_one(run, x, y), "shared": shared,
-    }  # fmt: skip
+        "one_by_one": lambda: one_by_one(chain, x, y),
+        "shared": lambda: errors(chain, [(x, y)], each_deleted(len(chain))),
+    }
     rows = []
     for repetition in range(repetitions):
         for way, function in ways.items():

@@ -175,5 +175,5 @@ def test_other_networks_are_refused(choices, message, x):
 
 def test_the_loop_that_speed_is_compared_with_gives_the_same_errors(x, generator):
     model, y = network(), torch.randint(0, 10, (32,), generator=generator)
-    found = one_by_one(Fixed(model, x, y), x, y)
-    assert found == pytest.approx(errors(chain_of(model, x[:2]), [(x, y)], each_deleted(9)))
+    chain = chain_of(model, x[:2])
+    assert one_by_one(chain, x, y) == pytest.approx(errors(chain, [(x, y)], each_deleted(9)))
