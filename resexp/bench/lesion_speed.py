@@ -32,7 +32,8 @@ def trained(run: Run, *, examples: int, repetitions: int) -> dict[str, pd.DataFr
         examples: test examples, one batch.
         repetitions: of both.
     Returns:
-        `speed`: way (one_by_one, shared), repetition, seconds, ratio_to_one_by_one (of the medians).
+        `speed`: way (one_by_one, shared), repetition, seconds (of all CPU threads: whatever else the machine
+        does), ratio_to_one_by_one (of the medians).
     """
     x, y = spread(run, "test", examples)
 
@@ -41,12 +42,13 @@ def trained(run: Run, *, examples: int, repetitions: int) -> dict[str, pd.DataFr
         "one_by_one": lambda: one_by_one(chain, x, y),
         "shared": lambda: errors(chain, [(x, y)], each_deleted(len(chain))),
     }
+    errors(chain, [(x[:10], y[:10])], each_deleted(len(chain))[:2])  # warm-up
     rows = []
     for repetition in range(repetitions):
         for way, function in ways.items():
-            started = time.perf_counter()
+            started = time.process_time()
             function()
-            rows.append((way, repetition, time.perf_counter() - started))
+            rows.append((way, repetition, time.process_time() - started))
     table = pd.DataFrame(rows, columns=["way", "repetition", "seconds"])
     median = table.groupby("way")["seconds"].transform("median")
     baseline = table.loc[table["way"] == "one_by_one", "seconds"].median()
