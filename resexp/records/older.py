@@ -10,6 +10,7 @@ ORDERS = (
 MOVED = {
     "resexp.models.random_layers.undisturbed": "resexp.models.stochastic.always",
     "resexp.models.random_layers.": "resexp.models.stochastic.",
+    "resexp.models.stochastic.StochasticDepth": "resexp.models.stochastic.stochastic_depth",
     "resexp.models.stream.": "resexp.measure.residual_stream.",
     "resexp.measure.gradient_speed.": "resexp.bench.gradient_speed.",
     **{f"resexp.models.blocks.{name}": f"resexp.models.orders.{name}" for name in ORDERS},
