@@ -29,7 +29,7 @@ CASES = [(group, name) for group in groups() if group not in ELSEWHERE for name 
 SMALLER = {
     "depths": [1, 3], "depth": 3, "networks": 2, "width": 8, "inputs": 24, "max_lag": 1, "seeds": 1,
     "overflow_depth": 3, "one_by_one": 1, "repetitions": 1, "panels": [], "draws": 2, "points": 3,
-    "curves": [],
+    "curves": [], "sizes": [2],
 }  # fmt: skip
 
 
