@@ -29,6 +29,8 @@ def draw(tables: Tables) -> Figure:
         row[0].set_title(f"{style.dataset(table['dataset'].iloc[0])}: size of the update")
         row[0].set_yscale("log")
         row[0].yaxis.set_major_formatter("{x:g}")
+        row[0].yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "25" else "")
+        row[2].set(ylim=(-0.05, 2.2))
         row[1].axhline(0, color=style.PUBLISHED, lw=0.8, ls=":")
         row[3].set(ylim=(0, 100))
         row[3].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
@@ -57,7 +59,8 @@ def facts(tables: Tables) -> dict:
         "lines": "mean over seeds, position = block / blocks, a piece for each stage; the first block of the"
         " second and third stage changes shapes",
         "distance": "block's output minus that of its stage's last block: standard deviation over examples,"
-        " root mean square over units, over that of the last output",
+        " root mean square over units, over that of the last output; plain-56 leaves the axis in its first"
+        " stage",
         "readout": "fitted to the training examples' output of the stage's last block, averaged over"
         " positions; applied to each block of the stage",
         "seeds": {name: sorted(int(s) for s in tables[f"{name}_blocks"]["seed"].unique()) for name in there},
