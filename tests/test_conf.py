@@ -31,7 +31,10 @@ SMALLER = {
     "overflow_depth": 3, "one_by_one": 1, "repetitions": 1, "panels": [], "draws": 2, "points": 3,
     "curves": [], "sizes": [2], "steps": 2, "interval": 1,
 }  # fmt: skip
-NETWORK = {"inserted_identity": ("plain", 14)}  # of measurements that do not take any
+NETWORK = {
+    "inserted_identity": ("plain", 14),
+    "unrolled": ("recurrent", 20),
+}  # of measurements that do not take any
 
 
 @pytest.mark.parametrize(("group", "name"), CASES)
