@@ -54,6 +54,7 @@ def canvas(figure: Figure, axes, table) -> None:
         signed = mean["offset"].where(mean.index >= mean.index.max() / 2, -mean["offset"])
         axes.plot(signed, mean["probability"], **style.line(model, depth))
     axes.axvspan(-0.5, 0.5, color="#dddddd", alpha=0.5, lw=0)
+    axes.set_xticks([-1, -0.5, 0, 0.5, 1])
     axes.set(ylim=(0, 1.02), xlabel="Offset of the window (lengths; grey: the sequence)")
     axes.set(ylabel="Probability of the class", title="On a canvas of three lengths")
 
