@@ -27,7 +27,9 @@ def draw(tables: Tables) -> Figure:
         ticks = sorted(table["factor"].unique())
         for axes in (error, confidence):
             axes.set(xscale="log", xlabel="Enlargement of each side")
-            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=7)
+            axes.set_xticks(
+                ticks, ["" if 1 < tick < 1.2 else f"{tick:g}" for tick in ticks]
+            )  # 1.1 would touch 1
             axes.minorticks_off()
         error.axhline(CHANCE, color=style.PUBLISHED, lw=0.8, ls=":")
         error.set(ylim=(0, 100), ylabel="Test error (%)", title=style.dataset(table["dataset"].iloc[0]))
