@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers import Fixed
 
+from resexp import build_model
 from resexp.config.catalog import CONF, groups, options
 from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
@@ -98,7 +99,7 @@ def test_every_measurement_composes_and_gives_tables(name):
     else:
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10
         network, depth = NETWORK.get(name, ("resnet", 8))
-        run = Fixed(build.model_by_name(network, model__depth=depth, model__width=4).eval(), x, y)
+        run = Fixed(build_model(network, model__depth=depth, model__width=4).eval(), x, y)
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(run)
     assert tables
     for table in tables.values():
