@@ -21,7 +21,7 @@ def draw(tables: Tables) -> Figure:
     for row, (column, label) in zip(rows, QUANTITIES.items(), strict=True):
         for axes, (title, table) in zip(row, panels, strict=True):
             lines(axes, table, column)
-            axes.set(yscale="log", title=title if row is rows[0] else "")
+            axes.set(yscale="log", title=title if column == "signal" else "")
         row[0].set_ylabel(label)
     for axes in rows[-1]:
         axes.set_xlabel("Position of the layer")
