@@ -105,14 +105,18 @@ class ResNet(nn.Module):
         self.head = nn.Linear(parts.activated(channels) if tail else channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.start(x)
-        for block in self.blocks:
-            x = block(x)
-        return self.finish(x)
+        return self.head(pooled(self.features(x)))
 
     def start(self, x: Tensor) -> Tensor:
         """What the first block receives."""
         return self.stem(as_images(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What global average pooling receives."""
+        x = self.start(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.tail(x)
 
     def finish(self, x: Tensor) -> Tensor:
         """Logits, of the last block's output."""
