@@ -3,6 +3,7 @@
 Every package of resexp may import this module; it imports none of them.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -16,6 +17,16 @@ from typing import TextIO
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError of the block say which file it is about; a full disk does not by itself."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+@contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` if the block succeeds.
 
@@ -26,10 +37,11 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     temporary.open("x").close()
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with naming(path):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -79,6 +91,8 @@ def exclusive(path: Path, *, wait: bool, timeout: float = 0.0) -> Iterator[TextI
         LockedError: another process holds the lock and wait is false.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():  # to open a pipe would wait for its reader
+        raise OSError(errno.EINVAL, "no regular file", str(path))
     until = time.monotonic() + timeout
     with path.open("a") as file:
         while True:

@@ -17,6 +17,7 @@ from resexp.files import (
     exclusive,
     is_held,
     is_same_file,
+    naming,
     read_json,
     write_json,
 )
@@ -169,16 +170,17 @@ class RunFolder:
         self.refuse_if_removed()
         path = self.path / "rows.csv"
         lines = _csv_lines([row])
-        with path.open("a") as file:
+        with naming(path), path.open("a") as file:
             file.write("".join(lines if file.tell() == 0 else lines[1:]))
             file.flush()
             os.fsync(file.fileno())
 
     def rows(self) -> list[dict]:
         """All complete rows, values as text; an incomplete last line is ignored."""
+        path = self.path / "rows.csv"
         try:
-            text = (self.path / "rows.csv").read_text()
-        except (FileNotFoundError, UnicodeDecodeError):
+            text = path.read_text() if path.is_file() else ""  # a pipe would be waited for
+        except UnicodeDecodeError:
             return []
         return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 

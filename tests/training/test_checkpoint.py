@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 from helpers import mentions
@@ -84,3 +86,14 @@ def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
         save(tmp_path, 20)
     assert [path.name for path in tmp_path.iterdir()] == [newest(tmp_path).name]
     assert load(tmp_path)[0]["step"] == 10
+
+
+def test_a_pipe_in_place_of_a_checkpoint_is_not_waited_for(tmp_path):
+    save(tmp_path, 10)
+    save(tmp_path, 20)
+    path = newest(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    state, (wrong,) = load(tmp_path)
+    assert state["step"] == 10
+    assert path.name in wrong
