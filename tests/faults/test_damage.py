@@ -49,7 +49,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_numbers(interrupted, capfd, n
         restore(run, copy)
         newest(run, name).write_bytes(content)
         refuse_traceback(command(capfd, "status"))
-        code, out, err = said = command(capfd, "train", "name=single", *SHORT)
+        code, *_ = said = command(capfd, "train", "name=single", *SHORT)
         refuse_traceback(said)
         counts["trials"] += 1
         assert code == 0, said
@@ -76,7 +76,7 @@ def test_a_finished_run_is_collected_as_it_was_or_left_out(interrupted, here, ca
         restore(whole, copy)
         newest(whole, name).write_bytes(content)
         refuse_traceback(command(capfd, "status"))
-        code, out, err = said = command(capfd, *collect)
+        code, out, _ = said = command(capfd, *collect)
         refuse_traceback(said)
         counts["trials"] += 1
         if code == 2 and name == "config.json":

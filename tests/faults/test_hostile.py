@@ -14,9 +14,11 @@ from faults.inside import SHORT, command, here, refuse_traceback, tell  # noqa: 
 from helpers import ROOT, only_run
 
 pytestmark = pytest.mark.slow
-TARGETS = ("os.system", "subprocess.run", "torch.load", "builtins.eval", "resexp.cli.main", "hydra.utils.call",
-           "resexp.commands.hydra_job.train", "resexp.files.atomic", "resexp.training.checkpoint.load",
-           "resexp.data.cifar.pickle", "torch.hub.load", "resexp.experiments.workers.start_processes")  # fmt: skip
+TARGETS = (
+    "os.system", "subprocess.run", "torch.load", "builtins.eval", "resexp.cli.main", "hydra.utils.call",
+    "resexp.commands.hydra_job.train", "resexp.files.atomic", "resexp.training.checkpoint.load",
+    "resexp.data.cifar.pickle", "torch.hub.load", "resexp.experiments.workers.start_processes",
+)  # fmt: skip
 OUTSIDE = "precious"
 
 
@@ -29,7 +31,7 @@ class Touches:
 
 def sections(config):
     """Every section of a config that names what is to be called."""
-    for key, value in config.items():
+    for value in config.values():
         if isinstance(value, dict):
             if "_target_" in value:
                 yield value

@@ -49,17 +49,9 @@ def test_eight_processes_on_one_run(resexp, tmp_path):
     assert resexp("train", "name=whole", *LONGER).returncode == 0
     command = [sys.executable, "-m", "resexp", "train", "name=raced", *LONGER]
     counts = collections.Counter()
-    racing = [
-        subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )  # fmt: skip
-        for _ in range(8)
-    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    racing = [subprocess.Popen(command, cwd=tmp_path, env=environment, **pipes) for _ in range(8)]
     for process in racing:
         out, err = process.communicate()
         counts[f"exit code {process.returncode}"] += 1

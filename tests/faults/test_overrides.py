@@ -46,8 +46,9 @@ def test_a_plan_or_one_sentence(tmp_path, capfd):
             check(config)
             path = folder_of(config).path
         except ConfigError as error:
-            assert len(str(error).splitlines()) == 1, (chosen, str(error))
-            counts["refused in a sentence"] += 1
+            counts[
+                "refused in a sentence" if len(str(error).splitlines()) == 1 else "refused in several"
+            ] += 1
         except BaseException as error:
             counts["tracebacks"] += 1
             with capfd.disabled():
@@ -59,5 +60,5 @@ def test_a_plan_or_one_sentence(tmp_path, capfd):
     torch.set_num_threads(1)
     with capfd.disabled():
         tell("random overrides", counts)
-    assert not counts["tracebacks"]
+    assert not counts["tracebacks"] + counts["refused in several"]
     assert counts["plans"] > 100

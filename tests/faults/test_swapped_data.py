@@ -27,7 +27,8 @@ def write_images(root, seed):
 
 def settings(root):
     return [
-        "dataset=imagefolder", f"dataset.root={root}", "dataset.num_classes=2", "dataset.load.workers=1", "dataset.size=[8,8]",
+        "dataset=imagefolder", f"dataset.root={root}", "dataset.num_classes=2", "dataset.load.workers=1",
+        "dataset.size=[8,8]",
         "model=resnet", "model.depth=8", "model.width=2", "batch_size=4", "train.threads=1",
         "schedule.steps=2", "interval=2", "name=swapped",
     ]  # fmt: skip
