@@ -130,6 +130,8 @@ class _UnusableError(Exception):
 
 
 def _read(path: Path, device: torch.device, run: str) -> dict:
+    if not path.is_file():  # a pipe would be waited for
+        raise _UnusableError("is no regular file")
     content, right = path.read_bytes(), NAME.fullmatch(path.name)[2]
     if right and _checksum(content) != right:  # torch checks no checksum
         raise _UnusableError("is damaged")

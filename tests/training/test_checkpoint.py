@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 from helpers import mentions
@@ -123,3 +125,14 @@ def test_which_steps_are_kept():
     for wrong in ("all", [0], [9], ["log"], [1.5]):
         with pytest.raises(ValueError, match=mentions("train.keep", "log", "8")):
             checkpoint.kept_steps(wrong, 8)
+
+
+def test_a_pipe_in_place_of_a_checkpoint_is_not_waited_for(tmp_path):
+    save(tmp_path, 10)
+    save(tmp_path, 20)
+    path = newest(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    state, (wrong,) = load(tmp_path)
+    assert state["step"] == 10
+    assert path.name in wrong
