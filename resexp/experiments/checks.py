@@ -18,7 +18,7 @@ from resexp.training.checkpoint import kept_steps
 from resexp.training.precision import autocast
 from resexp.training.sgd import parameter_groups
 
-MAY_BE_ZERO = {"hidden"}  # of a model's sizes
+MAY_BE_ZERO = {"hidden", "transformers"}  # of a model's sizes
 
 
 def check(config: dict) -> None:
