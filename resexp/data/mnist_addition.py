@@ -1,4 +1,4 @@
-"""Pairs of digits, each rotated, scaled and moved on its own; the class is their sum (Jaderberg et al. 2015)."""
+"""Sums of two digits, each rotated, scaled and moved on its own (Jaderberg et al. 2015)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -36,8 +36,7 @@ class Placing:
             raise ValueError(f"dataset.load.rotation must lie in 0..180 degrees, got {self.rotation}")
         if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(
-                "dataset.load.scale must be two factors above 0, the least first, got"
-                f" {list(self.scale)}"
+                f"dataset.load.scale must be two factors above 0, the least first, got {list(self.scale)}"
             )
 
     def draw(self, pairs: int, side: int, generator: torch.Generator) -> Tensor:
@@ -53,8 +52,10 @@ class Placing:
         drawn = torch.rand((pairs, 2, 4), generator=generator, device=generator.device)
         angle = (2 * drawn[..., 0] - 1) * torch.pi * self.rotation / 180
         scale = self.scale[0] + (self.scale[1] - self.scale[0]) * drawn[..., 1]
-        height, width = (extent / side / scale for extent in self.size)  # canvas in sides of the placed image
-        x, y = ((2 * drawn[..., at] - 1) * (extent - 1).clamp(min=0) for at, extent in ((2, width), (3, height)))
+        height, width = (extent / side / scale for extent in self.size)  # canvas in sides of the image
+        x, y = (
+            (2 * drawn[..., at] - 1) * (extent - 1).clamp(min=0) for at, extent in ((2, width), (3, height))
+        )
         cos, sin = angle.cos(), angle.sin()
         rows = [
             torch.stack([cos * width, sin * height, -cos * x - sin * y], -1),
@@ -115,7 +116,9 @@ class Pairs:
     def batch(self) -> tuple[Tensor, Tensor]:
         """(batch, 2, height, width) images and (batch,) sums."""
         device = self.values.device
-        chosen = torch.randint(len(self.values), (self.batch_size, 2), generator=self.generator, device=device)
+        chosen = torch.randint(
+            len(self.values), (self.batch_size, 2), generator=self.generator, device=device
+        )
         maps = self.placing.draw(self.batch_size, self.digits.shape[-1], self.generator)
         return self.placing.render(self.digits[chosen, 0], maps), self.values[chosen].sum(1)
 

@@ -23,10 +23,9 @@ def look(x: Tensor, theta: Tensor, patch: Sequence[int]) -> Tensor:
         patch: height and width of what is sampled.
     Returns:
         (batch, channels, *patch), float32.
-    Source: Jaderberg et al. 2015 (arXiv:1506.02025), equations 1 and 5. Departure: the paper does not
-    say where in a pixel its coordinates lie.
+    Source: Jaderberg et al. 2015 (arXiv:1506.02025), equations 1 and 5. Departure: coordinates are torch's.
     """
-    with torch.autocast(x.device.type, enabled=False):  # places in bfloat16 would be off by a tenth of a pixel
+    with torch.autocast(x.device.type, enabled=False):  # bfloat16 is a tenth of a pixel off
         grid = F.affine_grid(theta.float(), [len(x), x.shape[1], *patch], align_corners=False)
         return F.grid_sample(x.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
@@ -34,8 +33,10 @@ def look(x: Tensor, theta: Tensor, patch: Sequence[int]) -> Tensor:
 class Pose(nn.Module):
     """The last layer of a localization network: features -> theta, the identity at the start.
 
-    Not an nn.Linear: initializations draw those anew.
+    Not an nn.Linear: initializations draw those anew. Nor is it decayed, which would shrink what it looks at.
     """
+
+    weight_decay = False
 
     def __init__(self, features: int):
         super().__init__()
