@@ -225,14 +225,11 @@ class DigitSums:
     def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> Pairs:
         """New pairs without end; `seed` seeds their random stream.
 
+        crop_padding and flip are unused: `sums` refuses them.
+
         Raises:
-            ValueError: cropping or flipping was asked for, or batch_size is not in 1..examples.
+            ValueError: batch_size is not in 1..examples.
         """
-        if crop_padding or flip:
-            raise ValueError(
-                "digits are placed at random already, and mirrored ones are none: leave"
-                " dataset.crop_padding at 0 and dataset.flip at false"
-            )
         generator = torch.Generator(self.digits.device).manual_seed(seed)
         return Pairs(self.digits, self.values, self.placing, batch_size, self.examples, generator)
 
@@ -280,6 +277,8 @@ def sums(
     scale: Sequence[float],
     examples: int,
     test_size: int,
+    crop_padding: int,
+    flip: bool,
 ) -> DigitSums:
     """Sums of given digits.
 
@@ -288,8 +287,9 @@ def sums(
         size, rotation, scale: see Placing.
         examples: training pairs that count as an epoch.
         test_size: pairs of an evaluated split.
+        crop_padding, flip: the dataset's settings, 0 and false.
     Raises:
-        ValueError: see Placing; or examples or test_size below 1.
+        ValueError: see Placing; examples or test_size below 1; or cropping or flipping was asked for.
     Source: Jaderberg et al. 2015 (arXiv:1506.02025), appendix A.1: two digits of 42x42 in two channels,
     each with its own rotation, scale and translation, 19 classes. Departures: the ranges are those that we
     recall of the paper's distorted MNIST (45 degrees, 0.7 to 1.2); pairs are drawn without end.
@@ -297,5 +297,10 @@ def sums(
     for name, value in (("examples", examples), ("test_size", test_size)):
         if value < 1:
             raise ValueError(f"dataset.load.{name} must be at least 1, got {value}")
+    if crop_padding or flip:
+        raise ValueError(
+            "digits are placed at random already, and mirrored ones are none: leave dataset.crop_padding at 0"
+            f" and dataset.flip at false, got {crop_padding} and {str(flip).lower()}"
+        )
     placing = Placing(tuple(size), rotation, tuple(scale))
     return DigitSums(*training, *test, placing, examples, test_size)

@@ -140,5 +140,7 @@ def refuse_unused_block(config: dict) -> None:
         ValueError: another block than the default was asked for.
     """
     model = config["model"]
-    if "block" not in model and config["block"] != option("block", default_of("block")):
+    parts = [part for part in model.values() if isinstance(part, dict)]
+    has_blocks = any("block" in part for part in (model, *parts))
+    if not has_blocks and config["block"] != option("block", default_of("block")):
         raise ValueError(f"model={model['name']} has no residual blocks: leave out block=...")

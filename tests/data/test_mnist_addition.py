@@ -12,9 +12,10 @@ from resexp.config.instantiate import make
 from resexp.data.font_digits import digits
 from resexp.data.mnist_addition import Placing, embedded, sums
 from resexp.experiments import build
+from resexp.experiments.checks import check
 
-OPTIONS = {"size": [42, 42], "rotation": 45.0, "scale": [0.7, 1.2], "examples": 100, "test_size": 50}
 PLAIN = {"crop_padding": 0, "flip": False}
+OPTIONS = {"size": [42, 42], "rotation": 45.0, "scale": [0.7, 1.2], "examples": 100, "test_size": 50, **PLAIN}
 
 
 def batches(seed=0, size=20, source=None):
@@ -159,4 +160,4 @@ def test_settings_that_place_nothing_are_refused(option, value, named):
 def test_what_pairs_do_not_have_is_refused(overrides, named):
     config = resolve(compose("train", ["dataset=mnist_addition_embedded", "model=fcn", *overrides]))
     with pytest.raises(ValueError, match=mentions(*named)):
-        build.trainer(config, torch.device("cpu"))
+        check(config)

@@ -134,6 +134,12 @@ def test_any_classifier_may_follow(classifier, generator):
     assert len(model.blocks)
 
 
+def test_the_classifiers_blocks_may_be_chosen():
+    classifier = ["model@model.classifier=resnet20", "~model.classifier.size", "model.depth=8"]
+    overrides = ["dataset=mnist_addition_embedded", "model=stn", *classifier, "block=full_preactivation"]
+    check(resolve(compose("train", overrides)))
+
+
 def test_sequences_are_images_of_one_row(generator):
     config = resolve(compose("train", ["dataset=mnist1d", "model=stn"]))
     model = build_model(config)
