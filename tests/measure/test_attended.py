@@ -17,7 +17,7 @@ def test_tables_hold_inputs_thetas_and_patches(generator):
     model = build_model("stn2", dataset="mnist_addition_embedded").eval()
     with torch.no_grad():
         model.transformers[1].pose.bias += 0.1
-    x = torch.rand(3, 2, 42, 42, generator=generator)
+    x = torch.rand(3, 2, 32, 32, generator=generator)
     tables = trained(Fixed(model, x, torch.tensor([5, 6, 7])), examples=2)
     theta, pixels = tables["theta"], tables["pixels"]
     assert theta["target"].tolist() == [5, 6, 5, 6]
@@ -27,13 +27,13 @@ def test_tables_hold_inputs_thetas_and_patches(generator):
     torch.testing.assert_close(image(pixels, 1, 0, 1), x[1, 1], atol=1e-3, rtol=1e-2)
     patch = model.attended(x)[1, 2]  # the second transformer's first channel
     torch.testing.assert_close(image(pixels, 1, 2, 0), patch, atol=1e-3, rtol=1e-2)
-    assert len(pixels) == 2 * 2 * (42 + 2 * 28)
+    assert len(pixels) == 2 * 2 * (32 + 2 * 28)
 
 
 @pytest.mark.parametrize("model", ["fcn", "cnn"])
 def test_networks_without_transformers_are_refused(model):
     run = Fixed(
-        build_model(model, dataset="mnist_addition_embedded"), torch.zeros(2, 2, 42, 42), torch.zeros(2)
+        build_model(model, dataset="mnist_addition_embedded"), torch.zeros(2, 2, 32, 32), torch.zeros(2)
     )
     with pytest.raises(ValueError, match=mentions("measure=attended", "model=stn")):
         trained(run, examples=2)

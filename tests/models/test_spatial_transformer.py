@@ -15,7 +15,9 @@ from resexp.models.spatial_transformer import SpatialTransformer, look
 
 
 def network(*overrides):
-    config = resolve(compose("train", ["dataset=mnist_addition_embedded", *overrides]))
+    config = resolve(
+        compose("train", ["dataset=mnist_addition_embedded", "dataset.size=[42,42]", *overrides])
+    )
     return build_model(config)
 
 
@@ -161,4 +163,6 @@ def test_sequences_are_images_of_one_row(generator):
 )
 def test_what_does_not_fit_is_refused(overrides, named):
     with pytest.raises(ValueError, match=mentions(*named)):
-        check(resolve(compose("train", ["dataset=mnist_addition_embedded", *overrides])))
+        check(
+            resolve(compose("train", ["dataset=mnist_addition_embedded", "dataset.size=[42,42]", *overrides]))
+        )
