@@ -8,9 +8,17 @@ from matplotlib.patches import Polygon
 from resexp.plots import figures, style
 from resexp.plots.tables import Tables, final, published
 
-TABLES = ("mnist_addition", ("attended_pixels",), ("attended_theta",))
+TABLES = (
+    ("mnist_addition", "mnist_addition_embedded"),
+    ("attended_pixels", "attended_embedded_pixels"),
+    ("attended_theta", "attended_embedded_theta"),
+)
 REFERENCE = ("comparisons",)
 NAMES = {"fcn": "FCN", "cnn": "CNN", "stn": "ST-FCN", "stn2": "2 $\\times$ ST-FCN"}
+DATA = {
+    "mnist_addition": "sums of two MNIST digits, 42x42",
+    "mnist_addition_embedded": "sums of two digits of a font, 32x32, less distorted (published: MNIST)",
+}
 CHANCE = 90.0  # percent, for always answering 9, the most frequent sum
 LOOKS = ("#E69F00", "#56B4E9")  # of the first and the second transformer
 CORNERS = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]])
@@ -18,21 +26,21 @@ CORNERS = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]])
 
 def draw(tables: Tables) -> Figure:
     """Errors of the four networks; below them inputs with the frames that are looked at, and the patches."""
-    with_images = "attended_pixels" in tables
-    figure = Figure(figsize=(style.PAGE, 7.6 if with_images else 2.8), layout="constrained")
-    if not with_images:
-        errors(figure.subplots(), tables)
+    runs, *images = tables.names
+    figure = Figure(figsize=(style.PAGE, 7.6 if images else 2.8), layout="constrained")
+    if not images:
+        errors(figure.subplots(), tables[runs], tables.reference("comparisons"))
         return figure
     top, bottom = figure.subfigures(2, 1, height_ratios=[2.4, 5.2])
-    errors(top.subplots(), tables)
-    look(bottom, tables["attended_pixels"], tables["attended_theta"])
+    errors(top.subplots(), tables[runs], tables.reference("comparisons"))
+    look(bottom, *(tables[name] for name in images))
     return figure
 
 
-def errors(axes, tables: Tables) -> None:
+def errors(axes, table: pd.DataFrame, comparisons: pd.DataFrame) -> None:
     """A row per network: each run, their mean, the published number."""
-    runs = final(tables["mnist_addition"], ["model", "seed"])
-    numbers = published(tables.reference("comparisons"), "mnist_addition")
+    runs = final(table, ["model", "seed"])
+    numbers = published(comparisons, "mnist_addition")
     for at, model in enumerate(NAMES):
         own = runs.loc[runs["model"] == model, "test_error_percent"]
         color = style.color(model)
@@ -46,6 +54,7 @@ def errors(axes, tables: Tables) -> None:
     axes.text(CHANCE + 0.6, 3.4, "chance", fontsize=7, va="bottom", color=style.PUBLISHED)
     axes.set(xlim=(0, 100), ylim=(len(NAMES) - 0.5, -0.8), xlabel="Test error (%)")
     axes.set_yticks(range(len(NAMES)), NAMES.values())
+    axes.set_title(DATA[table["dataset"].iloc[0]], loc="right")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
 
 
@@ -106,12 +115,14 @@ def _show(axes, pixels: pd.DataFrame, model: str, example: int, image: int, chan
 
 def facts(tables: Tables) -> dict:
     """What the caption must say."""
-    runs = final(tables["mnist_addition"], ["model", "seed"])
-    names = ["mnist_addition", *(["attended"] if "attended_pixels" in tables else [])]
+    table, *images = tables.names
+    runs = final(tables[table], ["model", "seed"])
+    names = [table, *(name.removesuffix("_pixels") for name in images if name.endswith("_pixels"))]
     return {
         "after": "Jaderberg et al. 2015 (arXiv:1506.02025), appendix A.1: errors of four networks, and inputs"
         " beside what each transformer samples",
         "published": published(tables.reference("comparisons"), "mnist_addition"),
+        "data": DATA[tables[table]["dataset"].iloc[0]],
         "seeds": sorted(int(seed) for seed in runs["seed"].unique()),
         "frames": "orange: the first transformer, blue: the second; each looks at both channels",
         "departures": DEPARTURES,
