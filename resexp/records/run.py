@@ -216,9 +216,8 @@ def find(root: Path, label: str, config: dict) -> RunFolder:
     """
     path = root / f"{label}-{digest(config)}"
     if not path.exists() and root.is_dir():
-        wanted = identity(config)
-        for name in _names(root, root.stat().st_mtime_ns):
-            if name.rpartition("-")[0] == label and _identity(RunFolder(root / name)) == wanted:
+        for name in _by_label(root, root.stat().st_mtime_ns).get(label, ()):
+            if _identity(RunFolder(root / name)) == identity(config):
                 return RunFolder(root / name)
     return RunFolder(path)
 
@@ -236,9 +235,12 @@ def _is_state(state: dict) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _names(root: Path, changed: int) -> list[str]:
-    """Names of a folder's entries; `changed`, its modification time, invalidates the cache."""
-    return sorted(os.listdir(root))
+def _by_label(root: Path, changed: int) -> dict[str, list[str]]:
+    """Label -> names of the folders that carry it; `changed`, a modification time, invalidates the cache."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(root)):
+        found.setdefault(name.rpartition("-")[0], []).append(name)
+    return found
 
 
 def folders(root: Path) -> list[RunFolder]:
