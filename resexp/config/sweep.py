@@ -17,7 +17,6 @@ from omegaconf.errors import OmegaConfBaseException
 from resexp.config.catalog import CONF, command_of, groups, options
 from resexp.config.compose import ConfigError, explain, resolve
 
-
 SEED = re.compile(r"seed=(0|[1-9]\d{0,17})")
 
 

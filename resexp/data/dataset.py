@@ -38,6 +38,14 @@ class Dataset:
         return len(self.targets)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.inputs.shape[1:])
+
+    @property
+    def classes(self) -> int:
+        return 1 + int(max(self.targets.max(), self.test_targets.max()))
+
+    @property
     def split_names(self) -> tuple[str, ...]:
         return ("test",) if self.val_targets is None else ("test", "val")
 

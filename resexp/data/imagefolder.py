@@ -44,6 +44,14 @@ class ImageFolders:
     def examples(self) -> int:
         return len(self.train)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return 3, self.size, self.size
+
+    @property
+    def classes(self) -> int:
+        return 1 + max(label for _, label in self.train)
+
     @cached_property
     def fingerprint(self) -> str:
         """Fingerprint of the files of both splits; see files_fingerprint."""
@@ -93,9 +101,12 @@ def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -
     once; that they are good is remembered until a name or a size changes.
 
     Raises:
-        ValueError: missing folders; number of classes differs from num_classes; a class without
-            images; the two splits have different classes; or a file that is no image.
+        ValueError: a size below 1; missing folders; number of classes differs from num_classes; a class
+            without images; the two splits have different classes; or a file that is no image.
     """
+    for key, value, least in (("size", size, 1), ("resize", resize, 1), ("workers", workers, 0)):
+        if value < least:
+            raise ValueError(f"dataset.load.{key} must be at least {least}, got {value}")
     base = Path(root).expanduser()
     splits = _splits(base)
     second = list(splits)[1]

@@ -16,6 +16,8 @@ class Source(Protocol):
     """
 
     examples: int  # training examples
+    shape: tuple[int, ...]  # of an example, channels first
+    classes: int  # how many the targets distinguish
     split_names: tuple[str, ...]  # evaluated splits: test, and val if examples are held out
     in_memory: bool
     remarks: tuple[str, ...]  # what a person should know of the files

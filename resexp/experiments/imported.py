@@ -42,7 +42,7 @@ def run(config: dict, weights: Path) -> RunFolder:
         ValueError: a file that holds no state dict, or not one of this network.
         BusyError: another process imports it.
     """
-    check(config | {"batch_size": 1})  # no batch is drawn from the training examples
+    check(config | {"batch_size": 2})  # no batch is drawn from the training examples
     try:
         with weights.open("rb") as file:
             source = {"file": weights.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

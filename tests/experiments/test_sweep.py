@@ -34,7 +34,9 @@ def test_the_exit_code_says_whether_something_is_left(monkeypatch, statuses, cod
     ("swept", "folders", "checks"),
     [(["seed=range(0,1500)"], 1500, 1), (["model.depth=8,14", "seed=range(0,3)"], 6, 2), (["seed=1"], 1, 1)],
 )
-def test_runs_that_differ_in_their_seed_are_checked_once(swept, folders, checks, monkeypatch, capfd, tmp_path):
+def test_runs_that_differ_in_their_seed_are_checked_once(
+    swept, folders, checks, monkeypatch, capfd, tmp_path
+):
     checked, carried_out = [], []
     monkeypatch.setattr(training, "check", checked.append)
     monkeypatch.setattr(training, "run", lambda config, signals: carried_out.append(config) or "interrupted")
