@@ -2,7 +2,9 @@
 
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -80,6 +82,17 @@ def _wrapped(stream, number: int) -> io.TextIOWrapper:
     except (AttributeError, OSError, ValueError):  # there is none
         how = {"encoding": "utf-8", "errors": "backslashreplace", "line_buffering": True}
     return io.TextIOWrapper(io.BufferedWriter(_Stream(number, "w", closefd=False)), **how)
+
+
+def leave(number: int) -> NoReturn:
+    """Exit after a signal, with 128 + its number; from here on another one ends the process without a word.
+
+    Python's own handlers would print a traceback from whatever is still to be waited for.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+    sys.exit(128 + number)
 
 
 def refuse(message: object) -> NoReturn:

@@ -244,8 +244,37 @@ def _by_label(root: Path, changed: int) -> dict[str, list[str]]:
 
 
 def folders(root: Path) -> list[RunFolder]:
-    """All runs in `root`, sorted by name."""
-    return [RunFolder(path.parent) for path in sorted(root.glob("*/config.json"))]
+    """All runs in `root`, sorted by name.
+
+    Raises:
+        PermissionError: a folder may not be read: runs are never passed over in silence.
+    """
+    return [RunFolder(path) for path in sorted(_subfolders(root)) if _exists(path / "config.json")]
+
+
+def experiments(root: Path) -> list[str]:
+    """Names of the folders in `root` that hold runs, sorted. Raises as `folders`."""
+    return sorted(
+        place.name
+        for place in _subfolders(root)
+        if any(_exists(path / "config.json") for path in _subfolders(place))
+    )
+
+
+def _subfolders(root: Path) -> list[Path]:
+    try:
+        with os.scandir(root) as entries:
+            return [Path(entry.path) for entry in entries if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _csv_lines(rows: list[dict]) -> list[str]:
