@@ -22,7 +22,7 @@ class _Stream(io.FileIO):
     The first error is raised, unless the command can do without; what is written later is dropped.
     """
 
-    lost, needed = False, True
+    lost, needed, why = False, True, ""
 
     def write(self, data) -> int:
         if self.lost:
@@ -32,12 +32,11 @@ class _Stream(io.FileIO):
         except BrokenPipeError:
             raise
         except OSError as error:
-            self.lost = True
+            self.lost, self.why = True, f"cannot write the output: {error.strerror}"
             if self.needed:
-                raise OutputError(f"cannot write the output: {error.strerror}") from error
+                raise OutputError(self.why) from error
             if self.fileno() != 2:
-                what = f"resexp: cannot write the output: {error.strerror}; the work goes on without it"
-                print(what, file=sys.stderr, flush=True)
+                print(f"resexp: {self.why}; the work goes on without it", file=sys.stderr, flush=True)
             return len(data)
 
 
@@ -51,6 +50,8 @@ def standard_streams() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
+        if (raw := sys.stdout.buffer.raw).lost and raw.needed:  # and a library went on, as logging does
+            raise OutputError(raw.why)
     finally:
         for stream in (sys.stdout, sys.stderr):
             go_on_without(stream)

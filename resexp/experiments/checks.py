@@ -66,6 +66,8 @@ def refused_in_a_sentence() -> Iterator[None]:
         yield
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"these settings do not go together: {said}") from error

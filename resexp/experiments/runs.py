@@ -19,13 +19,15 @@ def settle(settings: dict) -> dict:
     trained runs that a measurement is applied to.
 
     Raises:
-        ConfigError: the files are missing or not the expected ones.
+        ConfigError: the files are missing, not the expected ones, or cannot be read.
     """
     if fingerprint := settings.get("dataset", {}).get("fingerprint"):
         try:
             found = make(fingerprint, "dataset.fingerprint")
         except ValueError as error:
             raise ConfigError(str(error)) from error
+        except OSError as error:
+            raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
         settings = settings | ({"data": found} if found else {})
     if settings["command"] == "measure" and settings["run"] is not None:
         settings = settings | {"measured": [digest(run.config()) for run in trained_runs(settings)]}
