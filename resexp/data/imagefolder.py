@@ -126,8 +126,12 @@ def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -
         for classes in splits.values()
     )
     others = sum(passed_over(base / split) for split in splits)
-    remarks = (f"{base}: {others:,} files that are no images are passed over",) if others else ()
-    images = ImageFolders(train, test, size, resize, workers, remarks=remarks)
+    remarks = (
+        (f"{base}: {others:,} files are passed over: no images, hidden, or in no class's folder",)
+        if others
+        else ()
+    )
+    images = ImageFolders(train, test, size, resize, workers, remarks=(said,) if others else ())
     files = [file for file, _ in (*train, *test)]
     remembered(base, f"headers-{files_fingerprint(base, files)}", lambda: check_headers(files))
     return images

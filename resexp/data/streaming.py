@@ -56,8 +56,12 @@ class StreamedBatches:
                     pin_memory=self.images.device.type == "cuda",
                 )
             )
-        with _file_named():
-            x, y = next(self.reader)
+        try:
+            with _file_named():
+                x, y = next(self.reader)
+        except BaseException:
+            self.close()
+            raise
         self.x.copy_(x, non_blocking=True)
         self.y.copy_(y, non_blocking=True)
         self.position += 1
@@ -77,7 +81,13 @@ class StreamedBatches:
             ValueError: it belongs to other data.
         """
         refuse_other_data(state, self.images.fingerprint)
-        self.position, self.reader = state["position"], None
+        self.close()
+        self.position = state["position"]
+
+    def close(self) -> None:
+        """End the reading processes; the next batch starts others."""
+        _end(self.reader)
+        self.reader = None
 
 
 class StreamedSplit:
@@ -95,9 +105,13 @@ class StreamedSplit:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         centered = _Centered(self.images, self.files)
         options = {"num_workers": self.images.workers, "worker_init_fn": _ignore_signals}
-        with _file_named():
-            for x, y in DataLoader(centered, self.batch_size, **options):
-                yield x.to(self.images.device), y.to(self.images.device)
+        reader = iter(DataLoader(centered, self.batch_size, **options))
+        try:
+            with _file_named():
+                for x, y in reader:
+                    yield x.to(self.images.device), y.to(self.images.device)
+        finally:
+            _end(reader)
 
 
 class _Order:
@@ -160,6 +174,16 @@ def _file_named() -> Iterator[None]:
     except ValueError as error:
         last = str(error).strip().splitlines()[-1]
         raise ValueError(last.removeprefix("ValueError: ")) from error
+
+
+def _end(reader: Iterator | None) -> None:
+    """End the processes of a DataLoader's iterator, for which torch offers no public way.
+
+    The traceback of an error keeps the iterator alive until the program exits, which then waits for them
+    for ever: they ignore the signal that should end them.
+    """
+    if hasattr(reader, "_shutdown_workers"):  # not without processes
+        reader._shutdown_workers()
 
 
 def _ignore_signals(worker: int) -> None:

@@ -44,6 +44,9 @@ class Batches(Protocol):
     def load_state_dict(self, state: dict) -> None:
         """Restore the sampler state `state`."""
 
+    def close(self) -> None:
+        """End processes that read for it."""
+
 
 class Schedule(Protocol):
     """Learning-rate schedule. See resexp.training.schedules."""

@@ -117,7 +117,8 @@ class Trainer:
         self.seconds += waited
 
     def close(self) -> None:
-        """Break the reference cycle with the captured step, so that memory is freed at once."""
+        """End what reads batches; break the cycle with the captured step, so that memory is freed at once."""
+        self.batches.close()
         self.launch = None
 
     def read_interval(self) -> dict:
