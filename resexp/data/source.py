@@ -18,7 +18,7 @@ class Source(Protocol):
     examples: int  # training examples
     split_names: tuple[str, ...]  # evaluated splits: test, and val if examples are held out
     in_memory: bool
-    remarks: tuple[str, ...]  # what a person should know of the files
+    remarks: tuple[str, ...]  # notes on the files, printed when they are loaded
 
     def holding_out(self, size: int) -> Self:
         """A copy with `size` of the training examples held out as the split `val`.
@@ -28,12 +28,12 @@ class Source(Protocol):
         """
 
     def normalized(self, normalization: Callable) -> Self:
-        """The same with its inputs normalized in another way.
+        """A copy with another normalization of its inputs.
 
         Args:
             normalization: training inputs -> function of batches; see conf/normalization.
         Raises:
-            ValueError: its inputs are always normalized in one way.
+            ValueError: the dataset supports a single normalization only.
         """
 
     def to(self, device: torch.device) -> Self:

@@ -71,7 +71,7 @@ class StreamedBatches:
         return {"position": self.position, "data": self.images.fingerprint}
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore the sampler state `state`.
+        """Restore a sampler state.
 
         Raises:
             ValueError: it belongs to other data.
@@ -154,7 +154,7 @@ class _Centered(Dataset):
 
 @contextmanager
 def _file_named() -> Iterator[None]:
-    """Torch puts a reader's whole traceback before the sentence that names the file."""
+    """Strip the traceback of the loading process from an error, which torch puts before its message."""
     try:
         yield
     except ValueError as error:
@@ -163,7 +163,7 @@ def _file_named() -> Iterator[None]:
 
 
 def _ignore_signals(worker: int) -> None:
-    """A reader ends when the process that it reads for ends, which may have a checkpoint to write."""
+    """Let a loading process end with its parent only, which may still have a checkpoint to write."""
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)) or number == signal.SIGTERM:
             signal.signal(number, signal.SIG_IGN)

@@ -39,13 +39,13 @@ class Snapshot:
 
 
 def snapshots(root: Path) -> tuple[list[Snapshot], list[Path]]:
-    """Every run below `root`, sorted by name, and the folders whose config is damaged."""
+    """All runs in `root`, sorted by name, and the folders whose config is damaged."""
     found, damaged = [], []
     for run in folders(root):
         try:
             config = run.config()
             if not isinstance(config.get("labels"), dict):
-                raise DamagedError(f"{run.path} holds no run's config")
+                raise DamagedError(f"{run.path} contains no config of a run")
         except DamagedError:
             damaged.append(run.path)
             continue

@@ -163,7 +163,7 @@ def test_global_drop_path_keeps_one_column(column, generator):
 
 
 def test_columns_are_drawn_in_their_share_of_the_batches(generator):
-    column = Column(3, share=0.5)
+    column = Column(3, fraction=0.5)
     column.generator = generator
     drawn = torch.stack([column(torch.device("cpu")) for _ in range(4000)])
     shares = drawn.add(1).bincount() / len(drawn)
