@@ -16,12 +16,15 @@ from resexp.experiments.runs import folder_of
 CPU = torch.device("cpu")
 SMALL = ["batch_size=8", "dataset=fake", "dataset.load.train_size=16", "dataset.load.test_size=4"]
 DEEPEST, LARGEST = 150, 3_000_000  # deeper and larger networks are built, but take no step here
+DENSE = ["dataset=cells", "dataset.load.size=32", "dataset.load.augment.crop=32"]
 TOGETHER = {  # parts that need others
     ("shortcut", "none"): ["model=plain20"],
     ("activation", "crelu"): ["block=full_preactivation"],
     ("init", "looks_linear"): ["activation=crelu", "block=full_preactivation"],
     ("init", "fixup"): ["norm=none"],
     ("block", "fixup"): ["norm=none"],
+    ("task", "segmentation"): [*DENSE, "model=unet", "model.depth=8", "model.width=4"],
+    ("model", "unet"): [*DENSE, "model.depth=8", "model.width=4"],
 }
 ELSEWHERE = ("experiment", "dataset", "measure", "random_network", "case")  # tested below
 CASES = [(group, name) for group in groups() if group not in ELSEWHERE for name in options(group)]
@@ -68,6 +71,13 @@ def test_every_dataset_composes_and_its_network_fits(name):
     config = resolve(compose("train", [f"dataset={name}", "model=resnet20"]))
     assert config["dataset"]["name"] == name
     size = {1: (40,), 2: (28, 28)}[config["dataset"]["dims"]]
+    if config["task"]["name"] != "classification":
+        config = resolve(
+            compose("train", [f"dataset={name}", "model=unet", "model.depth=8", "model.width=4"])
+        )
+        model, x = build.build_model(config), torch.zeros(2, config["dataset"]["c_in"], *size)
+        assert model(x).shape == (2, config["dataset"]["num_classes"], *size)
+        return
     model = build.build_model(config)
     assert model(torch.zeros(2, config["dataset"]["c_in"], *size)).shape == (
         2,
