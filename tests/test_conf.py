@@ -101,6 +101,10 @@ def test_every_measurement_composes_and_gives_tables(name):
         case |= {"depth": 3, "width": 16}
     if small.get("random"):
         tables = measuring.function_of(config | {"measure": small})(seed=0, device=CPU)
+    elif name == "segments":
+        x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 3, 16, 16)
+        model = build.model_by_name("unet", dataset="cells", model__depth=8, model__width=4).eval()
+        tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
     else:
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10
         run = Fixed(build.model_by_name("resnet", model__depth=8, model__width=4).eval(), x, y)

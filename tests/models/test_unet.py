@@ -2,11 +2,15 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from helpers import mentions
 
 import resexp
+from resexp.config.compose import compose, resolve
+from resexp.config.instantiate import make
+from resexp.models.tiles import overlap_tile
 from resexp.models.unet import sides
 
 # Ronneberger et al. 2015, figure 1: side and channels behind the convolutions of each level.
@@ -24,8 +28,15 @@ PUBLISHED = [
 SMALL = {"dataset": "cells", "model__width": 4, "model__depth": 13}
 
 
+def published():
+    """Of figure 1, without numbers."""
+    config = resolve(compose("train", ["dataset=cells", "model=unet", "norm=none", "model.padding=valid"]))
+    with torch.device("meta"):
+        return make(config["model"], "model")
+
+
 def test_the_published_shapes_level_by_level():
-    model = resexp.build_model("unet", dataset="cells", norm="none", model__padding="valid").to("meta")
+    model = published()
     x = torch.zeros(1, 1, 572, 572, device="meta")
     assert [(y.shape[2], y.shape[1]) for y in model.levels(x)] == PUBLISHED
     assert sides(572, 23, "valid") == [side for side, _ in PUBLISHED]
@@ -40,7 +51,7 @@ def test_the_published_layers_and_their_parameters():
         layers += [(4, wide, narrow), (9, wide, narrow), (9, narrow, narrow)]
     layers.append((1, 64, 2))
     assert len(layers) == 23
-    model = resexp.build_model("unet", dataset="cells", norm="none", model__padding="valid")
+    model = published()
     counted = sum(p.numel() for p in model.parameters())
     assert counted == sum(k * a * b + b for k, a, b in layers) == 31_030_658
     assert sum(p.dim() > 1 for p in model.parameters()) == 23
@@ -89,3 +100,20 @@ def test_a_size_that_cannot_be_pooled_is_refused():
     model = resexp.build_model("unet", **SMALL)
     with pytest.raises(ValueError, match=mentions("18", "same")):
         model(torch.zeros(1, 1, 18, 18))
+
+
+def test_tiles_give_what_one_pass_over_the_mirrored_image_gives():
+    model = resexp.build_model(
+        "unet", **SMALL | {"model__depth": 8}, norm="none", model__padding="valid"
+    ).eval()
+    x = torch.randn(1, 1, 41, 30, generator=torch.Generator().manual_seed(0))
+    tile = 32  # gives 16, which one pooling divides
+    assert sides(tile, 8, "valid")[-1] == 16
+    padded = np.pad(x.numpy(), ((0, 0), (0, 0), (8, 15), (8, 10)), mode="reflect")
+    whole = model(torch.from_numpy(padded))[..., :41, :30].detach()
+    torch.testing.assert_close(overlap_tile(model, 8, x, tile), whole, atol=1e-5, rtol=1e-4)
+
+
+def test_tiles_need_margins():
+    with pytest.raises(ValueError, match=mentions("model.padding=valid")):
+        overlap_tile(resexp.build_model("unet", **SMALL), 13, torch.zeros(1, 1, 64, 64), 64)
