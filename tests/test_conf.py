@@ -70,7 +70,7 @@ def test_every_case_names_itself_and_takes_a_step(name):
 def test_every_dataset_composes_and_its_network_fits(name):
     config = resolve(compose("train", [f"dataset={name}", "model=resnet20"]))
     assert config["dataset"]["name"] == name
-    size = {1: (40,), 2: (28, 28)}[config["dataset"]["dims"]]
+    size = {1: (40,), 2: (28, 28), 3: (8, 8, 8)}[config["dataset"]["dims"]]
     if config["task"]["name"] != "classification":
         config = resolve(
             compose("train", [f"dataset={name}", "model=unet", "model.depth=8", "model.width=4"])

@@ -6,7 +6,7 @@ import torch
 from helpers import mentions
 from PIL import Image
 
-from resexp.data import cells, nuclei
+from resexp.data import cells, em_volume, nuclei, tissue
 from resexp.data.deform import Deform
 from resexp.data.dense import as_they_are
 from resexp.data.instances import border_weights, separated
@@ -122,3 +122,31 @@ def test_nuclei_that_do_not_fit_are_refused(tmp_path):
     (tmp_path / "label" / "5.png").unlink()
     with pytest.raises(ValueError, match=mentions("5", "label/")):
         load(tmp_path)
+
+
+def test_generated_tissue_has_dark_membranes_between_its_cells():
+    made = tissue.load(side=16, train_size=2, test_size=1, cells=6, seed=0, augment=as_they_are)
+    assert made.inputs.shape == (2, 1, 16, 16, 16)
+    inside = made.targets[:, :1] > 0
+    assert made.inputs[inside].float().mean() > 1.2 * made.inputs[~inside].float().mean()
+    assert (made.targets[:, 2] > 0).all()
+
+
+def test_a_volume_is_cut_into_cubes_and_its_last_slices_are_for_testing(tmp_path):
+    image = np.arange(10 * 8 * 9, dtype=np.int64).reshape(10, 8, 9) % 251
+    labels = np.ones((10, 8, 9), dtype=np.uint32)
+    np.savez(tmp_path / "volume.npz", image=image.astype(np.uint8), labels=labels)
+    found = em_volume.load(str(tmp_path), side=4, test_share=0.5, augment=as_they_are)
+    assert (len(found.inputs), len(found.test_inputs)) == (4, 4)
+    assert (found.inputs[0, 0].numpy() == image[:4, :4, :4]).all()
+    assert (found.test_inputs[-1, 0].numpy() == image[5:9, 4:8, 4:8]).all()
+    with pytest.raises(ValueError, match=mentions("dataset.load.side", "6")):
+        em_volume.load(str(tmp_path), side=6, test_share=0.5, augment=as_they_are)
+
+
+def test_a_volume_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=mentions("volume.npz", "dataset.root")):
+        em_volume.load(str(tmp_path), side=4, test_share=0.5, augment=as_they_are)
+    np.savez(tmp_path / "volume.npz", image=np.zeros((4, 4, 4)), labels=np.zeros((4, 4, 4), dtype=int))
+    with pytest.raises(ValueError, match=mentions("uint8", "float64")):
+        em_volume.load(str(tmp_path), side=4, test_share=0.5, augment=as_they_are)

@@ -117,3 +117,12 @@ def test_tiles_give_what_one_pass_over_the_mirrored_image_gives():
 def test_tiles_need_margins():
     with pytest.raises(ValueError, match=mentions("model.padding=valid")):
         overlap_tile(resexp.build_model("unet", **SMALL), 13, torch.zeros(1, 1, 64, 64), 64)
+
+
+def test_three_dimensions():
+    model = resexp.build_model("unet", **SMALL | {"dataset": "tissue"})
+    x = torch.zeros(1, 1, 8, 8, 8)
+    assert [y.shape[1:] for y in model.levels(x)] == [
+        (4, 8, 8, 8), (8, 4, 4, 4), (16, 2, 2, 2), (8, 4, 4, 4), (4, 8, 8, 8)
+    ]  # fmt: skip
+    assert model(x).shape == (1, 2, 8, 8, 8)
