@@ -58,7 +58,8 @@ def test_every_part_builds_and_takes_a_step(group, name):
 
 @pytest.mark.parametrize("name", options("case"))
 def test_every_case_names_itself_and_takes_a_step(name):
-    config = resolve(compose("train", ["batch_size=8", f"case={name}"]))
+    network = [*DENSE, "model=unet", "model.depth=8", "model.width=4"] if name.startswith("unet") else []
+    config = resolve(compose("train", ["batch_size=8", *network, f"case={name}"]))
     assert config["case"].endswith(name.rpartition("/")[2])
     check(config)
     trainer = build.trainer(config, CPU)
@@ -101,6 +102,11 @@ def test_every_measurement_composes_and_gives_tables(name):
         case |= {"depth": 3, "width": 16}
     if small.get("random"):
         tables = measuring.function_of(config | {"measure": small})(seed=0, device=CPU)
+    elif name == "agreement":
+        x, y = torch.randn(2, 1, 8, 8, 8), torch.ones(2, 3, 8, 8, 8)
+        settings = {"dataset": "tissue", "model__depth": 8, "model__width": 4}
+        runs = [Fixed(build.model_by_name("unet", seed=k, **settings).eval(), x, y) for k in range(2)]
+        tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(runs)
     elif name == "segments":
         x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 3, 16, 16)
         model = build.model_by_name("unet", dataset="cells", model__depth=8, model__width=4).eval()
