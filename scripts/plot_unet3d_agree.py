@@ -1,12 +1,11 @@
 """Volumes segmented by one 3-D U-Net and by several that agree (Falk et al. 2019; UDL figure 11.11)."""
 
-import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
+from resexp.plots.pictures import coloured, pixels
 from resexp.plots.tables import Tables
 
 TABLES = (
@@ -32,7 +31,7 @@ def draw(tables: Tables) -> Figure:
     for row, place in zip(above.subplots(len(places), len(KINDS), squeeze=False), places, strict=True):
         mine = slices[slices["slice"] == place]
         for axes, (kind, label) in zip(row, KINDS.items(), strict=True):
-            values = array(mine[mine["kind"] == kind])
+            values = pixels(mine, kind)
             axes.imshow(values if kind == "image" else coloured(values), cmap="gray", interpolation="nearest")
             axes.set(xticks=[], yticks=[])
             if place == places[0]:
@@ -42,20 +41,6 @@ def draw(tables: Tables) -> Figure:
         compare(axes, scores, column, named=column == next(iter(MEASURES)))
         axes.set_xlabel(label)
     return figure
-
-
-def array(rows: pd.DataFrame) -> np.ndarray:
-    """The values of a slice."""
-    lines = rows.sort_values("row")["values"].astype(str)
-    return np.array([[int(value) for value in line.split()] for line in lines])
-
-
-def coloured(labels: np.ndarray) -> np.ndarray:
-    """A colour for each region, black where there is none."""
-    palette = colormaps["gist_rainbow"](np.linspace(0, 1, 32))[:, :3]
-    image = palette[np.random.default_rng(0).permutation(32)][labels % 32]
-    image[labels == 0] = 0
-    return image
 
 
 def compare(axes: Axes, scores: pd.DataFrame, column: str, *, named: bool) -> None:

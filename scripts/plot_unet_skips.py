@@ -2,11 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
+from resexp.plots.pictures import coloured, pixels
 from resexp.plots.tables import Tables
 
 TABLES = (
@@ -47,29 +47,14 @@ def draw(tables: Tables) -> Figure:
 def show(row: np.ndarray, picture: pd.DataFrame, *, titles: bool) -> None:
     """Image, labels, and what each network found."""
     first = picture[picture["case"] == picture["case"].iloc[0]]
-    panels = [("image", array(first, "image")), ("labelled", coloured(array(first, "labels")))]
+    panels = [("image", pixels(first, "image")), ("labelled", coloured(pixels(first, "labels")))]
     for case, label in CASES.items():
-        panels.append((label, coloured(array(picture[picture["case"] == case], "found"))))
+        panels.append((label, coloured(pixels(picture[picture["case"] == case], "found"))))
     for axes, (title, values) in zip(row, panels, strict=True):
         axes.imshow(values, cmap="gray", interpolation="nearest")
         axes.set(xticks=[], yticks=[])
         if titles:
             axes.set_title(title)
-
-
-def array(rows: pd.DataFrame, kind: str) -> np.ndarray:
-    """The pixels of a picture."""
-    lines = rows[rows["kind"] == kind].sort_values("row")["values"].astype(str)
-    return np.array([[int(value) for value in line.split()] for line in lines])
-
-
-def coloured(labels: np.ndarray) -> np.ndarray:
-    """A colour for each instance, black where there is none."""
-    palette = colormaps["gist_rainbow"](np.linspace(0, 1, 24))[:, :3]
-    order = np.random.default_rng(0).permutation(24)
-    image = palette[order][labels % 24]
-    image[labels == 0] = 0
-    return image
 
 
 def compare(axes: Axes, rows: pd.DataFrame, column: str) -> None:
@@ -95,7 +80,7 @@ def facts(tables: Tables) -> dict:
     licences = {"nuclei": "Data Science Bowl 2018, stage 1, fluorescence images with public fixes, CC0"}
     return {
         "after": "Ronneberger et al. 2015, figure 4; UDL figure 11.10",
-        "published": "IoU 0.9203 (PhC-U373) and 0.7756 (DIC-HeLa), on other images",
+        "published": "no comparison of connections",
         "pictures": "test images, upper left part, seed 0; a colour per instance; black: background",
         "points": "one per seed; bars: mean and standard deviation",
         "images": licences.get(objects["dataset"].iloc[0], "generated"),
