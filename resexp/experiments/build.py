@@ -1,12 +1,10 @@
 """Build the model and the trainer of a config."""
 
 import threading
-from typing import Any
 
 import torch
 from torch import nn
 
-from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments.checks import refuse_sizes_below_one, refuse_unused_block
 from resexp.experiments.data import batches, splits
@@ -32,14 +30,6 @@ def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
         model = make(config["model"], "model")
     make(config["init"], "init")(model, generator(config["seed"], "init"))
     return model.to(device)
-
-
-def model_by_name(name: str, **choices: Any) -> nn.Module:
-    """See resexp.build_model."""
-    if "model" in choices:
-        raise ValueError(f"two networks given, {name} and {choices['model']}: choose one")
-    overrides = [f"model={name}", *(f"{k.replace('__', '.')}={v}" for k, v in choices.items())]
-    return build_model(resolve(compose("train", overrides)))
 
 
 def trainer(config: dict, device: torch.device) -> Trainer:

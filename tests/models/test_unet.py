@@ -85,10 +85,10 @@ def test_a_residual_encoder_adds_what_it_receives():
 @pytest.mark.parametrize(
     ("choices", "words"),
     [
-        ({"depth": 14}, ["model.depth", "14"]),
-        ({"padding": "half"}, ["model.padding", "half", "valid", "same"]),
-        ({"connection": "sum"}, ["model.connection", "sum", "add"]),
-        ({"encoder": "residual", "padding": "valid"}, ["model.encoder=residual", "model.padding=same"]),
+        ({"depth": 14}, ["model__depth", "14"]),
+        ({"padding": "half"}, ["model__padding", "half", "valid", "same"]),
+        ({"connection": "sum"}, ["model__connection", "sum", "add"]),
+        ({"encoder": "residual", "padding": "valid"}, ["model__encoder=residual", "model__padding=same"]),
     ],
 )
 def test_what_does_not_fit_is_refused(choices, words):
