@@ -110,11 +110,11 @@ def test_every_measurement_composes_and_gives_tables(name):
     elif name == "agreement":
         x, y = torch.randn(2, 1, 8, 8, 8), torch.ones(2, 3, 8, 8, 8)
         settings = {"dataset": "tissue", "model__depth": 8, "model__width": 4}
-        runs = [Fixed(build.model_by_name("unet", seed=k, **settings).eval(), x, y) for k in range(2)]
+        runs = [Fixed(build_model("unet", seed=k, **settings).eval(), x, y) for k in range(2)]
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(runs)
     elif name == "segments":
         x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 3, 16, 16)
-        model = build.model_by_name("unet", dataset="cells", model__depth=8, model__width=4).eval()
+        model = build_model("unet", dataset="cells", model__depth=8, model__width=4).eval()
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
     else:
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10
