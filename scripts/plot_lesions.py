@@ -8,8 +8,10 @@ from resexp.plots import figures, style
 from resexp.plots.tables import Tables
 
 KINDS = ("deleted", "several", "shuffled")
-EXPERIMENTS = ("lesions_cifar10", "lesions")
-TABLES = tuple(f"lesions_{kind}" for kind in KINDS) + tuple((f"lesions_cifar10_{kind}",) for kind in KINDS)
+EXPERIMENTS = ("lesions_cifar10", "lesions", "lesions_by_kind")
+TABLES = tuple(f"lesions_{kind}" for kind in KINDS) + tuple(
+    (f"{name}_{kind}",) for name in ("lesions_cifar10", "lesions_by_kind") for kind in KINDS
+)
 CHANCE = 90.0  # percent, for ten classes
 LABELS = ("model", "depth")
 
@@ -84,7 +86,8 @@ def facts(tables: Tables) -> dict:
     panels = {}
     for name in there:
         deleted, several = tables[f"{name}_deleted"], tables[f"{name}_several"]
-        panels[deleted["dataset"].iloc[0]] = {
+        panels[name] = {
+            "dataset": deleted["dataset"].iloc[0],
             "networks": [f"{style.label(m)}-{d}" for (m, d), _ in networks(deleted)],
             "seeds": sorted(int(seed) for seed in deleted["seed"].unique()),
             "draws": int(several["draw"].nunique()),
@@ -99,7 +102,7 @@ def facts(tables: Tables) -> dict:
         "deleted": "a residual block is replaced by its shortcut, a plain block by its input, subsampled and"
         " zero-padded where shapes change",
         "panels": panels,
-        "departures": ["activation after each addition; the paper uses pre-activation networks", "no VGG"],
+        "departures": ["activation after each addition, except in pre-activation networks (preact)"],
         **tables.made_with(*there),
     }
 
