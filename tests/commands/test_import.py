@@ -64,7 +64,7 @@ def test_the_network_and_its_inputs_are_those_of_the_file(tmp_path, weights, mon
     monkeypatch.chdir(tmp_path)
     folder = imported.run(settings(*SMALL, *FOREIGN), weights)
     run = TrainedRun(folder, CPU)
-    assert run.stages == ("trained",)
+    assert list(run.stages) == ["trained"]
     with pytest.raises(ValueError, match=mentions("stages", "trained", "initial")):
         run.network("initial")
     expected = build_model(settings(*SMALL, *FOREIGN, "seed=5")).eval()
