@@ -66,9 +66,9 @@ def measure(
     unbiased: bool,
     curves: Sequence[Sequence],
     panels: Sequence[Sequence],
-    covariance_every: int,
     seed: int,
     device: torch.device,
+    covariance_every: int = 1,
 ) -> dict[str, pd.DataFrame]:
     """Autocorrelation of dy/dx and the size of it, for every set-up and depth.
 
