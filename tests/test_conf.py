@@ -30,8 +30,12 @@ CASES = [(group, name) for group in groups() if group not in ELSEWHERE for name 
 SMALLER = {
     "depths": [1, 3], "depth": 3, "networks": 2, "width": 8, "inputs": 24, "max_lag": 1, "seeds": 1,
     "overflow_depth": 3, "one_by_one": 1, "repetitions": 1, "panels": [], "draws": 2, "points": 3,
-    "curves": [],
+    "curves": [], "sizes": [2], "steps": 2, "interval": 1,
 }  # fmt: skip
+NETWORK = {
+    "inserted_identity": ("plain", 14),
+    "unrolled": ("recurrent", 20),
+}  # of measurements that do not take any
 
 
 @pytest.mark.parametrize(("group", "name"), CASES)
@@ -94,7 +98,9 @@ def test_every_measurement_composes_and_gives_tables(name):
         tables = measuring.function_of(config | {"measure": small})(seed=0, device=CPU)
     else:
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10
-        run = Fixed(build_model("resnet", model__depth=8, model__width=4).eval(), x, y)
+        network, depth = NETWORK.get(name, ("resnet", 8))
+        run = Fixed(build_model(network, model__depth=depth, model__width=4).eval(), x, y)
+        run.config = {"schedule": {"learning_rate": 0.1, "steps": 1}}
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(run)
     assert tables
     for table in tables.values():

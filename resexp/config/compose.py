@@ -141,6 +141,8 @@ def check_overrides(overrides: list[str]) -> None:
         except HydraException:
             continue  # reported when the config is composed
         key, value = override.key_or_group, override.value()
+        if not key:  # Hydra's own message is a traceback
+            raise ConfigError(f"cannot parse {line!r}: write key=value")
         values = value.list if isinstance(value, ChoiceSweep) else [value]
         if (
             key in groups()

@@ -14,6 +14,7 @@ from resexp.config.instantiate import make
 from resexp.data.batches import check_batch_size
 from resexp.experiments.data import training_examples
 from resexp.experiments.devices import device_of
+from resexp.training.checkpoint import kept_steps
 from resexp.training.precision import autocast
 from resexp.training.sgd import parameter_groups
 
@@ -34,6 +35,7 @@ def check(config: dict) -> None:
         )
         if (minutes := config["train"]["checkpoint_minutes"]) < 0:  # 0: after every step
             raise ValueError(f"train.checkpoint_minutes must be at least 0, got {minutes}")
+        kept_steps(config["train"]["keep"], config["schedule"]["steps"])
         check_name_and_seed(config)
         _check_data_settings(config["dataset"])
         _check_normalization(config["normalization"], config["dataset"])

@@ -73,7 +73,7 @@ class Parts:
         activation: () -> activation layer; channels -> activation layer if it is `per_channel`.
             Once it is part of Parts, it takes the channels in either case.
         shortcut: (c_in, c_out, stride, conv=, norm=) -> module of (x, transformed x).
-        branch: position of a block in (0, 1] -> module applied to its transformed branch.
+        branch: number of blocks -> for each the module that its transformed branch goes through.
         kernel_size: default of convolutions; odd.
         bias: whether they have one.
     """
@@ -82,7 +82,7 @@ class Parts:
     norm: Callable[[int], nn.Module]
     activation: Callable[..., nn.Module]
     shortcut: Callable[..., nn.Module]
-    branch: Callable[[float], nn.Module] = always
+    branch: Callable[[int], list[nn.Module]] = always
     kernel_size: int = 3
     bias: bool = False
 
