@@ -168,7 +168,7 @@ def _outlast_signals(worker: int) -> None:
     """A reader ends when the process that it reads for ends it, which may have a checkpoint to write first.
 
     Signals that a terminal or a scheduler sends to all processes are for the reading process to act on.
-    SIGTERM is how that process ends its readers, so it counts from there only; macOS does not tell the sender.
+    SIGTERM is how that process ends its readers, so it counts from there only. macOS tells no sender.
     """
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)) and number != signal.SIGTERM:
