@@ -57,8 +57,8 @@ def draw(tables: Tables) -> Figure:
 
 
 def matrix(part: pd.DataFrame) -> np.ndarray:
-    """Symmetric matrix from a table that contains each pair once."""
-    lower = part.pivot(index="x", columns="other_x", values="covariance").to_numpy()
+    """Symmetric matrix from a table that contains its lower triangle."""
+    lower = part[[f"x{j}" for j in range(len(part))]].to_numpy()
     return np.where(np.isnan(lower), lower.T, lower)
 
 
@@ -80,7 +80,6 @@ def facts(tables: Tables) -> dict:
         "(d) N(0, 2/D) and batch normalization over the inputs, branches scaled by beta",
         "covariance": "divided by the variance averaged over the inputs, given above each panel",
         "departures_from_the_paper": [
-            "covariances are shown at every fourth of the 256 inputs, as in the table",
             "neither Balduzzi et al. nor Prince publish the initialization of the networks in (a) and (b): "
             "these setups were found by comparison with the published curves",
             "in (e) and (f) the noise itself takes the place of the gradient",
