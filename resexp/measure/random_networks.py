@@ -138,7 +138,7 @@ def mirrored(setup: Setup, weights: Tensor) -> Tensor:
 
 
 def active_units(setup: Setup, relu: Tensor) -> Tensor:
-    """Mask of active units, given the ReLUs' outputs; of a unit and its mirror image exactly one is active."""
+    """Mask of active units, given the ReLUs' outputs. Either a unit or its mirror image is active."""
     if setup.kind != "looks_linear":
         return relu > 0
     active = relu.chunk(2, dim=2)[0] > 0
