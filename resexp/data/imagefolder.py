@@ -37,7 +37,7 @@ class ImageFolders:
     device: torch.device = CPU
     remarks: tuple[str, ...] = ()
 
-    in_memory = False
+    in_memory, evaluation_batch, kind = False, None, "class"
     split_names = ("test",)
 
     @property
@@ -126,11 +126,7 @@ def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -
         for classes in splits.values()
     )
     others = sum(passed_over(base / split) for split in splits)
-    remarks = (
-        (f"{base}: {others:,} files are passed over: no images, hidden, or in no class's folder",)
-        if others
-        else ()
-    )
+    said = f"{base}: {others:,} files are passed over: no images, hidden, or in no class's folder"
     images = ImageFolders(train, test, size, resize, workers, remarks=(said,) if others else ())
     files = [file for file, _ in (*train, *test)]
     remembered(base, f"headers-{files_fingerprint(base, files)}", lambda: check_headers(files))

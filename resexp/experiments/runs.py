@@ -8,6 +8,7 @@ from pathlib import Path
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.config.sweep import plan
+from resexp.files import DamagedError
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder, find
 
@@ -19,7 +20,11 @@ def settle(settings: dict) -> dict:
     trained runs that a measurement is applied to.
 
     Raises:
+<<<<<<< HEAD
         ConfigError: the files are missing, not the expected ones, or cannot be read.
+=======
+        ConfigError: the files are missing or not the expected ones, or a measured run's config is damaged.
+>>>>>>> main
     """
     if fingerprint := settings.get("dataset", {}).get("fingerprint"):
         try:
@@ -30,7 +35,10 @@ def settle(settings: dict) -> dict:
             raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
         settings = settings | ({"data": found} if found else {})
     if settings["command"] == "measure" and settings["run"] is not None:
-        settings = settings | {"measured": [digest(run.config()) for run in trained_runs(settings)]}
+        try:
+            settings = settings | {"measured": [digest(run.config()) for run in trained_runs(settings)]}
+        except DamagedError as error:
+            raise ConfigError(f"{error}: leave that run out of run=...") from error
     return settings
 
 

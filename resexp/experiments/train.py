@@ -47,7 +47,7 @@ def run(config: dict, signals: stop.Signals) -> str:
         return folder.state()["status"]
     with folder.held(), signals.noted():
         status = folder.recorded()["status"]
-        if not folder.is_finished:  # meanwhile, by another worker
+        if not folder.is_finished:  # by another worker in the meantime
             device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
             work = partial(_work, config, folder, device, signals)
             status = record(folder, config, device, steps, work)
@@ -107,7 +107,7 @@ def _resume(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
     trainer = build.trainer(config, device)
     state, wrong = checkpoint.load(folder.path, device, run=digest(config))
     for line in wrong:
-        print(f"{folder.name}: {line}; the checkpoint before it is used", flush=True)
+        print(f"{folder.name}: {line}; using the previous checkpoint", flush=True)
     if state:
         trainer.load_state_dict(state)
         print(f"{folder.name}: resuming from step {trainer.step}", flush=True)
@@ -121,7 +121,7 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
     execution, steps = config["train"], config["schedule"]["steps"]
     console = Console(folder.name, steps=steps, initial=trainer.step, position=workers.worker_index())
     sinks: list[Sink] = [Recorded(folder), console, *_trackers(config, folder, trainer.rows)]
-    saved_at = time.monotonic()
+    saved_at, kept = time.monotonic(), checkpoint.kept_steps(execution["keep"], steps)
 
     def save() -> None:
         folder.refuse_if_removed()
@@ -130,6 +130,10 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
     def after_step() -> bool:
         nonlocal saved_at
         console.step()
+        if trainer.step in kept:
+            trainer.wait()
+            folder.refuse_if_removed()
+            checkpoint.save_network(folder.path, trainer.step, trainer.model, run=digest(config))
         stopping = signals.received or stop.time_is_up(execution["max_minutes"])
         if stopping or time.monotonic() - saved_at >= 60 * execution["checkpoint_minutes"]:
             trainer.wait()  # the host is ahead of a GPU by many steps

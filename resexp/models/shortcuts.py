@@ -41,7 +41,7 @@ class ZeroPad(nn.Module):
         return self.identity(x) + transformed
 
     def identity(self, x: Tensor) -> Tensor:
-        """The input in the shape of the branch output."""
+        """The input, subsampled and zero-padded to the shape of the branch's output."""
         spatial = x.dim() - 2
         if self.stride > 1:
             x = x[(..., *[slice(None, None, self.stride)] * spatial)]
@@ -51,9 +51,9 @@ class ZeroPad(nn.Module):
 
 
 class ZeroPadBoth(ZeroPad):
-    """As ZeroPad, with half of the zero channels before the input's and half after them.
+    """As ZeroPad, with half of the zero channels before and half after those of the input.
 
-    Source: akamaster/pytorch_resnet_cifar10, resnet.py, option A; for weights that were trained with it.
+    Source: akamaster/pytorch_resnet_cifar10, resnet.py, option A; needed for weights trained there.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int, **parts: Callable[..., nn.Module]):
@@ -147,10 +147,15 @@ class Gated(ZeroPad):
         """Set b to gate_bias; called by initializations, which zero all biases."""
         nn.init.constant_(self.gate.bias, self.gate_bias)
 
-    def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
+    def weights(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the shortcut and of the branch, for each channel and position."""
         gate = torch.sigmoid(self.gate(x))
-        branch = gate * transformed if self.exclusive else transformed
-        return (1 - gate) * self.identity(x) + branch
+        return 1 - gate, gate if self.exclusive else torch.ones_like(gate)
+
+    def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
+        of_shortcut, of_branch = self.weights(x)
+        branch = of_branch * transformed if self.exclusive else transformed
+        return of_shortcut * self.identity(x) + branch
 
 
 class DropoutShortcut(ZeroPad):

@@ -1,5 +1,6 @@
 """One run and sweeps as a person meets them: train, stop, resume, fail."""
 
+import contextlib
 import json
 import os
 import random
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 import torch
@@ -15,11 +17,13 @@ from helpers import LONG, ROOT, TINY, numbers, only_run, status, wait_for_rows
 
 from resexp import cli
 from resexp.experiments import stop
+from resexp.experiments.trained_run import TrainedRun
+from resexp.records.run import RunFolder
 
 RESUMED = re.compile(r" from step [1-9]\d*$", re.MULTILINE)
 
 
-def test_killed_at_a_random_step_it_goes_on_to_the_same_numbers(resexp, background, tmp_path):
+def test_a_run_killed_at_a_random_step_resumes_to_the_same_numbers(resexp, background, tmp_path):
     assert resexp("train", "name=whole", *LONG).returncode == 0
     whole = only_run(tmp_path, "whole")
     process = background("train", *LONG, "train.checkpoint_minutes=0")
@@ -118,7 +122,7 @@ def test_a_second_process_on_the_same_run_is_refused(resexp, background, tmp_pat
     assert re.fullmatch(r"resexp: .*results/runs/single/.*`resexp status`.*\n", done.stderr)
 
 
-def test_a_run_that_diverges_ends_and_the_sweep_goes_on(resexp, tmp_path):
+def test_a_sweep_continues_after_a_diverged_run(resexp, tmp_path):
     sweep = [
         "train",
         "-m",
@@ -136,7 +140,7 @@ def test_a_run_that_diverges_ends_and_the_sweep_goes_on(resexp, tmp_path):
     assert resexp(*sweep).stdout == "1 diverged, 1 done\n", "neither is begun again"
 
 
-def test_a_run_that_fails_says_where_and_the_sweep_goes_on(resexp, tmp_path):
+def test_a_failed_run_names_its_error_file_and_the_sweep_continues(resexp, tmp_path):
     short = [*TINY, "model.depth=8", "schedule.steps=6", "interval=3"]
     assert resexp("train", *short).returncode == 0
     run = only_run(tmp_path)
@@ -195,3 +199,35 @@ def test_rows_beyond_the_checkpoint_are_cut_back(resexp, background, tmp_path):
     assert len(steps) == len(set(steps))
     assert steps == sorted(steps)
     assert steps == list(range(15, steps[-1] + 1, 15))
+
+
+def test_networks_kept_on_the_way_are_the_same_with_and_without_an_interruption(monkeypatch, tmp_path):
+    """And keeping them changes neither the run's numbers nor what it is named by."""
+    monkeypatch.chdir(tmp_path)
+    settings = [*TINY, "model=resnet", "model.depth=8", "schedule.steps=10", "interval=5"]
+
+    def train(name, *options):
+        monkeypatch.setattr(sys, "argv", ["resexp", "train", *settings, f"name={name}", *options])
+        with contextlib.suppress(SystemExit):
+            cli.main()
+
+    train("without")
+    train("whole", "train.keep=log")
+    questions = iter(range(10**6))
+    with monkeypatch.context() as clock:
+        clock.setattr(stop, "time_is_up", lambda minutes: next(questions) > 5)
+        train("interrupted", "train.keep=log")
+    first = TrainedRun(RunFolder(only_run(tmp_path, "interrupted")), torch.device("cpu"))
+    assert first.stages == ["initial", "step-1", "step-2", "step-4", "trained"]
+    train("interrupted", "train.keep=log")
+    paths = [only_run(tmp_path, name) for name in ("without", "whole", "interrupted")]
+    assert len({path.name for path in paths}) == 1
+    assert numbers(paths[0]) == numbers(paths[1]) == numbers(paths[2])
+    whole, again = (TrainedRun(RunFolder(path), torch.device("cpu")) for path in paths[1:])
+    assert whole.stages == again.stages == ["initial", "step-1", "step-2", "step-4", "step-8", "trained"]
+    weights = []
+    for stage in whole.stages:
+        ours, theirs = whole.network(stage).state_dict(), again.network(stage).state_dict()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours), stage
+        weights.append(ours["head.weight"])
+    assert all(not torch.equal(before, after) for before, after in pairwise(weights))

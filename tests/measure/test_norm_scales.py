@@ -1,17 +1,17 @@
-"""Scales that were put there are found again, block by block."""
+"""Known scales are measured block by block."""
 
 import pytest
 import torch
-from helpers import Fixed
+from helpers import Fixed, mentions
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from resexp.experiments import build
+from resexp import build_model
 from resexp.measure.norm_scales import trained
 
 
 def test_the_last_scale_of_each_branch():
-    model = build.model_by_name("resnet", model__depth=8, model__width=4)
+    model = build_model("resnet", model__depth=8, model__width=4)
     norms = [[m for m in b.transform.modules() if isinstance(m, _BatchNorm)] for b in model.blocks]
     assert [len(found) for found in norms] == [2, 2, 2]
     for number, (first, last) in enumerate(norms, start=1):
@@ -30,5 +30,5 @@ def test_the_last_scale_of_each_branch():
 def test_blocks_without_a_scale_are_refused():
     model = nn.Module()
     model.blocks = nn.ModuleList([nn.Sequential(nn.Conv1d(2, 2, 3), nn.PReLU(2))])
-    with pytest.raises(ValueError, match="measure=norm_scales needs blocks with a normalization"):
+    with pytest.raises(ValueError, match=mentions("measure=norm_scales", "normalization")):
         trained(Fixed(model, None, None))
