@@ -83,9 +83,6 @@ class Batches:
         self.order, self.position = state["order"].to(self.targets.device), state["position"]
         self.generator.set_state(state["generator"].cpu())
 
-    def close(self) -> None:
-        """Nothing to let go of."""
-
     def _shuffle(self) -> Tensor:
         device = self.targets.device
         return torch.randperm(len(self.targets), generator=self.generator, device=device)

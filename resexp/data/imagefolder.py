@@ -48,6 +48,10 @@ class ImageFolders:
     def shape(self) -> tuple[int, int, int]:
         return 3, self.size, self.size
 
+    def blank(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """A training batch of zeros."""
+        return torch.zeros(count, *self.shape), torch.zeros(count, dtype=torch.int64)
+
     @property
     def classes(self) -> int:
         return 1 + max(label for _, label in self.train)

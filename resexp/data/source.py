@@ -24,6 +24,9 @@ class Source(Protocol):
     kind: str  # of its targets, which a task must read: class, or planes (resexp.data.dense)
     remarks: tuple[str, ...]  # notes on the files, printed when they are loaded
 
+    def blank(self, count: int) -> tuple[Tensor, Tensor]:
+        """A training batch whose inputs and targets are all zero, of the shapes that the network receives."""
+
     def holding_out(self, size: int) -> Self:
         """A copy with `size` of the training examples held out as the split `val`.
 

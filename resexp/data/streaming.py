@@ -58,12 +58,8 @@ class StreamedBatches:
                     pin_memory=self.images.device.type == "cuda",
                 )
             )
-        try:
-            with _file_named():
-                x, y = next(self.reader)
-        except BaseException:
-            self.close()
-            raise
+        with _file_named():
+            x, y = next(self.reader)
         self.x.copy_(x, non_blocking=True)
         self.y.copy_(y, non_blocking=True)
         self.position += 1
@@ -83,13 +79,7 @@ class StreamedBatches:
             ValueError: it belongs to other data.
         """
         refuse_other_data(state, self.images.fingerprint)
-        self.close()
-        self.position = state["position"]
-
-    def close(self) -> None:
-        """End the reading processes; the next batch starts others."""
-        _end(self.reader)
-        self.reader = None
+        self.position, self.reader = state["position"], None
 
 
 class StreamedSplit:
@@ -106,21 +96,10 @@ class StreamedSplit:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         centered = _Centered(self.images, self.files)
-<<<<<<< HEAD
-        options = {"num_workers": self.images.workers, "worker_init_fn": _ignore_signals}
-        reader = iter(DataLoader(centered, self.batch_size, **options))
-        try:
-            with _file_named():
-                for x, y in reader:
-                    yield x.to(self.images.device), y.to(self.images.device)
-        finally:
-            _end(reader)
-=======
         options = {"num_workers": self.images.workers, "worker_init_fn": _outlast_signals}
         with _file_named():
             for x, y in DataLoader(centered, self.batch_size, **options):
                 yield x.to(self.images.device), y.to(self.images.device)
->>>>>>> main
 
 
 class _Order:
@@ -185,27 +164,12 @@ def _file_named() -> Iterator[None]:
         raise ValueError(last.removeprefix("ValueError: ")) from error
 
 
-<<<<<<< HEAD
-def _end(reader: Iterator | None) -> None:
-    """End the processes of a DataLoader's iterator, for which torch offers no public way.
-
-    The traceback of an error keeps the iterator alive until the program exits, which then waits for them
-    for ever: they ignore the signal that should end them.
-    """
-    if hasattr(reader, "_shutdown_workers"):  # not without processes
-        reader._shutdown_workers()
-
-
-def _ignore_signals(worker: int) -> None:
-    """A reader ends when the process that it reads for ends, which may have a checkpoint to write."""
-=======
 def _outlast_signals(worker: int) -> None:
     """Let a loading process end with its parent only, which may have a checkpoint to write first.
 
     Signals that a terminal or a scheduler sends to all processes are left to the parent. The parent ends its
     loading processes with SIGTERM, so SIGTERM from other senders is ignored. macOS does not tell the sender.
     """
->>>>>>> main
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)) and number != signal.SIGTERM:
             signal.signal(number, signal.SIG_IGN)

@@ -70,7 +70,7 @@ def check(config: dict) -> None:
         data = training_data(config)
         check_batch_size(config["batch_size"], data.examples)
         check_shape(config, data)
-        try_first_step(config, model, data.shape)
+        try_first_step(config, model, data)
 
 
 @contextmanager

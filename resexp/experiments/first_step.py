@@ -9,6 +9,7 @@ from resexp.experiments.devices import device_of
 from resexp.models.norms import GhostBatchNorm
 from resexp.training.precision import autocast
 
+MOST_VALUES = 3 * 224 * 224
 ONE_VALUE = "more than 1 value per channel"  # torch's words
 
 
@@ -30,25 +31,27 @@ def check_shape(config: dict, source: Source) -> None:
         )
 
 
-def try_first_step(config: dict, model: nn.Module, shape: tuple[int, ...]) -> None:
+def try_first_step(config: dict, model: nn.Module, source: Source) -> None:
     """One training step without an update, and one evaluation, on the CPU.
 
     It takes as many examples as matter, one or two: a batch of one has no statistics where a layer has a
-    single position, and neither has the last part of a batch that is normalized part by part.
+    single position, and neither has the last part of a batch that is normalized part by part. Examples of
+    more than MOST_VALUES are left to the run: they would take too long here.
 
     Args:
         config: of the run.
         model: its network, on the meta device; it is moved and filled with zeros.
-        shape: of an example, channels first.
+        source: the data.
     Raises:
         ValueError, RuntimeError: what the first step would raise.
     """
+    x, y = source.blank(_fewest_together(model, config["batch_size"]))
+    if x[0].numel() > MOST_VALUES:
+        return
     model.to_empty(device="cpu")
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.zero_()
-    count = _fewest_together(model, config["batch_size"])
-    x, y = torch.zeros(count, *shape), torch.zeros(count, dtype=torch.int64)
     on_cpu = device_of(config["train"]["device"]).type == "cpu"
     precision = autocast(config["precision"] if on_cpu else "float32", torch.device("cpu"))
     task = make(config["task"], "task")

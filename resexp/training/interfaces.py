@@ -46,9 +46,6 @@ class Batches(Protocol):
     def load_state_dict(self, state: dict) -> None:
         """Restore a sampler state."""
 
-    def close(self) -> None:
-        """End processes that read for it."""
-
 
 class Schedule(Protocol):
     """Learning-rate schedule. See resexp.training.schedules."""

@@ -117,8 +117,7 @@ class Trainer:
         self.seconds += waited
 
     def close(self) -> None:
-        """End what reads batches; break the cycle with the captured step, so that memory is freed at once."""
-        self.batches.close()
+        """Break the reference cycle with the captured step, so that memory is freed at once."""
         self.launch = None
 
     def read_interval(self) -> dict:
