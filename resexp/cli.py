@@ -5,12 +5,13 @@ Heavy imports are deferred until a sub-command needs them, so that `--help` is f
 
 import ast
 import difflib
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
 
 from resexp import __version__
-from resexp.exits import COMPLETION, nobody_reads, refuse
+from resexp.exits import COMPLETION, OutputError, nobody_reads, refuse, standard_streams
 
 COMMANDS = Path(__file__).parent / "commands"
 USAGE = """\
@@ -27,10 +28,14 @@ usage: resexp COMMAND ...
 def main() -> None:
     """Entry point. Exit codes: 2 for invalid input, 130 and 143 after SIGINT and SIGTERM."""
     try:
-        _dispatch(sys.argv[1:])
+        with standard_streams():
+            _dispatch(sys.argv[1:])
     except BrokenPipeError:
         nobody_reads()
+    except OutputError as error:
+        refuse(error)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # another one ends at once, without a traceback
         sys.exit(130)
 
 

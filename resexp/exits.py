@@ -1,10 +1,85 @@
 """Early exits: a one-line message and exit code 2 instead of a traceback. Imports nothing of resexp."""
 
+import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 COMPLETION = ("-sc", "--shell_completion")  # Hydra's flags for tab completion
+
+
+class OutputError(Exception):
+    """Standard output, or standard error, cannot be written."""
+
+
+class _Stream(io.FileIO):
+    """A standard stream that may be lost: by a full disk behind a log, or with its terminal.
+
+    The first error is raised, unless the command can do without; what is written later is dropped.
+    """
+
+    lost, needed = False, True
+
+    def write(self, data) -> int:
+        if self.lost:
+            return len(data)
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.lost = True
+            if self.needed:
+                raise OutputError(f"cannot write the output: {error.strerror}") from error
+            if self.fileno() != 2:
+                what = f"resexp: cannot write the output: {error.strerror}; the work goes on without it"
+                print(what, file=sys.stderr, flush=True)
+            return len(data)
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """Within the block, stdout and stderr are there, and errors of theirs are told from those of files."""
+    _open_closed()
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (_wrapped(stream, n) for n, stream in ((1, sys.stdout), (2, sys.stderr)))
+    sys.stderr.buffer.raw.needed = False
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            go_on_without(stream)
+            stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def go_on_without(stream) -> None:
+    """From here on a stream is not needed: the command's results are in files."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    if isinstance(raw, _Stream):
+        raw.needed = False
+
+
+def _open_closed() -> None:
+    """Standard streams that were closed lead nowhere: otherwise a file of the run would take their number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
+
+
+def _wrapped(stream, number: int) -> io.TextIOWrapper:
+    try:
+        number = stream.fileno()
+        stream.flush()
+        how = {"encoding": stream.encoding, "errors": stream.errors, "line_buffering": stream.line_buffering}
+    except (AttributeError, OSError, ValueError):  # there is none
+        how = {"encoding": "utf-8", "errors": "backslashreplace", "line_buffering": True}
+    return io.TextIOWrapper(io.BufferedWriter(_Stream(number, "w", closefd=False)), **how)
 
 
 def refuse(message: object) -> NoReturn:

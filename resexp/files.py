@@ -3,6 +3,7 @@
 Every package of resexp may import this module; it imports none of them.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -13,6 +14,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+_HELD: set[TextIO] = set()  # locked files of this process
+
+
+def _let_go() -> None:
+    """A forked process, such as a reader of images, must not keep a lock when this one has died."""
+    for file in _HELD:
+        file.close()
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Let an OSError of the block say which file it is about; one of an open file does not."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+def _flock(file: TextIO, path: Path, how: int) -> None:
+    try:
+        fcntl.flock(file, how)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        raise OSError(error.errno, "the file system has no locks (flock)", str(path)) from error
 
 
 @contextmanager
@@ -26,10 +63,11 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     temporary.open("x").close()
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with named(path):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -83,13 +121,17 @@ def exclusive(path: Path, *, wait: bool, timeout: float = 0.0) -> Iterator[TextI
     with path.open("a") as file:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                _flock(file, path, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
                 break
             except BlockingIOError:
                 if time.monotonic() >= until:
                     raise LockedError(str(path)) from None
                 time.sleep(0.01)
-        yield file
+        _HELD.add(file)
+        try:
+            yield file
+        finally:
+            _HELD.discard(file)
 
 
 def is_held(path: Path) -> bool:
@@ -100,7 +142,7 @@ def is_held(path: Path) -> bool:
         file = path.open()
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            _flock(file, path, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False

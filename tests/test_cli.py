@@ -102,6 +102,17 @@ def test_hydras_own_flags_keep_working(resexp):
         (["measure", "measure.networks=0"], ["measure.networks", "1", "0"]),
         (["measure", "experiment=depth_sweep"], ["resexp train -m experiment=depth_sweep"]),
         (["train", "-m", "experiment=variance_growth"], ["resexp measure -m experiment=variance_growth"]),
+        (["train", "command=measure"], ["command"]),
+        (["train", "hydra=1"], ["hydra", "hydra.verbose=true"]),
+        (["train", "-sc"], ["-sc", "install=bash", "query=bash"]),
+        (["-sc"], ["-sc", "install=bash", "query=bash"]),
+        (["train", "~name"], ["name"]),
+        (["train", "=3"], ["=3", "key=value"]),
+        (["train", "--foo"], ["--foo", "--help"]),
+        (["train", "train.runs="], ["train.runs", "empty"]),
+        (["train", "train.runs=a,b"], ["train.runs=a,b", "'train.runs=\"a,b\"'"]),
+        (["train", "-m", "seed=glob(*)"], ["seed=glob(*)", "norm=glob(*)"]),
+        (["status", "--runs", "/proc/self/status"], ["/proc/self/status", "Not a directory"]),
         (["train", "steps=20"], ["steps", "schedule.steps?"]),
         (["train", "--model", "resnet56"], ["model="]),
         (["train", "-m", "--cfg", "job"], ["-m", "--cfg"]),
@@ -161,3 +172,61 @@ def test_nobody_reading_on_is_no_crash(tmp_path, arguments):
     assert (done.returncode, done.stderr) == (1, "")
     kept = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("status.json")]
     assert kept == ["interrupted"] * ("train" in arguments), "the first run, and no second launch"
+
+
+QUICK = ["model=resnet", "model.depth=8", *TINY, "schedule.steps=2", "interval=1"]
+
+
+@pytest.mark.parametrize("streams", [">&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"])
+def test_a_run_goes_on_without_its_output(tmp_path, streams):
+    shell = f"exec {sys.executable} -m resexp train {' '.join(QUICK)} {streams}"
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(shell, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (kept,) = tmp_path.rglob("status.json")
+    assert json.loads(kept.read_text())["status"] == "done"
+    if "2>" not in streams:
+        assert re.search(mentions("output", "No space left on device"), done.stderr.strip())
+
+
+def test_a_terminal_that_is_gone_does_not_end_a_run(tmp_path):
+    ours, theirs = os.openpty()
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "resexp", "train", *QUICK]
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.close(ours)  # from here on writing is an input/output error
+    assert process.wait(60) == 0
+    (kept,) = tmp_path.rglob("status.json")
+    assert json.loads(kept.read_text())["status"] == "done"
+
+
+def test_what_prints_its_result_fails_on_a_full_disk(tmp_path):
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "resexp", "list"], stdout=full, stderr=subprocess.PIPE, text=True, env=env
+        )
+    assert done.returncode == 2
+    assert re.search(mentions("output", "No space left on device"), done.stderr.strip())
+
+
+def test_flags_stand_anywhere_and_folders_have_any_name(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = "~/a=[b] (é) {c}"
+    for arguments in (
+        ["seed=0,1", "-m", *QUICK, f"train.runs={folder}"],
+        ["-m", *QUICK, 'train.runs="~/x,y"'],
+    ):
+        monkeypatch.setattr(sys, "argv", ["resexp", "train", *arguments])
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 0
+    assert len(list((tmp_path / "a=[b] (é) {c}").glob("*/*/rows.csv"))) == 2
+    assert len(list((tmp_path / "x,y").glob("*/*/rows.csv"))) == 1
+
+
+def test_an_empty_data_folder_is_none(monkeypatch):
+    monkeypatch.setenv("RESEXP_DATA", "")
+    assert compose("train", ["dataset=cifar10"]).dataset.root == "data"

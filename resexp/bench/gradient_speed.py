@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from resexp.measure.gradient_autocorrelation import line_gradients
+from resexp.measure.line_gradients import line_gradients
 from resexp.measure.random_networks import Setup
 
 

@@ -5,11 +5,13 @@ finished runs work without it.
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -17,8 +19,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from resexp.config.catalog import CONF, command_of, groups, options, swept_by
-from resexp.config.compose import ConfigError, check_overrides, explain, resolve
-from resexp.exits import COMPLETION, refuse, refuse_unusable
+from resexp.config.compose import ConfigError, check_overrides, explain, quoted, resolve
+from resexp.exits import COMPLETION, go_on_without, refuse, refuse_unusable
 from resexp.experiments.runs import folder_of, settle
 from resexp.experiments.stop import Signals
 from resexp.records.run import BusyError
@@ -33,6 +35,9 @@ def run(command: str, job: Callable[[], None], arguments: list[str]) -> None:
         refuse(error)
     # completion scripts are installed for the name `resexp`
     completing = arguments[:1] and arguments[0] in COMPLETION
+    if completing and not re.match(r"(install|uninstall|query)=\w", "".join(arguments[1:2])):
+        refuse(f"{arguments[0]} is followed by install=bash, uninstall=bash or query=bash (fish, zsh)")
+    arguments = arguments if completing else settings_first(arguments)
     sys.argv = ["resexp" if completing else f"resexp {command}", *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; explain() is shorter
     try:
@@ -44,6 +49,20 @@ def run(command: str, job: Callable[[], None], arguments: list[str]) -> None:
         if "Only one of --run" not in str(error):
             raise
         refuse("-m cannot be combined with --cfg or --info")  # Hydra's own flags
+
+
+def settings_first(arguments: list[str]) -> list[str]:
+    """The same with flags such as -m behind the settings: Hydra takes settings in one piece only."""
+    parser = get_args_parser()
+    parser.error = lambda message: refuse(f"{message}; see --help")
+    settings = parser.parse_intermixed_args(arguments).overrides
+    left, flags = list(settings), []
+    for argument in arguments:
+        if left[:1] == [argument]:
+            del left[0]
+        else:
+            flags.append(argument)
+    return [*quoted(settings), *flags]
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
@@ -71,6 +90,7 @@ def _execute(config: DictConfig) -> str:
         command = import_module(f"resexp.experiments.{settings['command']}")
         if single:  # the runs of a sweep were checked before it started
             command.check(settings)
+        go_on_without(sys.stdout)
         status = command.run(settings, Signals())
     except (ConfigError, BusyError) as error:
         if single or isinstance(error, ConfigError):

@@ -1,6 +1,7 @@
 """Show the progress of an experiment's runs."""
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,13 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("experiment", nargs="?", help="name of the experiment; default: all")
     parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     options = parser.parse_args(arguments)
-    names = [options.experiment] if options.experiment else begun(options.runs)
-    if not names:
-        print(f"no runs in {options.runs}")
+    options.runs = options.runs.expanduser()
     try:
+        if options.runs.exists():
+            os.listdir(options.runs)  # globbing passes over what it may not read
+        names = [options.experiment] if options.experiment else begun(options.runs)
+        if not names:
+            print(f"no runs in {options.runs}")
         lines = [line for name in names for line in statuses(name, options.runs)]
     except ValueError as error:
         refuse(error)

@@ -37,8 +37,25 @@ def options(group: str) -> dict[str, str]:
 def option(group: str, name: str) -> DictConfig:
     """The settings of an option: its file over those that it is built on, interpolations as written."""
     own = OmegaConf.load(CONF / group / f"{name}.yaml")
-    bases = [base for base in own.pop("defaults", []) if isinstance(base, str) and base != "_self_"]
-    return OmegaConf.merge(*(option(group, base) for base in bases if _exists(group, base)), own)
+    bases = []
+    for entry in own.pop("defaults", []):
+        if isinstance(entry, DictConfig):
+            bases += [_placed(key, str(value)) for key, value in entry.items() if _is_placed(key)]
+        elif entry != "_self_" and _exists(group, entry):
+            bases.append(option(group, entry))
+    return OmegaConf.merge(*bases, own)
+
+
+def _is_placed(entry: str) -> bool:
+    """Whether a default is an option of another group at a key of this one: /random_network@setups.x."""
+    return entry.startswith("/") and "@" in entry
+
+
+def _placed(entry: str, name: str) -> DictConfig:
+    group, _, key = entry.removeprefix("/").partition("@")
+    placed = OmegaConf.create()
+    OmegaConf.update(placed, key, option(group, name))
+    return placed
 
 
 def default_of(group: str) -> str:
@@ -105,7 +122,7 @@ def _targets(group: str, name: str) -> frozenset[str]:
     for base in OmegaConf.load(path).get("defaults", []) if group != "parts" else ():
         if isinstance(base, str) and base != "_self_":
             found |= _targets(group, base)
-        elif isinstance(base, DictConfig):  # such as /setup@setups.residual: residual
+        elif isinstance(base, DictConfig):  # such as /random_network@setups.residual: residual
             for other, option in base.items():
                 found |= _targets(str(other).strip("/").partition("@")[0], str(option))
     return frozenset(found)

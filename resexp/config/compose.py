@@ -2,12 +2,13 @@
 
 import dataclasses
 import difflib
+import os
 import re
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, QuotedString
+from hydra.core.override_parser.types import ChoiceSweep, Glob, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -18,8 +19,14 @@ from resexp.config.catalog import CONF, groups, options, typed_targets
 DERIVED = ("labels", "parts", "protocol")  # sections that are derived, not set by users
 
 
+FIXED = {
+    "command": "it is the word behind resexp",
+    "hydra": "set what is inside it, such as hydra.verbose=true",
+    "": "a setting has a name, key=value",
+}
 # Settings that are text whatever they look like.
 TEXT = {"name", "run", "runs", "train.runs", "dataset.root", "tables"}
+PATHS = ("runs", "train.runs", "tables", "run")  # ~ is the home folder; dataset.root sees to itself
 
 
 class ConfigError(ValueError):
@@ -36,7 +43,7 @@ def compose(command: str, overrides: list[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            return hydra.compose(command, overrides)
+            return hydra.compose(command, quoted(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error, command, overrides)) from error
 
@@ -52,8 +59,32 @@ def resolve(config: DictConfig) -> dict:
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(_first_sentence(error)) from error
+    for key in PATHS:
+        section, _, leaf = key.rpartition(".")
+        node = values.get(section, {}) if section else values
+        if isinstance(node.get(leaf), str):
+            node[leaf] = os.path.expanduser(node[leaf])
+            if not node[leaf] and leaf != "run":
+                raise ConfigError(f"{key} is empty: give a folder, or leave it out")
     typed = typed_targets(values)
     return values | ({"typed": typed} if typed else {})
+
+
+def quoted(overrides: list[str]) -> list[str]:
+    """The same with text in quotes where Hydra's grammar has no word for it, such as runs=~/a=b[é]."""
+    return [_quoted(line) for line in overrides]
+
+
+def _quoted(line: str) -> str:
+    key, equals, text = line.partition("=")
+    if not equals or key not in TEXT:
+        return line
+    try:
+        OverridesParser.create().parse_override(line)
+    except HydraException:
+        escaped = re.sub(r'(\\*)"', r"\1\1\"", text)
+        return f'{key}="{escaped}"'
+    return line
 
 
 def explain(error: Exception, command: str, overrides: list[str]) -> str:
@@ -67,9 +98,15 @@ def explain(error: Exception, command: str, overrides: list[str]) -> str:
     if isinstance(error, MissingConfigException):
         return _unknown_option(error)
     if isinstance(error, OverrideParseException):
-        return f"cannot parse {error.override!r}: write key=value, or key=a,b with -m for a sweep"
+        return (
+            f"cannot parse {error.override!r}: write key=value, or key=a,b with -m for a sweep, and quote"
+            " text with other signs: 'key=\"[a]\"'"
+        )
     if match := re.match(r"Ambiguous value for argument '(.*?)'", str(error)):
-        or_list = "" if match[1].partition("=")[0] in groups() else ", or write [a,b] for a list"
+        key, _, text = match[1].partition("=")
+        or_list = "" if key in groups() else ", or write [a,b] for a list"
+        if key in TEXT:
+            or_list = f", or quote a comma that belongs to it: '{key}=\"{text}\"'"
         return f"{match[1]} has several values: add -m to sweep over them{or_list}"
     if match := re.match(r"Could not override '(.*?)'", str(error)):
         return _unknown_key(match[1], command, overrides)
@@ -90,8 +127,18 @@ def check_overrides(overrides: list[str]) -> None:
             continue  # reported when the config is composed
         key, value = override.key_or_group, override.value()
         values = value.list if isinstance(value, ChoiceSweep) else [value]
-        if key in groups() and not all(isinstance(name, str | QuotedString) for name in values):
+        if (
+            key in groups()
+            and not isinstance(value, Glob)
+            and not all(isinstance(name, str | QuotedString) for name in values)
+        ):
             raise ConfigError(f"unknown option {line}; options: {', '.join(options(key))}")
+        if key in FIXED:
+            raise ConfigError(f"{key or line} cannot be set: {FIXED[key]}")
+        if override.is_delete() and key in ("name", "seed", "train", "dataset"):
+            raise ConfigError(f"{key} cannot be left out: every run has one")
+        if isinstance(value, Glob) and key not in groups():
+            raise ConfigError(f"{line}: glob() stands for options of a group, such as norm=glob(*)")
         if key.partition(".")[0] == "labels":
             raise ConfigError(f"{key} cannot be set: labels follow from the settings that they name")
         if key in TEXT:

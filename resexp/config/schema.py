@@ -1,5 +1,6 @@
 """Dataclass schema of the configs: unknown keys and wrong types are rejected before anything runs."""
 
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,6 +125,8 @@ OmegaConf.register_new_resolver("by_dims", lambda dims, *sizes: sizes[dims - 1],
 # false for strings, so that the invalid setting itself is reported
 OmegaConf.register_new_resolver("at_least", lambda a, b: not isinstance(a, str) and a >= b, replace=True)
 OmegaConf.register_new_resolver("quotient", lambda a, b: a // b, replace=True)
+# an empty variable is one that is not set
+OmegaConf.register_new_resolver("env", lambda name, default: os.environ.get(name) or default, replace=True)
 OmegaConf.register_new_resolver("share", lambda whole, part, of: whole * part / of, replace=True)
 
 store = ConfigStore.instance()

@@ -85,4 +85,5 @@ def plan(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
 def jobs(params: dict[str, Any], overrides: list[str]) -> list[list[str]]:
     """The overrides of each run of a sweep, in the order of Hydra's BasicSweeper."""
     lines = [*(f"{key}={value}" for key, value in params.items()), *overrides]
-    return BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(lines), None)[0]
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())  # for glob(*)
+    return BasicSweeper.split_arguments(parser.parse_overrides(lines), None)[0]

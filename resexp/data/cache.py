@@ -48,6 +48,19 @@ def cached(
     return decode() if dataset is None else dataset
 
 
+def remembered(root: Path, name: str, check: Callable[[], None]) -> None:
+    """Carry out a check of the files below `root`, once: that it passed is kept under `name`."""
+    path = _folder(root) / name
+    if path.exists():
+        return
+    check()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        print(f"cannot remember in {path.parent} that the files were checked: {error}", file=sys.stderr)
+
+
 def _folder(root: Path) -> Path:
     if os.access(root, os.W_OK):
         return root / ".resexp"

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from resexp.data.dataset import Dataset
-
-SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}  # case-insensitive
+from resexp.data.images import images_below, is_hidden, read_rgb
 
 
 def find(root: Path, num_classes: int, size: tuple[int, int]) -> tuple[list[Path], Callable[[], Dataset]]:
@@ -45,9 +44,17 @@ def find(root: Path, num_classes: int, size: tuple[int, int]) -> tuple[list[Path
 
 
 def class_folders(folder: Path) -> dict[str, list[Path]]:
-    """Class name -> image files, both sorted."""
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
-    return {name: sorted(_images(folder / name)) for name in names}
+    """Class name -> image files, in subfolders as well, both sorted."""
+    return {name: images_below(folder / name)[0] for name in _class_names(folder)}
+
+
+def passed_over(folder: Path) -> int:
+    """Number of files that class_folders leaves out: in its classes, those that are no images."""
+    return sum(images_below(folder / name)[1] for name in _class_names(folder))
+
+
+def _class_names(folder: Path) -> list[str]:
+    return sorted(e.name for e in os.scandir(folder) if e.is_dir() and not is_hidden(e.name))
 
 
 def files_fingerprint(root: Path, files: Iterable[Path]) -> str:
@@ -60,19 +67,9 @@ def files_fingerprint(root: Path, files: Iterable[Path]) -> str:
     return hashlib.blake2b("\n".join(names).encode(), digest_size=16).hexdigest()
 
 
-def _images(folder: Path) -> list[Path]:
-    return [f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES]
-
-
 def _decode(classes: dict[str, list[Path]], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    from PIL import Image
-
     def pixels(path: Path) -> np.ndarray:
-        try:
-            with Image.open(path) as image:
-                array = np.asarray(image.convert("RGB"))
-        except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG
-            raise ValueError(f"{path} is damaged: {error}") from error
+        array = np.asarray(read_rgb(path))
         if array.shape[:2] != size:
             raise ValueError(f"{path} is {array.shape[1]}x{array.shape[0]}, not {size[1]}x{size[0]}")
         return array

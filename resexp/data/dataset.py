@@ -31,6 +31,7 @@ class Dataset:
     normalization: Normalization = normalizer
 
     in_memory = True
+    remarks = ()
 
     @property
     def examples(self) -> int:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import torch
 
-from resexp.data.class_folders import class_folders, files_fingerprint
+from resexp.data.cache import remembered
+from resexp.data.class_folders import class_folders, files_fingerprint, passed_over
+from resexp.data.images import check_headers
 from resexp.data.streaming import MEAN, STD, StreamedBatches, StreamedSplit
 
 CPU = torch.device("cpu")
@@ -24,6 +26,7 @@ class ImageFolders:
         resize: shorter side of test images before the center crop, pixels.
         workers: loading processes.
         device: of the batches.
+        remarks: what a person should know of the files.
     """
 
     train: tuple[tuple[Path, int], ...]
@@ -32,6 +35,7 @@ class ImageFolders:
     resize: int
     workers: int
     device: torch.device = CPU
+    remarks: tuple[str, ...] = ()
 
     in_memory = False
     split_names = ("test",)
@@ -83,29 +87,39 @@ class ImageFolders:
 
 
 def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -> ImageFolders:
-    """Find `train/<class>/*` and `val/<class>/*` (or `test`); classes in alphabetical order.
+    """Find `train/<class>/**` and `val/<class>/**` (or `test`); classes in alphabetical order.
+
+    Files are those that torchvision's ImageFolder takes, without hidden ones. The header of each is read
+    once; that they are good is remembered until a name or a size changes.
 
     Raises:
         ValueError: missing folders; number of classes differs from num_classes; a class without
-            images; or the two splits have different classes.
+            images; the two splits have different classes; or a file that is no image.
     """
     base = Path(root).expanduser()
     splits = _splits(base)
     second = list(splits)[1]
-    if len(splits["train"]) != num_classes:
-        found = len(splits["train"])
-        raise ValueError(f"{base / 'train'} has {found} classes; set dataset.num_classes={found}")
     odd = sorted(set(splits["train"]) ^ set(splits[second]))
     if odd:
         raise ValueError(f"{base}: train and {second} have different classes: {', '.join(odd[:5])}")
     for split, classes in splits.items():
         if empty := [name for name, files in classes.items() if not files]:
-            raise ValueError(f"{base / split / empty[0]} contains no images")
+            raise ValueError(
+                f"{base / split / empty[0]} contains no images: remove the folder if it is no class"
+            )
+    if len(splits["train"]) != num_classes:
+        found = len(splits["train"])
+        raise ValueError(f"{base / 'train'} has {found} classes; set dataset.num_classes={found}")
     train, test = (
         tuple((file, label) for label, files in enumerate(classes.values()) for file in files)
         for classes in splits.values()
     )
-    return ImageFolders(train, test, size, resize, workers)
+    others = sum(passed_over(base / split) for split in splits)
+    remarks = (f"{base}: {others:,} files that are no images are passed over",) if others else ()
+    images = ImageFolders(train, test, size, resize, workers, remarks=remarks)
+    files = [file for file, _ in (*train, *test)]
+    remembered(base, f"headers-{files_fingerprint(base, files)}", lambda: check_headers(files))
+    return images
 
 
 def fingerprint(root: str) -> str:

@@ -18,6 +18,7 @@ class Source(Protocol):
     examples: int  # training examples
     split_names: tuple[str, ...]  # evaluated splits: test, and val if examples are held out
     in_memory: bool
+    remarks: tuple[str, ...]  # what a person should know of the files
 
     def holding_out(self, size: int) -> Self:
         """A copy with `size` of the training examples held out as the split `val`.

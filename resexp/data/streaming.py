@@ -1,7 +1,9 @@
 """Batches of images that worker processes load during training."""
 
 import hashlib
+import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from resexp.data.batches import check_batch_size, refuse_other_data
+from resexp.data.images import read_rgb
 
 # Statistics of ImageNet's training images, as in torchvision.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -49,10 +52,12 @@ class StreamedBatches:
                     _Augmented(self.images),
                     batch_sampler=_Order(len(self.images.train), self.batch_size, self.seed, self.position),
                     num_workers=self.images.workers,
+                    worker_init_fn=_ignore_signals,
                     pin_memory=self.images.device.type == "cuda",
                 )
             )
-        x, y = next(self.reader)
+        with _file_named():
+            x, y = next(self.reader)
         self.x.copy_(x, non_blocking=True)
         self.y.copy_(y, non_blocking=True)
         self.position += 1
@@ -89,8 +94,10 @@ class StreamedSplit:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         centered = _Centered(self.images, self.files)
-        for x, y in DataLoader(centered, self.batch_size, num_workers=self.images.workers):
-            yield x.to(self.images.device), y.to(self.images.device)
+        options = {"num_workers": self.images.workers, "worker_init_fn": _ignore_signals}
+        with _file_named():
+            for x, y in DataLoader(centered, self.batch_size, **options):
+                yield x.to(self.images.device), y.to(self.images.device)
 
 
 class _Order:
@@ -126,7 +133,7 @@ class _Augmented(Dataset):
         file, label = self.files[index]
         with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
             torch.manual_seed(seed)
-            return self.transform(_open(file)), label
+            return self.transform(read_rgb(file)), label
 
 
 class _Centered(Dataset):
@@ -142,17 +149,24 @@ class _Centered(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         file, label = self.files[index]
-        return self.transform(_open(file)), label
+        return self.transform(read_rgb(file)), label
 
 
-def _open(file: Path):
-    from PIL import Image
-
+@contextmanager
+def _file_named() -> Iterator[None]:
+    """Torch puts a reader's whole traceback before the sentence that names the file."""
     try:
-        with Image.open(file) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for a broken PNG
-        raise ValueError(f"{file} is damaged: {error}") from error
+        yield
+    except ValueError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise ValueError(last.removeprefix("ValueError: ")) from error
+
+
+def _ignore_signals(worker: int) -> None:
+    """A reader ends when the process that it reads for ends, which may have a checkpoint to write."""
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)) or number == signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _hash(*key: object) -> int:

@@ -14,6 +14,7 @@ from resexp.experiments.seeds import generator, seed_for
 from resexp.models.stochastic import RandomLayer
 from resexp.training.loop import Trainer
 from resexp.training.precision import autocast
+from resexp.training.sgd import parameter_groups
 
 # Constructing layers draws from the global generator, which all threads share.
 _BUILDING = threading.Lock()
@@ -63,7 +64,7 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         model,
         make(config["task"], "task"),
         batches(config, device),
-        make(config["optimizer"], "optimizer")(model.parameters()),
+        make(config["optimizer"], "optimizer")(parameter_groups(model)),
         make(config["schedule"], "schedule"),
         splits=splits(config, device),
         autocast=autocast(config["precision"], device),

@@ -15,6 +15,7 @@ from resexp.data.batches import check_batch_size
 from resexp.experiments.data import training_examples
 from resexp.experiments.devices import device_of
 from resexp.training.precision import autocast
+from resexp.training.sgd import parameter_groups
 
 MAY_BE_ZERO = {"hidden"}  # of a model's sizes
 
@@ -43,7 +44,7 @@ def check(config: dict) -> None:
             make(config["init"], "init")(model, None)
         make(config["tracker"], "tracker")
         make(config["schedule"], "schedule")  # its rate is the optimizer's
-        make(config["optimizer"], "optimizer")(model.parameters())
+        make(config["optimizer"], "optimizer")(parameter_groups(model))
         autocast(config["precision"], device_of(config["train"]["device"]))
         check_batch_size(config["batch_size"], training_examples(config))
 

@@ -61,7 +61,10 @@ def _load(load: str, normalization: str) -> Source:
 
 @functools.lru_cache(maxsize=2)  # sweeps over datasets alternate
 def _read(load: str) -> Source:
-    return make(json.loads(load), "dataset.load")
+    source = make(json.loads(load), "dataset.load")
+    for line in source.remarks:
+        print(line, flush=True)
+    return source
 
 
 @functools.lru_cache(maxsize=1)

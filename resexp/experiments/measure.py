@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from resexp.config.compose import compose, resolve
+from resexp.config.catalog import option
 from resexp.config.instantiate import make
 from resexp.experiments import stop
 from resexp.experiments.checks import (
@@ -94,7 +94,7 @@ def function_of(config: dict) -> Callable[..., dict[str, pd.DataFrame]]:
 
 def _refuse_changed(name: str, unused: set[str], node: dict, what: str, options: dict[str, Any]) -> None:
     """Raise if an unused option was changed; unused defaults in the yaml file are fine."""
-    defaults = resolve(compose("measure", [f"measure={name}"]))["measure"]
+    defaults = option("measure", name)
     if changed := sorted(key for key in unused if node[key] != defaults.get(key)):
         raise ValueError(
             f"measure={name} on {what} does not take {', '.join(f'measure.{key}' for key in changed)};"

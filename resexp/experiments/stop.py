@@ -38,7 +38,8 @@ class Signals:
 
         def note(number: int, frame) -> None:
             self.received = number
-            signal.signal(number, self._before[number])
+            before = self._before[number]  # the next one ends at once; of Python's own handler, no traceback
+            signal.signal(number, signal.SIG_DFL if before is signal.default_int_handler else before)
 
         try:
             for number in self._before:

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from resexp.config.compose import ConfigError, explain, resolve
 from resexp.config.sweep import Composer, jobs
-from resexp.exits import nobody_reads, refuse, refuse_unusable
+from resexp.exits import OutputError, go_on_without, nobody_reads, refuse, refuse_unusable
 from resexp.experiments import stop, workers
 from resexp.experiments.runs import folder_of, settle
 from resexp.records.run import FINISHED, BusyError
@@ -57,6 +57,8 @@ class CheckedSweep(Callback):
             nobody_reads()
         except OSError as error:
             refuse_unusable(error)
+        except OutputError as error:
+            refuse(error)
         except Exception:  # Hydra would only warn and launch the sweep anyway
             traceback.print_exc()
             sys.exit(1)
@@ -73,6 +75,7 @@ class CheckedSweep(Callback):
         self.folders = [folder_of(run) for run in runs]
         if not _is(config.hydra.launcher, BasicLauncher) or not _is(config.hydra.sweeper, BasicSweeper):
             return
+        go_on_without(sys.stdout)
         if not all(folder.is_finished for folder in self.folders):
             self._carry_out(runs)
         sys.exit(self._sum_up())

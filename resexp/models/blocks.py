@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
 from resexp.models.layers import Layer
 from resexp.models.parts import Parts
-from resexp.models.stochastic import Dropout
+
+# What the first normalization and activation of a pre-activation block apply to; other blocks have none.
+# `branch`: the input of the branch only, unless shapes change. `both`: the input of branch and shortcut,
+# as in the first block of He et al. 2016, section 4.1. `none`: the input is activated already.
+ENTRIES = ("branch", "both", "none")
 
 
 class ResidualBlock(nn.Module):
@@ -61,7 +64,7 @@ class BlockKind(Protocol):
     activates_stem: bool
 
     def __call__(
-        self, parts: Parts, c_in: int, channels: int, stride: int, *, first: bool = False
+        self, parts: Parts, c_in: int, channels: int, stride: int, *, entry: str = "branch"
     ) -> ResidualBlock:
         """A block; see Block."""
 
@@ -71,7 +74,8 @@ class Block:
     """A block type: the order of norms and activations around the weight layers of the residual branch.
 
     Args:
-        order: (Parts, layers, c_in, channels, stride, first=) -> ResidualBlock; see below.
+        order: (Parts, layers, c_in, channels, stride, entry=) -> ResidualBlock; see
+            resexp.models.orders.
         layers: (channels, stride) -> list of Layer; has attributes `count` and `expansion`.
         branches: number of parallel residual branches that are added (Abdi and Nahavandi 2016).
     Raises:
@@ -97,7 +101,7 @@ class Block:
         return self.layers.expansion
 
     def __call__(
-        self, parts: Parts, c_in: int, channels: int, stride: int, *, first: bool = False
+        self, parts: Parts, c_in: int, channels: int, stride: int, *, entry: str = "branch"
     ) -> ResidualBlock:
         """Build a block.
 
@@ -106,15 +110,15 @@ class Block:
             c_in: channels of the input.
             channels: channels of the sum.
             stride: of the block.
-            first: the block follows the stem, which has no activation in a pre-activation network.
+            entry: see ENTRIES.
         """
         chains = [self.layers(channels, stride) for _ in range(self.branches)]
-        return self.order(parts, chains, c_in, channels, stride, first=first)
+        return self.order(parts, chains, c_in, channels, stride, entry=entry)
 
     @property
     def activates_stem(self) -> bool:
         """Whether the stem ends with normalization and activation."""
-        return getattr(self.order, "func", self.order) not in PREACTIVATIONS
+        return not getattr(getattr(self.order, "func", self.order), "preactivates", False)
 
 
 class Sum(nn.Module):
@@ -131,169 +135,6 @@ class Sum(nn.Module):
         return first
 
 
-class ScalarBias(nn.Module):
-    """A learned scalar bias, initially 0."""
-
-    def __init__(self):
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(()))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.bias
-
-
-class ScalarMultiplier(nn.Module):
-    """A learned scalar multiplier, initially 1."""
-
-    def __init__(self):
-        super().__init__()
-        self.factor = nn.Parameter(torch.ones(()))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.factor
-
-
-def post_activation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-norm-act-conv-norm, addition, act (He et al. 2015, figure 2)."""
-    transforms = [_post_normed(parts, chain, c_in, last=[parts.norm]) for chain in chains]
-    shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
-    after = parts.activation()
-    return ResidualBlock(_sum(transforms), shortcut, after, channels=parts.activated(channels))
-
-
-def bn_after_addition(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-norm-act-conv, addition, norm-act (He et al. 2016, figure 4b)."""
-    transforms = [_post_normed(parts, chain, c_in, last=[]) for chain in chains]
-    shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
-    after = nn.Sequential(parts.norm(channels), parts.activation())
-    return ResidualBlock(_sum(transforms), shortcut, after, channels=parts.activated(channels))
-
-
-def relu_before_addition(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-norm-act-conv-norm-act, addition (He et al. 2016, figure 4c).
-
-    With one layer and no normalization: UDL figure 11.5a, a non-negative branch.
-    Raises:
-        ValueError: the activation changes the number of channels.
-    """
-    if parts.activated(1) != 1:
-        raise ValueError(
-            "this block needs an activation that keeps the number of channels: use block=full_preactivation"
-        )
-    transforms = [_post_normed(parts, chain, c_in, last=[parts.norm, _act]) for chain in chains]
-    shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
-    return ResidualBlock(_sum(transforms), shortcut, nn.Identity(), channels=channels)
-
-
-def relu_only_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """act-conv-norm-act-conv-norm, addition (He et al. 2016, figure 4d)."""
-    return _preactivation(
-        parts, chains, c_in, channels, stride, first=first, before=[_act], last=[parts.norm]
-    )
-
-
-def full_preactivation(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """norm-act-conv-norm-act-conv, addition (He et al. 2016, figure 4e)."""
-    before = [parts.norm, _act]
-    return _preactivation(parts, chains, c_in, channels, stride, first=first, before=before, last=[])
-
-
-def fixup(parts, chains, c_in, channels, stride, *, first) -> ResidualBlock:
-    """conv-act-conv-multiplier, addition, act; a scalar bias before each convolution and each act.
-
-    Where shapes change, the shortcut receives the biased input of the first convolution.
-
-    Raises:
-        ValueError: normalization is used, which this block replaces.
-    Source: Zhang et al. 2019 (arXiv:1901.09321), section 4, rule 3, and figure 1, right. Departures:
-    the stem and the classifier have no scalars, and scalars use the same learning rate as all parameters.
-    """
-    if not isinstance(parts.norm(channels), nn.Identity):
-        raise ValueError("block=fixup replaces normalization: use norm=none")
-    changes = stride > 1 or c_in != channels
-    transforms = [
-        nn.Sequential(
-            *([] if changes else [ScalarBias()]),
-            *_between(parts, chain, c_in, lambda _: [ScalarBias(), parts.activation(), ScalarBias()]),
-            ScalarMultiplier(),
-        )
-        for chain in chains
-    ]
-    shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=_no_norm)
-    return ResidualBlock(
-        _sum(transforms),
-        shortcut,
-        nn.Sequential(ScalarBias(), parts.activation()),
-        channels=parts.activated(channels),
-        before=ScalarBias() if changes else None,
-    )
-
-
-PREACTIVATIONS = (relu_only_preactivation, full_preactivation)
-
-
-def _preactivation(parts, chains, c_in, channels, stride, *, first, before, last) -> ResidualBlock:
-    """A pre-activation block: its branches start with `before`, which is also the tail of the network.
-
-    Where shapes change, and in the first block, the shortcut shares `before`, as in He et al. 2016,
-    section 4.1, and fb.resnet.torch; not if it changes the number of channels, as CReLU does.
-    """
-    shares = (first or stride > 1 or c_in != channels) and parts.activated(1) == 1
-    own = [] if shares else before
-    transforms = [
-        nn.Sequential(
-            *_build(parts, own, c_in, keep_input=True),
-            *_post_normed(parts, chain, parts.activated(c_in), last=last),
-        )
-        for chain in chains
-    ]
-    # no norm on the shortcut, since the sum is not normalized either
-    shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=_no_norm)
-    return ResidualBlock(
-        _sum(transforms),
-        shortcut,
-        nn.Identity(),
-        channels=channels,
-        before=nn.Sequential(*_build(parts, before, c_in, keep_input=True)) if shares else None,
-        tail=lambda: nn.Sequential(*_build(parts, before, channels)),
-    )
-
-
-def _post_normed(parts: Parts, chain: list[Layer], c_in: int, *, last: list) -> nn.Sequential:
-    """Weight layers, each followed by norm and activation; the last one is followed by `last` instead."""
-    modules = _between(parts, chain, c_in, lambda channels: [parts.norm(channels), parts.activation()])
-    return nn.Sequential(*modules, *_build(parts, last, chain[-1].channels))
-
-
-def _between(
-    parts: Parts, chain: list[Layer], c_in: int, steps: Callable[[int], list[nn.Module]]
-) -> list[nn.Module]:
-    """Weight layers with steps(channels), then dropout, between consecutive ones."""
-    modules: list[nn.Module] = []
-    for layer in chain[:-1]:
-        drops = [Dropout(layer.dropout)] if layer.dropout else []
-        modules += [parts.weight_layer(layer, c_in), *steps(layer.channels), *drops]
-        c_in = parts.activated(layer.channels)
-    return [*modules, parts.weight_layer(chain[-1], c_in)]
-
-
-def _build(parts: Parts, steps: list, channels: int, *, keep_input: bool = False) -> list[nn.Module]:
-    """Build the layers of `steps`; with keep_input none of them modifies the block's input in place."""
-    layers = [step(parts) if step is _act else step(channels) for step in steps]
-    if keep_input:
-        for layer in layers:
-            if hasattr(layer, "inplace"):
-                layer.inplace = False
-    return layers
-
-
-def _act(parts: Parts) -> nn.Module:
-    return parts.activation()
-
-
-def _no_norm(channels: int) -> nn.Module:
-    return nn.Identity()
-
-
-def _sum(transforms: Sequence[nn.Module]) -> nn.Module:
+def summed(transforms: Sequence[nn.Module]) -> nn.Module:
+    """The sum of transforms of the same input; a single one as it is."""
     return transforms[0] if len(transforms) == 1 else Sum(transforms)

@@ -5,37 +5,45 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from resexp.models.imagenet import imagenet_stem
 from resexp.models.layers import Layer
 from resexp.models.parts import Parts, as_images
-from resexp.models.resnet import imagenet_stem, pooled, small_stem
+from resexp.models.resnet import pooled, small_stem
 from resexp.models.stochastic import Dropout
 
 # Layers of each dense block for images of 224x224 (Huang et al. 2017, table 1).
 IMAGENET_BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 161: (6, 12, 36, 24)}
 
 
-class DenseLayer(nn.Module):
+class WithInput(nn.Module):
+    """The input and its transform, concatenated."""
+
+    def __init__(self, transform: nn.Module):
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, self.transform(x)], dim=1)
+
+
+class DenseLayer(WithInput):
     """norm-act-conv, preceded by norm-act-conv1x1 with a bottleneck; concatenated with its input.
 
     Dropout follows each convolution.
     """
 
     def __init__(self, parts: Parts, c_in: int, growth: int, *, bottleneck: bool, dropout: float):
-        super().__init__()
         layers = [Layer(4 * growth, kernel_size=1)] if bottleneck else []
         layers.append(Layer(growth))
         modules, channels = [], c_in
         for layer in layers:
-            modules += [parts.norm(channels), parts.activation()]
+            modules += [parts.norm(channels), parts.activation(channels)]
             modules += [parts.weight_layer(layer, parts.activated(channels)), *_dropout(dropout)]
             channels = layer.channels
-        self.transform = nn.Sequential(*modules)
+        super().__init__(nn.Sequential(*modules))
         if hasattr(first := modules[1], "inplace"):
             first.inplace = False  # with norm=none it would modify the input, which is concatenated
         self.channels = c_in + growth
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([x, self.transform(x)], dim=1)
 
 
 class DenseNet(nn.Module):
@@ -50,10 +58,12 @@ class DenseNet(nn.Module):
         bottleneck: a 1x1 convolution to 4k channels before each 3x3 one (DenseNet-B).
         compression: theta, the fraction of channels kept by a transition.
         dropout: after each convolution but the first; 0.2 in the paper without augmentation.
+        keep_input: the stem's output is concatenated to the input, so that layers see the input itself.
         c_in, num_classes, parts, stem: as in ResNet.
     Raises:
         ValueError: compression not in (0, 1], dropout not in [0, 1), or shortcuts.
-    Source: Huang et al. 2017 (arXiv:1608.06993), sections 3 and 4.2.
+    Source: Huang et al. 2017 (arXiv:1608.06993), sections 3 and 4.2. keep_input: UDL figure 11.9, where
+    layers of 32 channels turn images of 3 channels into 35 and 67.
     """
 
     def __init__(
@@ -69,6 +79,7 @@ class DenseNet(nn.Module):
         num_classes: int,
         parts: Parts,
         stem: Callable[..., tuple[nn.Module, nn.Module]] = small_stem,
+        keep_input: bool = False,
     ):
         super().__init__()
         parts.refuse_shortcuts("densenet")
@@ -78,9 +89,11 @@ class DenseNet(nn.Module):
             raise ValueError(f"model.compression must lie in (0, 1], got {compression}")
         first, pool = stem(parts, c_in, stem_width)
         strided = not isinstance(pool, nn.Identity)  # only the ImageNet stem has a norm
-        ending = [parts.norm(stem_width), parts.activation()] if strided else []
+        ending = [parts.norm(stem_width), parts.activation(stem_width)] if strided else []
         self.stem = nn.Sequential(first, *ending, pool)
         channels = parts.activated(stem_width) if strided else stem_width
+        if keep_input:
+            self.stem, channels = WithInput(self.stem), c_in + channels
         self.blocks = nn.ModuleList()
         for number, count in enumerate(counts):
             layers = []
@@ -92,7 +105,7 @@ class DenseNet(nn.Module):
                 kept = int(channels * compression)
                 self.blocks.append(transition(parts, channels, kept, dropout))
                 channels = kept
-        self.tail = nn.Sequential(parts.norm(channels), parts.activation())
+        self.tail = nn.Sequential(parts.norm(channels), parts.activation(channels))
         self.head = nn.Linear(parts.activated(channels), num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,7 +119,7 @@ def transition(parts: Parts, c_in: int, c_out: int, dropout: float) -> nn.Sequen
     """norm-act-conv1x1, dropout, 2x average pooling."""
     weight = parts.conv(parts.activated(c_in), c_out, kernel_size=1)
     pool = parts.pool("Avg", 2, 2)
-    return nn.Sequential(parts.norm(c_in), parts.activation(), weight, *_dropout(dropout), pool)
+    return nn.Sequential(parts.norm(c_in), parts.activation(c_in), weight, *_dropout(dropout), pool)
 
 
 def _dropout(probability: float) -> list[nn.Module]:
@@ -123,6 +136,7 @@ def densenet(
     c_in: int,
     num_classes: int,
     parts: Parts,
+    keep_input: bool = False,
 ) -> DenseNet:
     """Three equal dense blocks for small images and sequences.
 
@@ -130,6 +144,7 @@ def densenet(
         depth: weight layers: 3n + 4, with bottlenecks 6n + 4.
         growth, bottleneck, compression, dropout, c_in, num_classes, parts: as in DenseNet. The
             stem has 16 channels, or 2k with bottlenecks and compression.
+        keep_input: as in DenseNet; the stem then is a layer as all others, of k channels.
     Raises:
         ValueError: unsupported depth.
     """
@@ -141,13 +156,14 @@ def densenet(
     return DenseNet(
         [count] * 3,
         growth=growth,
-        stem_width=2 * growth if compressed else 16,
+        stem_width=growth if keep_input else 2 * growth if compressed else 16,
         bottleneck=bottleneck,
         compression=compression,
         dropout=dropout,
         c_in=c_in,
         num_classes=num_classes,
         parts=parts,
+        keep_input=keep_input,
     )
 
 

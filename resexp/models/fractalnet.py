@@ -64,7 +64,7 @@ class Fractal(nn.Module):
     ):
         super().__init__()
         weight = parts.conv(c_in, channels)
-        self.short = nn.Sequential(weight, Dropout(dropout), parts.norm(channels), parts.activation())
+        self.short = nn.Sequential(weight, Dropout(dropout), parts.norm(channels), parts.activation(channels))
         c_mid = parts.activated(channels)
         if columns > 1:
             drops = {"drop_path": drop_path, "dropout": dropout}

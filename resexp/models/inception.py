@@ -16,7 +16,9 @@ class Inception(nn.Module):
     """Parallel paths of one, two and three convolutions, concatenated and joined by a 1x1 convolution.
 
     Source: Szegedy et al. 2017 (arXiv:1602.07261), figure 16, Inception-ResNet-A. Path widths scale
-    with the block's channels: 1/4, 1/4, and 1/4 increasing to 1/2.
+    with the block's channels: 1/4, 1/4, and 1/4 increasing to 1/2. Section 3.3 scales
+    branches by 0.1 to 0.3, as shortcut=scaled_branch does. Departure: the joined branch is normalized; in
+    tensorflow/models, research/slim/nets/inception_resnet_v2.py, it has a bias instead.
     """
 
     def __init__(self, parts: Parts, c_in: int, channels: int, stride: int):
@@ -44,7 +46,7 @@ class Poly(nn.Module):
     def __init__(self, parts: Parts, c_in: int, channels: int, stride: int, *, kind: str):
         super().__init__()
         self.kind, self.first = kind, Inception(parts, c_in, channels, stride)
-        self.activation = parts.activation()
+        self.activation = parts.activation(channels)
         if hasattr(self.activation, "inplace"):
             self.activation.inplace = False  # its input is also a term of the sum
         side_by_side = kind == "two_way"
@@ -81,7 +83,7 @@ class InceptionBlock:
             raise ValueError(f"block.kind must be one of {', '.join(KINDS)}, got {self.kind}")
 
     def __call__(
-        self, parts: Parts, c_in: int, channels: int, stride: int, *, first: bool = False
+        self, parts: Parts, c_in: int, channels: int, stride: int, *, entry: str = "branch"
     ) -> ResidualBlock:
         """Build a block; see resexp.models.blocks.Block.
 
@@ -98,7 +100,7 @@ class InceptionBlock:
         else:
             transform = Poly(parts, c_in, channels, stride, kind=self.kind)
         shortcut = parts.shortcut(c_in, channels, stride, conv=parts.conv, norm=parts.norm)
-        after = parts.activation()
+        after = parts.activation(channels)
         return ResidualBlock(transform, shortcut, after, channels=parts.activated(channels))
 
 
@@ -108,6 +110,6 @@ def _path(parts: Parts, c_in: int, chain: Sequence[int], stride: int) -> nn.Sequ
     for index, channels in enumerate(chain):
         step = stride if index == len(chain) - 1 else 1
         layers.append(parts.conv(c_in, channels, step, kernel_size=1 if index == 0 else None))
-        layers += [parts.norm(channels), parts.activation()]
+        layers += [parts.norm(channels), parts.activation(channels)]
         c_in = parts.activated(channels)
     return nn.Sequential(*layers)

@@ -1,6 +1,6 @@
 """The weight layers of a residual branch, without norms and activations.
 
-A branch is a list of `Layer`; the block's order (resexp.models.blocks) adds normalizations and
+A branch is a list of `Layer`; the block's order (resexp.models.orders) adds normalizations and
 activations.
 """
 

@@ -1,11 +1,11 @@
-"""Normalization layers that torch.nn does not offer for a channel count and any shape."""
+"""Normalization layers that take the number of channels alone, for inputs of any shape."""
 
 import torch
 from torch import Tensor, nn
 
 
 def group(channels: int, *, groups: int) -> nn.GroupNorm:
-    """Group normalization (Wu and He 2018) over `groups` groups of channels.
+    """Group normalization (Wu and He 2018) with `groups` groups of channels.
 
     Raises:
         ValueError: groups does not divide channels.
@@ -16,17 +16,17 @@ def group(channels: int, *, groups: int) -> nn.GroupNorm:
 
 
 def layer(channels: int) -> nn.GroupNorm:
-    """Layer normalization (Ba et al. 2016) over channels and positions, scale per channel."""
+    """Layer normalization (Ba et al. 2016) over channels and positions, with a scale per channel."""
     return nn.GroupNorm(1, channels)
 
 
 def instance(channels: int) -> nn.GroupNorm:
-    """Instance normalization (Ulyanov et al. 2016) over positions, scale per channel."""
+    """Instance normalization (Ulyanov et al. 2016) over positions, with a scale per channel."""
     return nn.GroupNorm(channels, channels)
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalization over the batch and all positions, be there none, one or two dimensions."""
+    """Batch normalization over the batch and all positions, in zero, one or two dimensions."""
 
     def _check_input_dim(self, input) -> None:
         if input.dim() < 2:
@@ -34,15 +34,15 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
 
 
 class GhostBatchNorm(BatchNorm):
-    """Batch normalization over parts of the batch, as if each were a batch (UDL figure 11.14).
+    """Ghost batch normalization: statistics over parts of the batch (UDL figure 11.14).
 
     Args:
         channels: of the input.
-        size: examples of a part; a batch that it does not divide has a smaller part at its end.
+        size: examples per part; the last part is smaller if size does not divide the batch.
     Raises:
         ValueError: size below 1.
-    Source: Hoffer et al. 2017 (arXiv:1705.08741), algorithm 1: the running statistics, too, take in
-    one part after the other.
+    Source: Hoffer et al. 2017 (arXiv:1705.08741), algorithm 1: the running statistics are updated part by
+    part.
     """
 
     def __init__(self, channels: int, *, size: int):
@@ -55,3 +55,42 @@ class GhostBatchNorm(BatchNorm):
         if not self.training:
             return super().forward(input)
         return torch.cat([super(GhostBatchNorm, self).forward(part) for part in input.split(self.size)])
+
+
+class StdBatchNorm(BatchNorm):
+    """Batch normalization with eps added to the standard deviation: (h - m) / (s + eps).
+
+    BatchNorm divides by sqrt(s^2 + eps). The output's standard deviation is s / (s + eps) here and
+    s / sqrt(s^2 + eps) there: with eps = 1e-5 it is 1/2 at s = eps here, at s = sqrt(eps / 3) = 1.8e-3 there.
+    The gradient at constant inputs, where s = 0, is taken with s held fixed and grows as 1 / eps, not
+    1 / sqrt(eps).
+
+    Args:
+        channels: of the input.
+        eps: added to s.
+    Source: UDL section 11.4.1. Departure: as in BatchNorm, running statistics are of the unbiased variance.
+    """
+
+    def __init__(self, channels: int, *, eps: float):
+        super().__init__(channels, eps=eps)
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        if self.training:
+            others = [dim for dim in range(input.dim()) if dim != 1]
+            variance, mean = torch.var_mean(input, dim=others, correction=0)
+            self._track(mean.detach(), variance.detach(), input.numel() // input.shape[1])
+        else:
+            variance, mean = self.running_var, self.running_mean
+        # the square root has no derivative at 0
+        std = torch.where(variance > 0, variance, 1).sqrt() * (variance > 0)
+        scale = self.weight / (std + self.eps)
+        shape = (-1, *[1] * (input.dim() - 2))
+        return (input - mean.view(shape)) * scale.view(shape) + self.bias.view(shape)
+
+    @torch.no_grad()
+    def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        unbiased = variance * count / max(count - 1, 1)
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+        self.running_var.lerp_(unbiased.to(self.running_var.dtype), self.momentum)
+        self.num_batches_tracked += 1

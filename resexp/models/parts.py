@@ -1,4 +1,4 @@
-"""What networks of every kind are built from: convolutions in 0 to 2 dimensions, and the parts chosen."""
+"""Building blocks of all networks: convolutions in 0 to 2 dimensions, and the chosen parts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from resexp.models.stochastic import always
 def conv(
     dims: int, c_in: int, c_out: int, stride: int = 1, *, kernel_size: int = 3, groups: int = 1, bias: bool
 ) -> nn.Module:
-    """A convolution over so many dimensions that keeps the size at stride 1.
+    """A convolution over `dims` dimensions that preserves the size at stride 1.
 
-    With 0 dimensions it is fully connected: a convolution where there is one position. Sequences
-    are images of one row, see as_images.
+    With 0 dimensions it is a fully connected layer, i.e. a convolution over a single position. Sequences are
+    images of one row; see as_images.
 
     Raises:
         ValueError: groups of a fully connected layer.
     """
     if dims == 0:
         if groups > 1:
-            raise ValueError("fully connected layers have no groups: leave out block=grouped")
+            raise ValueError("fully connected layers have no groups: omit block=grouped")
         return nn.Linear(c_in, c_out, bias=bias)
     rows = (1, 1, 0) if dims == 1 else (kernel_size, stride, kernel_size // 2)
     sizes, strides, padding = zip(rows, (kernel_size, stride, kernel_size // 2), strict=True)
@@ -33,43 +33,54 @@ def conv(
 
 
 def as_images(x: Tensor) -> Tensor:
-    """Sequences (batch, channels, length) as images of one row; images as they are.
+    """Reshape sequences (batch, channels, length) to images of one row; return images unchanged.
 
-    torch has fast kernels for images whose channels lie last in memory, and none for sequences.
+    torch has fast channels-last kernels for images, but not for sequences.
     """
     return x.unsqueeze(2) if x.dim() == 3 else x
 
 
 def pool_if_it_fits(pool: nn.Module, x: Tensor) -> Tensor:
-    """Pooled, unless x is smaller than what is pooled: small inputs stay as they are."""
+    """Apply the pooling, unless x is smaller than its window."""
     fits = all(size >= kernel for size, kernel in zip(x.shape[2:], pool.kernel_size, strict=True))
     return pool(x) if fits else x
 
 
 def _normalization(make: Callable[[int], nn.Module], channels: int) -> nn.Module:
-    """A layer that says of itself that it normalizes, whatever its class: initializations ask for it."""
+    """A normalization layer, marked as one for initializations and measurements."""
     layer = make(channels)
     layer.normalizes = not isinstance(layer, nn.Identity)
     return layer
 
 
+def _activation(make: Callable[..., nn.Module], channels: int) -> nn.Module:
+    """An activation layer, marked as one for initializations and measurements."""
+    layer = make(channels) if getattr(getattr(make, "func", make), "per_channel", False) else make()
+    layer.activates = True
+    return layer
+
+
+_activation.per_channel = True  # Parts may be made of the parts of others
+
+
 @dataclass(frozen=True)
 class Parts:
-    """What a network is built from, apart from its sizes.
+    """The parts of a network, independent of its sizes.
 
     Args:
         dims: 2 for images, 1 for sequences, 0 for vectors; see conv.
         norm: channels -> normalization layer.
-        activation: () -> activation layer.
+        activation: () -> activation layer; channels -> activation layer if it is `per_channel`.
+            Once it is part of Parts, it takes the channels in either case.
         shortcut: (c_in, c_out, stride, conv=, norm=) -> module of (x, transformed x).
-        branch: position of a block in (0, 1] -> module that its transformed branch goes through.
-        kernel_size: of convolutions that say nothing else; odd.
+        branch: position of a block in (0, 1] -> module applied to its transformed branch.
+        kernel_size: default of convolutions; odd.
         bias: whether they have one.
     """
 
     dims: int
     norm: Callable[[int], nn.Module]
-    activation: Callable[[], nn.Module]
+    activation: Callable[..., nn.Module]
     shortcut: Callable[..., nn.Module]
     branch: Callable[[float], nn.Module] = always
     kernel_size: int = 3
@@ -77,6 +88,7 @@ class Parts:
 
     def __post_init__(self):
         object.__setattr__(self, "norm", partial(_normalization, self.norm))
+        object.__setattr__(self, "activation", partial(_activation, self.activation))
 
     def conv(
         self,
@@ -88,40 +100,46 @@ class Parts:
         groups: int = 1,
         bias: bool | None = None,
     ) -> nn.Module:
-        """A convolution that keeps the size at stride 1."""
+        """A convolution that preserves the size at stride 1."""
         size, bias = kernel_size or self.kernel_size, self.bias if bias is None else bias
         return conv(self.dims, c_in, c_out, stride, kernel_size=size, groups=groups, bias=bias)
 
     def pool(self, kind: str, size: int, stride: int, padding: int = 0) -> nn.Module:
-        """Max- or average-pooling in as many dimensions; `kind` is Max or Avg."""
+        """Pooling over the network's dimensions; `kind` is Max or Avg."""
         layer = {"Max": nn.MaxPool2d, "Avg": nn.AvgPool2d}[kind]
         rows = (1, 1, 0) if self.dims == 1 else (size, stride, padding)
         sizes, strides, paddings = zip(rows, (size, stride, padding), strict=True)
         return layer(sizes, strides, paddings)
 
     def weight_layer(self, layer: Layer, c_in: int) -> nn.Module:
-        """The convolution that a layer describes."""
+        """The convolution described by a layer."""
         size = layer.kernel_size
         return self.conv(c_in, layer.channels, layer.stride, kernel_size=size, groups=layer.groups)
 
     def activated(self, channels: int) -> int:
-        """Channels behind the activation."""
-        return channels * channel_factor(self.activation())
+        """Number of channels after the activation."""
+        return channels * channel_factor(self.activation(1))
 
     @property
     def without_shortcuts(self) -> bool:
-        """Whether branches have nothing beside them."""
+        """Whether blocks have no shortcuts."""
         return getattr(self.shortcut, "func", self.shortcut) is NoShortcut
 
     def refuse_shortcuts(self, network: str) -> None:
-        """For networks that have no residual blocks.
+        """For networks without residual blocks.
 
         Raises:
-            ValueError: a shortcut, or something done to branches.
+            ValueError: a shortcut or a branch module was chosen.
         """
         if not self.without_shortcuts:
-            raise ValueError(
-                f"model={network} has no shortcuts: leave out shortcut=..., or take model=resnet"
-            )
+            raise ValueError(f"model={network} has no shortcuts: omit shortcut=..., or use model=resnet")
+        self.refuse_branches(network)
+
+    def refuse_branches(self, network: str) -> None:
+        """For networks without residual branches that a module could be applied to.
+
+        Raises:
+            ValueError: a branch module was chosen.
+        """
         if getattr(self.branch, "func", self.branch) is not always:
-            raise ValueError(f"model={network} has no residual branches: leave out branch=...")
+            raise ValueError(f"model={network} has no such branches: omit branch=...")

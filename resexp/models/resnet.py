@@ -4,16 +4,11 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from resexp.models.blocks import BlockKind
+from resexp.models.blocks import ENTRIES, BlockKind
 from resexp.models.parts import Parts, as_images
 from resexp.models.stochastic import StochasticDepth
 
 STAGES = 3
-# Blocks per stage of the ImageNet networks (He et al. 2015, table 1; 200: He et al. 2016).
-IMAGENET_BLOCKS = {
-    18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3),
-    101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3),
-}  # fmt: skip
 
 
 def blocks_per_stage(depth: int, block_depth: int = 2, besides: int = 2, stages: int = STAGES) -> int:
@@ -44,11 +39,6 @@ def small_stem(parts: Parts, c_in: int, channels: int) -> tuple[nn.Module, nn.Mo
     return parts.conv(c_in, channels), nn.Identity()
 
 
-def imagenet_stem(parts: Parts, c_in: int, channels: int) -> tuple[nn.Module, nn.Module]:
-    """A strided 7x7 convolution and strided 3x3 max-pooling (He et al. 2015, table 1)."""
-    return parts.conv(c_in, channels, 2, kernel_size=7), parts.pool("Max", 3, 2, padding=1)
-
-
 class ResNet(nn.Module):
     """Stem, stages of blocks, global average pooling, classifier.
 
@@ -65,10 +55,11 @@ class ResNet(nn.Module):
         parts: see resexp.models.parts.Parts; NoShortcut makes the network plain.
         stem: (parts, c_in, channels) -> first layer, pooling.
         stem_norm: whether an activated stem has a normalization.
+        entry: of the first block, see resexp.models.blocks.ENTRIES; with `none` the stem is activated.
         shared: all blocks of a stage but the first share their convolutions; normalizations are not
             shared.
     Raises:
-        ValueError: stochastic depth without shortcuts.
+        ValueError: stochastic depth without shortcuts, or an unknown entry.
     """
 
     def __init__(
@@ -83,19 +74,23 @@ class ResNet(nn.Module):
         parts: Parts,
         stem: Callable[..., tuple[nn.Module, nn.Module]] = small_stem,
         stem_norm: bool = True,
+        entry: str = "both",
         shared: bool = False,
     ):
         super().__init__()
+        if entry not in ENTRIES:
+            raise ValueError(f"model.entry must be one of {', '.join(ENTRIES)}, got {entry}")
         first, pool = stem(parts, c_in, stem_width)
         norms = [parts.norm(stem_width)] if stem_norm else []
-        ending = [*norms, parts.activation()] if block.activates_stem else []
+        ending = [*norms, parts.activation(stem_width)] if block.activates_stem or entry == "none" else []
         self.stem = nn.Sequential(first, *ending, pool)
         channels = parts.activated(stem_width) if ending else stem_width
         self.blocks, total = nn.ModuleList(), sum(stages)
         for stage, (count, width) in enumerate(zip(stages, widths, strict=True)):
             for index in range(count):
                 stride = 2 if stage > 0 and index == 0 else 1
-                made = block(parts, channels, width * block.expansion, stride, first=not self.blocks)
+                where = "branch" if self.blocks else entry
+                made = block(parts, channels, width * block.expansion, stride, entry=where)
                 made.branch = parts.branch((len(self.blocks) + 1) / total)
                 if parts.without_shortcuts and isinstance(made.branch, StochasticDepth):
                     raise ValueError(
@@ -190,70 +185,3 @@ def plain(
     parts.refuse_shortcuts("plain")
     sizes = {"width": width, "c_in": c_in, "num_classes": num_classes}
     return resnet(depth, **sizes, block=block, parts=parts, shared=shared)
-
-
-def wide(depth: int, *, widen: float, c_in: int, num_classes: int, block: BlockKind, parts: Parts) -> ResNet:
-    """Few wide blocks: WRN-depth-widen.
-
-    Args:
-        depth: 6n + 4 for blocks of two layers: the projections of the three stages count.
-        widen: factor of the widths 16, 32 and 64, an integer in the paper; the stem has 16 channels.
-        c_in, num_classes, block, parts: as in ResNet.
-    Raises:
-        ValueError: unsupported depth.
-    Source: Zagoruyko and Komodakis 2016 (arXiv:1605.07146), table 1.
-    """
-    return ResNet(
-        [blocks_per_stage(depth, block.depth, besides=4)] * STAGES,
-        widths=[round(16 * widen) << stage for stage in range(STAGES)],
-        stem_width=16,
-        c_in=c_in,
-        num_classes=num_classes,
-        block=block,
-        parts=parts,
-    )
-
-
-def imagenet(
-    depth: int, *, width: int, c_in: int, num_classes: int, block: BlockKind, parts: Parts
-) -> ResNet:
-    """The networks for images of 224x224: four stages behind a strided stem.
-
-    Args:
-        depth: 18 or 34 for blocks of two layers, 50, 101, 152 or 200 for bottlenecks.
-        width: of the first stage, 64 in the paper.
-        c_in, num_classes, block, parts: as in ResNet.
-    Raises:
-        ValueError: unsupported depth, or the wrong block type for it.
-    Source: He et al. 2015 (arXiv:1512.03385), table 1; 200 layers: He et al. 2016.
-    """
-    fitting = [d for d, stages in IMAGENET_BLOCKS.items() if d == block.depth * sum(stages) + 2]
-    if depth not in fitting:
-        allowed = ", ".join(map(str, fitting))
-        raise ValueError(
-            f"model.depth must be one of {allowed} with blocks of {block.depth} layers, got {depth};"
-            " depths 18 and 34 need block=post_activation, deeper ones block=bottleneck"
-        )
-    return ResNet(
-        IMAGENET_BLOCKS[depth],
-        widths=[width << stage for stage in range(4)],
-        stem_width=width,
-        c_in=c_in,
-        num_classes=num_classes,
-        block=block,
-        parts=parts,
-        stem=imagenet_stem,
-    )
-
-
-def imagenet_plain(
-    depth: int, *, width: int, c_in: int, num_classes: int, block: BlockKind, parts: Parts
-) -> ResNet:
-    """The ImageNet networks without shortcuts (He et al. 2015, figure 3, middle).
-
-    Raises:
-        ValueError: see plain and imagenet.
-    """
-    parts.refuse_shortcuts("imagenet_plain")
-    sizes = {"width": width, "c_in": c_in, "num_classes": num_classes}
-    return imagenet(depth, **sizes, block=block, parts=parts)

@@ -35,7 +35,7 @@ class ZeroPad(nn.Module):
                 f"zero-padding needs c_out >= c_in, got c_in={c_in} and c_out={c_out};"
                 " use shortcut=projection"
             )
-        self.stride, self.before, self.behind = stride, 0, c_out - c_in
+        self.stride, self.before, self.after = stride, 0, c_out - c_in
 
     def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
         return self.identity(x) + transformed
@@ -45,21 +45,21 @@ class ZeroPad(nn.Module):
         spatial = x.dim() - 2
         if self.stride > 1:
             x = x[(..., *[slice(None, None, self.stride)] * spatial)]
-        if self.before or self.behind:
-            x = F.pad(x, [0, 0] * spatial + [self.before, self.behind])
+        if self.before or self.after:
+            x = F.pad(x, [0, 0] * spatial + [self.before, self.after])
         return x
 
 
 class ZeroPadBoth(ZeroPad):
-    """The same with half of the new channels before the old ones and half behind them.
+    """As ZeroPad, with half of the zero channels before the input's and half after them.
 
-    Source: akamaster/pytorch_resnet_cifar10, resnet.py, option A; for weights trained there.
+    Source: akamaster/pytorch_resnet_cifar10, resnet.py, option A; for weights that were trained with it.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int, **parts: Callable[..., nn.Module]):
         super().__init__(c_in, c_out, stride)
         self.before = (c_out - c_in) // 2
-        self.behind = c_out - c_in - self.before
+        self.after = c_out - c_in - self.before
 
 
 class Projection(nn.Module):

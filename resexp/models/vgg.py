@@ -54,7 +54,7 @@ class VGG(nn.Module):
         for stage, count in enumerate(STAGE_LAYERS[depth]):
             layers, wide = [], width << min(stage, 3)
             for _ in range(count):
-                layers += [parts.conv(channels, wide, bias=True), parts.norm(wide), parts.activation()]
+                layers += [parts.conv(channels, wide, bias=True), parts.norm(wide), parts.activation(wide)]
                 channels = parts.activated(wide)
             self.blocks.append(nn.Sequential(*layers, parts.pool("Max", 2, 2)))
         side = positions if hidden else 1
@@ -62,7 +62,7 @@ class VGG(nn.Module):
         features = channels * positions**parts.dims if hidden else channels
         fully_connected: list[nn.Module] = []
         for _ in range(2 if hidden else 0):
-            fully_connected += [nn.Linear(features, hidden), parts.activation(), Dropout(dropout)]
+            fully_connected += [nn.Linear(features, hidden), parts.activation(hidden), Dropout(dropout)]
             features = parts.activated(hidden)
         self.head = nn.Sequential(*fully_connected, nn.Linear(features, num_classes))
 

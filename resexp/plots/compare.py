@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resexp.plots import style
+from resexp.plots.panels import curves, points, stars
 from resexp.plots.tables import Tables, final, published
 
 REFERENCE = ("comparisons",)
@@ -76,7 +76,7 @@ class Points(Comparison):
         figure = Figure(figsize=(6.4 * len(tables.names), height), layout="constrained")
         panels = figure.subplots(1, len(tables.names), squeeze=False)[0]
         for axes, name in zip(panels, tables.names, strict=True):
-            table = tables[name]
+            table = self.prepared(tables[name])
             points(axes, final(table, [self.key, "seed"]), self.key, self.labels, numbers)
             axes.set_title(f"{dataset_of(table)}, depth {depths(table)}")
             if numbers:
@@ -144,70 +144,9 @@ class Curves(Comparison):
         return self.described(tables, self.keys, {"lines": lines})
 
 
-def points(axes: Axes, runs: pd.DataFrame, key: str, labels: Mapping[str, str], published: Mapping) -> None:
-    """One line per option: a point per seed, mean and standard deviation, the published number beside.
-
-    Args:
-        runs: see final.
-        key: column of the options.
-        labels: option -> label, in the order from top to bottom.
-        published: option -> text; said to be of CIFAR-10 by the title of the column.
-    """
-    there = [option for option in labels if option in set(runs[key])]
-    for place, option in enumerate(there):
-        mine = runs[runs[key] == option]
-        good = mine.loc[~mine["diverged"], "test_error_percent"]
-        # below the bar, so that neither hides the other
-        axes.plot(good, [place + 0.22] * len(good), ".", color=style.COLORS["resnet"], ms=5, alpha=0.6)
-        if len(good):
-            spread = good.std() if len(good) > 1 else 0
-            axes.errorbar(good.mean(), place, xerr=spread, fmt="|", color="black", ms=9, capsize=3)
-        if lost := int(mine["diverged"].sum()):
-            axes.annotate(
-                f"{lost} of {len(mine)} diverged", (0.99, place), xycoords=("axes fraction", "data"),
-                ha="right", va="center", fontsize=7,
-            )  # fmt: skip
-        if option in published:
-            axes.annotate(
-                published[option], (1.02, place), xycoords=("axes fraction", "data"), va="center",
-                fontsize=8, color=style.PUBLISHED,
-            )  # fmt: skip
-    axes.set_yticks(range(len(there)), [labels[option] for option in there])
-    axes.set(ylim=(len(there) - 0.4, -0.6), xlim=(0, None))
-    axes.set_xlabel("Test error (%); dots: seeds, bars: mean ± standard deviation")
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-
-
-def curves(axes: Axes, runs: pd.DataFrame, x: str, key: str, labels: Mapping) -> None:
-    """Error against a number, one line per option: mean over seeds, band from least to most.
-
-    Runs that diverged are left out of the line and marked at the top.
-    """
-    for index, option in enumerate(o for o in labels if o in set(runs[key])):
-        mine = runs[runs[key] == option]
-        color, marker = style.PALETTE[index % len(style.PALETTE)], "osD^vP*"[index % 7]
-        good = mine[~mine["diverged"]].groupby(x)["test_error_percent"].agg(["mean", "min", "max"])
-        look = {"color": color, "marker": marker, "ms": 4, "linestyle": style.DASHES[index % 4]}
-        axes.plot(good.index, good["mean"], label=labels[option], **look)
-        axes.fill_between(good.index, good["min"], good["max"], color=color, alpha=0.12, lw=0)
-        lost = mine.loc[mine["diverged"], x].unique()
-        axes.plot(
-            lost, [0.99 - 0.02 * index] * len(lost), "x", color=color, transform=axes.get_xaxis_transform()
-        )
-    axes.set(xlabel=x, ylabel="Test error (%)", ylim=(0, None))
-
-
 def dataset_of(table: pd.DataFrame) -> str:
     """The name of a table's dataset as it is written."""
     return style.dataset(table["dataset"].iloc[0])
-
-
-def stars(axes: Axes, published: Mapping[str, str]) -> None:
-    """Published errors of networks named <option>-<number>, such as 28-10, at their number."""
-    for name, error in published.items():
-        place = float(name.rpartition("-")[2]), float(error.removesuffix(" %"))
-        axes.plot(*place, "*", color=style.PUBLISHED, ms=8, mfc="white")
-        axes.annotate(name, place, xytext=(5, 0), textcoords="offset points", va="center", fontsize=6.5)
 
 
 def depths(table: pd.DataFrame) -> str:

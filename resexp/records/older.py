@@ -2,12 +2,21 @@
 
 import json
 
+ORDERS = (
+    "post_activation", "bn_after_addition", "relu_before_addition", "relu_only_preactivation",
+    "full_preactivation",
+)  # fmt: skip
 # Import paths that have moved: old prefix -> new prefix.
 MOVED = {
     "resexp.models.random_layers.undisturbed": "resexp.models.stochastic.always",
     "resexp.models.random_layers.": "resexp.models.stochastic.",
     "resexp.models.stream.": "resexp.measure.residual_stream.",
     "resexp.measure.gradient_speed.": "resexp.bench.gradient_speed.",
+    **{f"resexp.models.blocks.{name}": f"resexp.models.orders.{name}" for name in ORDERS},
+    "resexp.models.inits.looks_linear": "resexp.models.looks_linear.looks_linear",
+    "resexp.models.blocks.fixup": "resexp.models.fixup.fixup",
+    "resexp.models.resnet.imagenet": "resexp.models.imagenet.imagenet",
+    "resexp.models.resnet.wide": "resexp.models.wide.wide",
 }
 
 

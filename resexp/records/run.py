@@ -17,6 +17,7 @@ from resexp.files import (
     exclusive,
     is_held,
     is_same_file,
+    named,
     read_json,
     write_json,
 )
@@ -168,7 +169,7 @@ class RunFolder:
         self.refuse_if_removed()
         path = self.path / "rows.csv"
         lines = _csv_lines([row])
-        with path.open("a") as file:
+        with named(path), path.open("a") as file:
             file.write("".join(lines if file.tell() == 0 else lines[1:]))
             file.flush()
             os.fsync(file.fileno())

@@ -9,7 +9,8 @@ from itertools import pairwise
 class StepDecay:
     """Step decay: the learning rate is divided at given fractions of the run.
 
-    With a warm-up it starts lower, until the training error drops below a threshold.
+    With a warm-up it starts lower, until the training error drops below a threshold. The divisions apply to
+    the rate of a warm-up that has not ended, too.
 
     Args:
         steps: of the whole run.
@@ -60,7 +61,6 @@ class StepDecay:
 
     def at(self, step: int, *, warming_up: bool) -> float:
         """Learning rate of the update after `step` updates."""
-        if warming_up:
-            return self.warm_up_learning_rate
+        rate = self.warm_up_learning_rate if warming_up else self.learning_rate
         passed = sum(step >= round(fraction * self.steps) for fraction in self.divide_at)
-        return self.learning_rate / self.divisor**passed
+        return rate / self.divisor**passed

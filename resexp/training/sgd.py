@@ -1,9 +1,10 @@
-"""SGD without the import of torch's compiler."""
+"""SGD without the import of torch's compiler, and the parameters that are not decayed."""
 
 import functools
 import inspect
 
 import torch
+from torch import nn
 
 
 class SGD(torch.optim.SGD):
@@ -28,3 +29,16 @@ class SGD(torch.optim.SGD):
     state_dict = inspect.unwrap(torch.optim.SGD.state_dict)
     load_state_dict = inspect.unwrap(torch.optim.SGD.load_state_dict)
     step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
+
+
+def parameter_groups(model: nn.Module) -> list[dict]:
+    """Parameters for an optimizer: those of layers with `weight_decay = False` form a group without decay."""
+    exempt = {
+        parameter
+        for module in model.modules()
+        if not getattr(module, "weight_decay", True)
+        for parameter in module.parameters(recurse=False)
+    }
+    decayed = [parameter for parameter in model.parameters() if parameter not in exempt]
+    exempt = [parameter for parameter in model.parameters() if parameter in exempt]
+    return [{"params": decayed}, *([{"params": exempt, "weight_decay": 0.0}] if exempt else [])]

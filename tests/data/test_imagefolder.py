@@ -1,18 +1,29 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers import mentions
+from helpers import ROOT, mentions
 from PIL import Image
+from torchvision.datasets import ImageFolder
 
 from resexp.bench import run as bench
 from resexp.config.compose import ConfigError, compose, resolve
+from resexp.data import imagefolder
 from resexp.data.imagefolder import load
+from resexp.data.images import read_rgb
 from resexp.data.preprocess import by_channel
 from resexp.data.streaming import MEAN, STD, StreamedBatches
 from resexp.experiments import build
 from resexp.experiments.checks import check
+from resexp.files import is_held
 
 CPU = torch.device("cpu")
 
@@ -117,7 +128,7 @@ def test_what_is_not_laid_out_so_is_refused(root, tmp_path):
     (root / "train/cow").rmdir()
     (root / "val/cow").rmdir()
     with pytest.raises(ValueError, match=mentions("dog/0.png")):
-        taken(batches(root), 3)
+        images(root)
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ValueError, match=mentions("train", "missing")):
@@ -139,3 +150,94 @@ def test_only_imagenets_statistics_normalize_it(root):
     assert found.normalized(partial(by_channel, **numbers)) is found
     with pytest.raises(ValueError, match="is normalized by ImageNet's statistics"):
         found.normalized(partial(by_channel, **numbers | {"std": [0.2] * 3}))
+
+
+def test_what_torchvision_reads_is_read_and_what_programs_left_is_not(root):
+    for suffix in ("BMP", "tif", "TIFF", "ppm", "pgm", "WebP", "JPEG"):
+        (root / "train/cat/more").mkdir(exist_ok=True)
+        picture = Image.new("L" if suffix == "pgm" else "RGB", (20, 20))
+        picture.save(root / "train/cat/more" / f"x.{suffix}")
+    theirs = [Path(path).relative_to(root) for path, _ in ImageFolder(root / "train").samples]
+    for junk in ("train/cat/._0.png", "train/cat/notes.txt", "train/cat/.DS_Store"):
+        (root / junk).write_bytes(b"junk")
+    for junk in ("train/.ipynb_checkpoints", "val/__MACOSX", "train/cat/.ipynb_checkpoints"):
+        (root / junk).mkdir()
+        Image.new("RGB", (20, 20)).save(root / junk / "0-checkpoint.png")
+    found = images(root)
+    assert sorted(file.relative_to(root) for file, _ in found.train) == sorted(theirs)
+    (said,) = found.remarks
+    assert re.search(mentions("3", "files"), said)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_sixteen_bits_are_scaled(tmp_path, suffix):
+    wide = np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64)
+    Image.fromarray(wide).save(tmp_path / f"x.{suffix}")
+    found = np.asarray(read_rgb(tmp_path / f"x.{suffix}"))
+    assert np.abs(found - wide[..., None] / 257).max() <= 0.5 + 1e-9
+
+
+def test_palettes_are_looked_up_and_alpha_is_dropped(tmp_path):
+    colours = Image.new("RGB", (4, 4), (200, 100, 0))
+    colours.convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "p.png", transparency=b"\0")
+    Image.new("RGBA", (4, 4), (200, 100, 0, 7)).save(tmp_path / "a.png")
+    for name in ("p.png", "a.png"):
+        assert np.array_equal(read_rgb(tmp_path / name), colours)
+
+
+def test_headers_are_read_before_step_1_and_once(root, monkeypatch):
+    bad = root / "val/dog/0.png"
+    good = bad.read_bytes()
+    bad.write_bytes(b"no image")
+    with pytest.raises(ValueError, match=mentions("val/dog/0.png", "damaged")):
+        images(root)
+    bad.write_bytes(good)
+    images(root)
+    monkeypatch.setattr(imagefolder, "check_headers", lambda files: pytest.fail("read again"))
+    images(root)
+    (root / "train/cat/new.png").write_bytes(good)
+    with pytest.raises(pytest.fail.Exception):
+        images(root)
+
+
+def test_a_picture_that_would_fill_the_memory_gets_a_sentence(root, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 900)
+    with pytest.raises(ValueError, match=mentions("train/cat/0.png", "1,800 pixels")):
+        images(root)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_whoever_reads_a_damaged_file_names_it(root, workers):
+    found = images(root, workers=workers)
+    for file in root.glob("*/*/*.png"):
+        file.write_bytes(file.read_bytes()[:200])  # the header is whole
+    for reading in (
+        lambda: taken(StreamedBatches(found, batch_size=4, seed=0), 1),
+        lambda: list(found.split("test", 2)),
+    ):
+        with pytest.raises(ValueError, match=mentions(".png", "damaged")):
+            reading()
+
+
+def test_readers_do_not_keep_the_lock_of_a_process_that_died(tmp_path):
+    """As a reader of images is forked from a run that holds its folder."""
+    program = f"""
+import os, pathlib, time
+from resexp.files import exclusive
+with exclusive(pathlib.Path({str(tmp_path / "lock")!r}), wait=False):
+    if child := os.fork():
+        print(child, flush=True)
+        os.kill(os.getpid(), 9)
+    time.sleep(60)
+"""
+    done = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    child = int(done.stdout.readline())
+    done.wait()
+    try:
+        for _ in range(50):
+            if held := is_held(tmp_path / "lock"):
+                time.sleep(0.05)  # until the child has run
+        assert not held
+    finally:
+        os.kill(child, signal.SIGKILL)
+        done.stdout.close()

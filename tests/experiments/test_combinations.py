@@ -39,12 +39,14 @@ DEPTHS = {
     "vgg": None,
     "densenet": None,
     "fractal": None,
+    "rir": None,
 }
 NARROW = {
     "wide": ["model.widen=1"],
     "vgg": ["model.width=8"],
     "densenet": ["model.depth=13"],
     "fractal": ["model.widths=[8,8]", "model.depth=8"],
+    "rir": ["model.width=4"],
 }
 
 

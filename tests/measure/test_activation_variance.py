@@ -12,7 +12,8 @@ from helpers import Fixed, mentions
 from torch import nn
 
 from resexp.data import samples
-from resexp.measure.activation_variance import Case, first_overflow, measure, trained, variances
+from resexp.measure.activation_variance import Case, measure, trained
+from resexp.measure.block_variances import first_overflow, variances
 from resexp.measure.residual_stream import ResidualStream
 from resexp.models.norms import BatchNorm, group, layer
 

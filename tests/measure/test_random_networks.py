@@ -9,8 +9,9 @@ import torch
 from helpers import Fixed, mentions
 
 from resexp.bench import gradient_speed as speed
-from resexp.measure import gradient_autocorrelation as line
 from resexp.measure import gradient_correlation as pairs
+from resexp.measure.gradient_autocorrelation import gradient_autocorrelation, measure, trained
+from resexp.measure.line_gradients import line_gradients, noise, set_batch_statistics
 from resexp.measure.random_networks import Setup, forward
 
 CPU = torch.device("cpu")
@@ -78,7 +79,7 @@ def test_through_the_statistics_equals_finite_differences_of_the_sum():
 
 def gradients(chosen, networks, depths=(1, 4), seed=0):
     x = torch.linspace(-2, 2, 33, dtype=torch.float64)
-    return line.line_gradients(chosen, x, depths, networks=networks, width=20, seed=seed)
+    return line_gradients(chosen, x, depths, networks=networks, width=20, seed=seed)
 
 
 def test_a_network_is_the_same_among_few_and_many():
@@ -110,7 +111,7 @@ def test_the_first_layer_of_figure_11_3a():
     """y = w . relu(x + b): dy/dx jumps by w_i at -b_i, so its squared steps add up to |w|^2."""
     chosen = setup(first_weights="ones", first_bias=1.0, normalized_from=2, output_gain=1.0)
     x = torch.linspace(-5, 5, 4001, dtype=torch.float64)
-    found = line.line_gradients(chosen, x, [1], networks=200, width=50, seed=0)[0][0]
+    found = line_gradients(chosen, x, [1], networks=200, width=50, seed=0)[0][0]
     # |w|^2 is a chi-squared variable of 50 over 50, standard deviation sqrt(2 / 50)
     variation = found.diff(dim=1).square().sum(dim=1)
     assert variation.mean().item() == pytest.approx(1, abs=5 * (2 / 50 / 200) ** 0.5)
@@ -121,7 +122,7 @@ def test_the_first_layer_of_figure_11_3a():
         active = 0.5 * (1 + math.erf(place / 2**0.5))
         assert found[:, index].square().mean().item() == pytest.approx(active, rel=5 * (2 / 200) ** 0.5)
     centered = setup(first_weights="ones", first_bias=1.0, output_gain=1.0)
-    steps = line.line_gradients(centered, x, [1], networks=3, width=50, seed=0)[0][0].diff(dim=1)
+    steps = line_gradients(centered, x, [1], networks=3, width=50, seed=0)[0][0].diff(dim=1)
     kinks = x[1:].expand(3, -1)[steps != 0]
     assert kinks.abs().max() < 2 * 10 / 4000, "centering takes the biases out: all kinks at the mean input"
 
@@ -138,8 +139,8 @@ def test_looks_linear_is_linear():
     found = gradients(setup(kind="looks_linear", normalization="none", gain=1.0), 5, (1, 8))[0]
     spread = found.std(dim=2) / found.abs().mean(dim=2)
     assert spread.max() < 1e-12
-    assert torch.isnan(line.gradient_autocorrelation(found[1], 3)).all(), "a constant has none"
-    about_zero = line.gradient_autocorrelation(found[1], 3, about_zero=True)
+    assert torch.isnan(gradient_autocorrelation(found[1], 3)).all(), "a constant has none"
+    about_zero = gradient_autocorrelation(found[1], 3, about_zero=True)
     torch.testing.assert_close(about_zero, (1 - torch.arange(4) / 33).double().expand(5, 4))
 
 
@@ -229,7 +230,7 @@ def test_setups_that_are_not_there_are_refused(changes, named):
 
 def test_the_biased_estimator_is_numpys_correlate(generator):
     gradient = torch.randn(3, 50, generator=generator).cumsum(dim=1)
-    r = line.gradient_autocorrelation(gradient, 10)
+    r = gradient_autocorrelation(gradient, 10)
     for row, found in zip(gradient.double().numpy(), r.numpy(), strict=True):
         centred = row - row.mean()
         whole = np.correlate(centred, centred, mode="full")[49:]
@@ -238,13 +239,13 @@ def test_the_biased_estimator_is_numpys_correlate(generator):
 
 def test_the_unbiased_estimator_divides_by_the_pairs(generator):
     gradient = torch.randn(2, 40, generator=generator)
-    biased, unbiased = (line.gradient_autocorrelation(gradient, 8, unbiased=u) for u in (False, True))
+    biased, unbiased = (gradient_autocorrelation(gradient, 8, unbiased=u) for u in (False, True))
     torch.testing.assert_close(unbiased, biased * 40 / (40 - torch.arange(9)))
 
 
 def test_about_zero_is_correlate_without_subtraction(generator):
     gradient = torch.randn(3, 50, generator=generator) + 1
-    r = line.gradient_autocorrelation(gradient, 10, about_zero=True)
+    r = gradient_autocorrelation(gradient, 10, about_zero=True)
     for row, found in zip(gradient.double().numpy(), r.numpy(), strict=True):
         whole = np.correlate(row, row, mode="full")[49:]
         np.testing.assert_allclose(found, whole[:11] / whole[0], rtol=1e-9)
@@ -253,25 +254,25 @@ def test_about_zero_is_correlate_without_subtraction(generator):
 @pytest.mark.parametrize("lag", [0, 50])
 def test_lags_out_of_range_are_refused(lag):
     with pytest.raises(ValueError, match=mentions("max_lag", "1..49")):
-        line.gradient_autocorrelation(torch.zeros(1, 50), lag)
+        gradient_autocorrelation(torch.zeros(1, 50), lag)
 
 
 def test_noise_correlates_as_it_must():
-    white = line.noise("white", networks=200, inputs=256, generator=torch.Generator().manual_seed(0))
-    r = line.gradient_autocorrelation(white, 3).mean(0)
+    white = noise("white", networks=200, inputs=256, generator=torch.Generator().manual_seed(0))
+    r = gradient_autocorrelation(white, 3).mean(0)
     assert r[1].item() == pytest.approx(0, abs=5 / (200 * 256) ** 0.5 + 1 / 256)
-    brown = line.noise("brown", networks=3, inputs=256, generator=torch.Generator().manual_seed(0))
-    same = line.noise("white", networks=3, inputs=256, generator=torch.Generator().manual_seed(0))
+    brown = noise("brown", networks=3, inputs=256, generator=torch.Generator().manual_seed(0))
+    same = noise("white", networks=3, inputs=256, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(brown.diff(dim=1), same[:, 1:], atol=1e-5, rtol=0)
     with pytest.raises(ValueError, match=mentions("white", "brown")):
-        line.noise("pink", networks=1, inputs=2, generator=torch.Generator())
+        noise("pink", networks=1, inputs=2, generator=torch.Generator())
 
 
 SIZES = {"depths": [1, 3], "networks": 4, "width": 10, "inputs": 32, "max_lag": 7, "unbiased": False}
 
 
 def test_measure_gives_tidy_tables():
-    tables = line.measure(
+    tables = measure(
         {"a": setup(), "b": setup(kind="residual")}, **SIZES, panels=[["a", 3]], curves=[["b", 1]],
         seed=0, device=CPU,
     )  # fmt: skip
@@ -286,7 +287,7 @@ def test_measure_gives_tidy_tables():
     assert tables["gradients"]["x"].min() == -2
     summary = tables["summary"].set_index(["setup", "depth", "seed"])
     x = -2 + 4 / 32 * torch.arange(32)
-    found = line.line_gradients(setup(), x, [1, 3], networks=4, width=10, seed=0)[0][1]
+    found = line_gradients(setup(), x, [1, 3], networks=4, width=10, seed=0)[0][1]
     expected = found[2].std(correction=0)
     assert summary.loc[("a", 3, 2), "gradient_std"] == pytest.approx(expected.item(), rel=1e-5)
     assert summary.loc[("a", 3, 2), "quadratic_variation"] == pytest.approx(
@@ -308,7 +309,7 @@ def test_a_trained_networks_gradient_along_a_line():
 
     x = torch.randn(8, 1, 5, generator=torch.Generator().manual_seed(0))
     y = torch.zeros(8, dtype=torch.int64)
-    table = line.trained(Fixed(Quadratic(), x, y), inputs=16, max_lag=4, unbiased=False, pairs=4)
+    table = trained(Fixed(Quadratic(), x, y), inputs=16, max_lag=4, unbiased=False, pairs=4)
     table = table["autocorrelation"].query("stage == 'trained'")
     assert set(table["line"]) == {0, 1, 2, 3}
     for number, found in table.groupby("line"):
@@ -361,7 +362,7 @@ def test_the_speed_table_has_both_ways_and_a_ratio():
 def test_the_output_weights_are_independent_of_the_hidden_ones():
     """Then the mean of dy/dx over networks is 0 at every input."""
     x = torch.linspace(-2, 2, 4)
-    found, _ = line.line_gradients(setup(normalization="none"), x, [1], networks=4000, width=4, seed=0)
+    found, _ = line_gradients(setup(normalization="none"), x, [1], networks=4000, width=4, seed=0)
     mean = found[0].mean(dim=0)
     assert (mean.abs() < 5 * found[0].std(dim=0) / 4000**0.5).all()
 
@@ -369,7 +370,7 @@ def test_the_output_weights_are_independent_of_the_hidden_ones():
 def test_the_output_layer_keeps_the_size_of_the_gradient():
     """Gain 2 undoes what a ReLU halves: E (dy/dx)^2 = 1 (Balduzzi et al. 2017, theorem 1)."""
     x = torch.linspace(-2, 2, 64)
-    found, _ = line.line_gradients(setup(), x, [1], networks=200, width=200, seed=0)
+    found, _ = line_gradients(setup(), x, [1], networks=200, width=200, seed=0)
     per_network = found[0].square().mean(dim=1)
     assert abs(per_network.mean().item() - 1) < 5 * per_network.std().item() / 200**0.5
 
@@ -379,7 +380,7 @@ def test_through_the_means_a_shift_of_all_inputs_changes_nothing(depth):
     """Centering takes it out, so the gradients of the sum over the inputs add up to 0."""
     x = torch.linspace(-2, 2, 32, dtype=torch.float64)
     chosen = setup(through_statistics=True)
-    found, _ = line.line_gradients(chosen, x, [depth], networks=3, width=20, seed=0)
+    found, _ = line_gradients(chosen, x, [depth], networks=3, width=20, seed=0)
     assert found.abs().max() > 0.01
     assert found.sum(dim=2).abs().max() < 1e-9
 
@@ -387,7 +388,7 @@ def test_through_the_means_a_shift_of_all_inputs_changes_nothing(depth):
 def test_settled_statistics_are_those_of_the_batch(generator):
     model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
     x = torch.randn(32, 4, generator=generator) + 5
-    line._settle(model, x)
+    set_batch_statistics(model, x)
     right = model[0](x)
     torch.testing.assert_close(model[1].running_mean, right.mean(dim=0))
     torch.testing.assert_close(model[1].running_var, right.var(dim=0))

@@ -11,9 +11,11 @@ from resexp.config.compose import compose, resolve
 from resexp.experiments import build
 from resexp.models import inits
 from resexp.models.activations import CReLU
-from resexp.models.blocks import Block, full_preactivation, post_activation, relu_before_addition
+from resexp.models.blocks import Block
 from resexp.models.layers import Basic
+from resexp.models.looks_linear import looks_linear as looks_linear_weights
 from resexp.models.norms import BatchNorm
+from resexp.models.orders import full_preactivation, post_activation, relu_before_addition
 from resexp.models.parts import Parts
 from resexp.models.resnet import resnet
 from resexp.models.shortcuts import Gated, ZeroPad
@@ -45,10 +47,22 @@ def test_glorot(generator):
 
 def test_orthogonal(generator):
     model = nn.Sequential(nn.Conv2d(4, 16, 3), nn.Linear(40, 16), nn.Linear(40, 10))
-    inits.orthogonal(model, generator)
+    inits.orthogonal(model, generator, gain=2**0.5)
     for layer, expected in zip(model, (2 * torch.eye(16), 2 * torch.eye(16), torch.eye(10)), strict=True):
         matrix = layer.weight.flatten(1)
         torch.testing.assert_close(matrix @ matrix.T, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("activation", "square"), [("relu", 2.0), ("linear", 1.0), ("crelu", 1.0), ("prelu", 2 / (1 + 0.25**2))]
+)
+def test_orthogonal_has_the_gain_of_the_activation(activation, square):
+    """He et al. 2015b, eq. 14, with the slope a of eq. 15 below zero."""
+    overrides = [f"activation={activation}", "init=orthogonal", "model=plain", "model.depth=8"]
+    stem, *_, classifier = weights(build.build_model(resolve(compose("train", overrides))))
+    matrix = stem.flatten(1)  # more rows than columns: its columns are orthogonal
+    torch.testing.assert_close(matrix.T @ matrix, square * torch.eye(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(classifier @ classifier.T, torch.eye(10), atol=1e-4, rtol=0)
 
 
 def test_zero_gamma_starts_every_block_as_the_identity(generator):
@@ -61,7 +75,7 @@ def test_zero_gamma_starts_every_block_as_the_identity(generator):
 
 def test_looks_linear_pairs_its_weights(generator):
     model = network(order=full_preactivation, norm=NONE, activation=CReLU)
-    inits.looks_linear(model, generator)
+    looks_linear_weights(model, generator)
     stem, *others = weights(model)
     matrix = stem.flatten(1)
     torch.testing.assert_close(matrix @ matrix.T, torch.eye(8), atol=1e-5, rtol=0)
@@ -159,7 +173,7 @@ def test_gates_start_at_their_bias(generator):
             ["init=zero_gamma", "block=post_activation"],
         ),
         (inits.zero_gamma, lambda: nn.Linear(2, 2), ["model=resnet"]),
-        (inits.looks_linear, network, ["init=looks_linear", "activation=crelu"]),
+        (looks_linear_weights, network, ["init=looks_linear", "activation=crelu"]),
         (inits.fixup, network, ["init=fixup", "norm=none"]),
         (inits.fixup, lambda: nn.Linear(2, 2), ["model=resnet"]),
     ],
@@ -206,6 +220,16 @@ def test_he_everywhere_is_two_over_fan_in(layer, generator):
     inits.he_everywhere(nn.Sequential(layer), generator)
     assert_variance(layer.weight, 2 / layer.weight[0].numel())
     assert not layer.bias.any()
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(32, 64, 3), nn.Linear(256, 128)])
+def test_he_fan_in_is_two_over_fan_in_and_torch7s_classifier(layer, generator):
+    classifier = nn.Linear(300, 200)
+    inits.he_fan_in(nn.Sequential(layer, classifier), generator)
+    assert_variance(layer.weight, 2 / layer.weight[0].numel())
+    assert_variance(classifier.weight, 1 / (3 * 300))
+    assert not layer.bias.any()
+    assert not classifier.bias.any()
 
 
 def test_he_leaves_the_global_generator_alone(generator):

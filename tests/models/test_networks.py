@@ -12,10 +12,11 @@ import resexp
 from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build
-from resexp.models.blocks import Block, full_preactivation
+from resexp.models.blocks import Block
 from resexp.models.fractalnet import Column, FractalNet, Join
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
+from resexp.models.orders import full_preactivation
 from resexp.models.parts import Parts
 from resexp.models.shortcuts import NoShortcut
 from resexp.models.stochastic import Dropout

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from helpers import mentions
 from torch import nn
 
-from resexp.models.norms import BatchNorm, GhostBatchNorm, group, instance, layer
+from resexp.models.norms import BatchNorm, GhostBatchNorm, StdBatchNorm, group, instance, layer
 from tests.models import batch_norm_nodes as batch_norm_backward
 
 SHAPES = [(12, 6), (12, 6, 5), (12, 6, 5, 4)]
@@ -109,3 +109,38 @@ def test_batch_norm_backward_is_autograds_at_every_node(generator):
 def test_group_refuses_what_does_not_divide():
     with pytest.raises(ValueError, match=mentions("norm.groups", "16", "3")):
         group(16, groups=3)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_std_batch_norm_is_the_lectures_formula(shape, generator):
+    norm, theirs, x = StdBatchNorm(6, eps=0.1), BatchNorm(6), drawn(shape, generator)
+    with_affine(norm, generator)
+    channels = x.movedim(1, 0).flatten(1)
+    h = (channels - channels.mean(1, keepdim=True)) / (channels.std(1, correction=0, keepdim=True) + 0.1)
+    expected = h * norm.weight.view(-1, 1) + norm.bias.view(-1, 1)
+    torch.testing.assert_close(norm(x).movedim(1, 0).flatten(1), expected)
+    theirs(x)
+    torch.testing.assert_close(norm.running_mean, theirs.running_mean)
+    torch.testing.assert_close(norm.running_var, theirs.running_var)
+    norm.eval()
+    view = (6, *[1] * (x.dim() - 2))
+    h = (x - norm.running_mean.view(view)) / (norm.running_var.sqrt() + 0.1).view(view)
+    torch.testing.assert_close(norm(x), h * norm.weight.view(view) + norm.bias.view(view))
+
+
+@pytest.mark.parametrize("s", [1.0, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
+def test_where_eps_is_added_matters_at_small_s(s):
+    """x = s or -s has the standard deviation s: outputs s / (s + eps) and s / sqrt(s^2 + eps)."""
+    x = torch.tensor([[s], [-s]], dtype=torch.float64)
+    added = StdBatchNorm(1, eps=1e-5).double()(x)[0, 0].item()
+    under = BatchNorm(1, eps=1e-5).double()(x)[0, 0].item()
+    assert added == pytest.approx(s / (s + 1e-5), rel=1e-6)
+    assert under == pytest.approx(s / (s * s + 1e-5) ** 0.5, rel=1e-6)
+    assert added == pytest.approx(under, abs=1e-4) if s == 1 else added > under
+
+
+def test_std_batch_norm_has_a_gradient_at_constant_inputs():
+    """d y_i / d x_j = (delta_ij - 1 / n) / eps, with s held fixed at 0."""
+    x = torch.full((4, 1), 3.0, dtype=torch.float64, requires_grad=True)
+    StdBatchNorm(1, eps=1e-3).double()(x)[0, 0].backward()
+    torch.testing.assert_close(x.grad[:, 0], torch.tensor([0.75, -0.25, -0.25, -0.25]).double() / 1e-3)

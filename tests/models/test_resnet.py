@@ -6,10 +6,11 @@ import torch
 from helpers import mentions
 from torch import nn
 
-from resexp.models.blocks import Block, post_activation
+from resexp.models.blocks import Block
 from resexp.models.fleuret import fleuret
 from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
+from resexp.models.orders import post_activation
 from resexp.models.parts import Parts
 from resexp.models.resnet import blocks_per_stage, plain, resnet
 from resexp.models.shortcuts import NoShortcut, ZeroPad

@@ -12,7 +12,7 @@ from helpers import Given, script
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
-from resexp.plots import compare
+from resexp.plots.panels import curves, points, stars
 from resexp.plots.tables import final, published
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def test_final_takes_the_last_row_and_sees_what_diverged(table):
 def test_points_are_the_seeds_and_the_bar_their_mean(table):
     axes = Figure().subplots()
     labels = {"a": "A", "b": "B", "c": "not there"}
-    compare.points(axes, final(table, ["block", "seed"]), "block", labels, {"a": "6.61 %"})
+    points(axes, final(table, ["block", "seed"]), "block", labels, {"a": "6.61 %"})
     seeds, mean = axes.lines[0], axes.lines[1]
     assert sorted(seeds.get_xdata()) == [4, 6]
     assert list(mean.get_xdata()) == [5]
@@ -72,7 +72,7 @@ def test_points_are_the_seeds_and_the_bar_their_mean(table):
 def test_curves_are_means_and_diverged_runs_are_marked(table):
     axes = Figure().subplots()
     table["x"] = 3
-    compare.curves(axes, final(table, ["x", "block", "seed"]), "x", "block", {"a": "A", "b": "B"})
+    curves(axes, final(table, ["x", "block", "seed"]), "x", "block", {"a": "A", "b": "B"})
     line, _, _, lost = axes.lines
     assert line.get_xdata().tolist() == [3]
     assert line.get_ydata().tolist() == [5]
@@ -81,7 +81,7 @@ def test_curves_are_means_and_diverged_runs_are_marked(table):
 
 def test_stars_stand_at_the_published_numbers():
     axes = Figure().subplots()
-    compare.stars(axes, published(Given().reference("comparisons"), "width_vs_depth"))
+    stars(axes, published(Given().reference("comparisons"), "width_vs_depth"))
     found = {
         text.get_text(): line.get_xydata()[0].tolist()
         for text, line in zip(axes.texts, axes.lines, strict=True)
@@ -144,6 +144,6 @@ def test_without_a_table_a_script_says_how_to_make_one(name, tmp_path):
 
 def test_bars_are_standard_deviations(table):
     axes = Figure().subplots()
-    compare.points(axes, final(table, ["block", "seed"]), "block", {"a": "A"}, {})
+    points(axes, final(table, ["block", "seed"]), "block", {"a": "A"}, {})
     (segments,) = axes.containers[0].lines[2][0].get_segments()
     assert np.ptp(segments[:, 0]) / 2 == pytest.approx(2**0.5), "of errors 4 and 6"

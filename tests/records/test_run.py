@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -201,3 +202,28 @@ def test_a_temporary_file_follows_no_link(tmp_path):
     write_json(tmp_path / "status.json", {"status": "done"})
     assert precious.read_text() == "mine"
     assert read_json(tmp_path / "status.json") == {"status": "done"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named_as_that(tmp_path, monkeypatch, number):
+    def refused(file, how):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with (
+        pytest.raises(OSError, match=mentions("locks", "lock")) as raised,
+        RunFolder(tmp_path / "run").held(),
+    ):
+        pass
+    assert raised.value.filename == str(tmp_path / "run" / "lock")
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    def full(number):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    run = RunFolder(tmp_path)
+    monkeypatch.setattr(os, "fsync", full)
+    for write in (lambda: run.append_row({"step": 1}), lambda: run.write_rows([{"step": 1}])):
+        with pytest.raises(OSError, match=r"rows\.csv"):
+            write()

@@ -33,6 +33,12 @@ def test_a_warm_up_lasts_until_the_error_is_below_80():
     assert deep.warm_up_ends(79.9)
 
 
+def test_a_warm_up_that_never_ends_is_divided_as_any_rate():
+    deep = schedule(warm_up=True)
+    rates = [deep.at(step, warming_up=True) for step in (0, 31_999, 32_000, 48_000)]
+    assert rates == pytest.approx([0.01, 0.01, 0.001, 0.0001])
+
+
 @pytest.mark.parametrize("fractions", [[0.75, 0.5], [0.0], [1.0], [0.5, 0.5]])
 def test_fractions_must_ascend_between_0_and_1(fractions):
     with pytest.raises(ValueError, match=mentions("schedule.divide_at", "0", "1", str(fractions))):
