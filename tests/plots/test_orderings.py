@@ -49,7 +49,7 @@ def test_a_claim_holds_only_if_the_interval_excludes_zero(differences, verdict):
 
 def test_what_cannot_be_paired_is_refused():
     one = pd.Series({0: 1.0})
-    with pytest.raises(ValueError, match=mentions("seed", "common")):
+    with pytest.raises(ValueError, match=mentions("seeds", "common", "0")):
         paired_difference(one, pd.Series({1: 1.0}))
-    with pytest.raises(ValueError, match=mentions("twice")):
+    with pytest.raises(ValueError, match=mentions("seed", "twice")):
         paired_difference(pd.concat([one, one]), one)
