@@ -57,8 +57,8 @@ def draw(tables: Tables) -> Figure:
 
 
 def matrix(part: pd.DataFrame) -> np.ndarray:
-    """The whole matrix of pairs of which the table has each once."""
-    lower = part.pivot(index="x", columns="other_x", values="covariance").to_numpy()
+    """The whole symmetric matrix, of which the table has the lower triangle."""
+    lower = part[[f"x{j}" for j in range(len(part))]].to_numpy()
     return np.where(np.isnan(lower), lower.T, lower)
 
 
@@ -79,7 +79,6 @@ def facts(tables: Tables) -> dict:
         "(d) N(0, 2/D) and batch normalization over the inputs, branches scaled by beta",
         "covariance": "over the mean variance of the inputs, which stands above each panel",
         "departures_from_the_paper": [
-            "covariances are drawn between every fourth of the 256 inputs: that is what the table keeps",
             "how Balduzzi et al. and Prince initialized the networks of (a) and (b) is not published: "
             "these set-ups were found by comparison with the drawn curves",
             "gradients of brown and white noise are drawn, not those of a network",

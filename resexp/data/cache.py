@@ -1,5 +1,6 @@
 """Cache of decoded datasets."""
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -48,17 +49,19 @@ def cached(
     return decode() if dataset is None else dataset
 
 
-def remembered(root: Path, name: str, check: Callable[[], None]) -> None:
-    """Carry out a check of the files below `root`, once: that it passed is kept under `name`."""
+def remembered(root: Path, name: str, work_out: Callable[[], str]) -> str:
+    """What was worked out from the files below `root`, once: it is kept under `name`."""
     path = _folder(root) / name
-    if path.exists():
-        return
-    check()
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if text := path.read_text(encoding="ascii"):
+            return text
+    text = work_out()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        with atomic(path) as temporary:
+            temporary.write_text(text, encoding="ascii")
     except OSError as error:
-        print(f"cannot remember in {path.parent} that the files were checked: {error}", file=sys.stderr)
+        print(f"cannot remember in {path.parent} that the files were read: {error}", file=sys.stderr)
+    return text
 
 
 def _folder(root: Path) -> Path:

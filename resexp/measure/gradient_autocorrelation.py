@@ -11,7 +11,6 @@ from resexp.measure.random_networks import Setup
 from resexp.measure.run import Run, before_and_after
 
 SHOWN = 3  # networks whose gradients are kept
-EVERY = 4  # inputs of the grid between those whose covariance is kept
 STATISTICS = 512  # test examples that batch normalization of a trained network is set by
 
 
@@ -69,6 +68,7 @@ def measure(
     panels: Sequence[Sequence],
     seed: int,
     device: torch.device,
+    covariance_every: int = 1,
 ) -> dict[str, pd.DataFrame]:
     """Autocorrelation of dy/dx and the size of it, for every set-up and depth.
 
@@ -80,16 +80,17 @@ def measure(
         curves: (set-up, depth) pairs whose autocorrelation is kept at more lags than the first:
             each up to 4, every other one up to max_lag.
         panels: (set-up, depth) pairs whose gradients are kept: those of three networks, and
-            their covariance over the networks between every fourth input. If there are any,
-            brown and white noise join them, at depth 0, and in `curves`. A pair whose depth is not
-            among `depths` is left out.
+            their covariance over the networks between inputs. If there are any, brown and white
+            noise join them, at depth 0, and in `curves`. A pair whose depth is not among `depths` is
+            left out.
+        covariance_every: inputs of the grid from one whose covariance is kept to the next.
     Returns:
         `autocorrelation`: setup, depth, seed, lag, delta_x, autocorrelation, about_zero (the mean
         over the line not subtracted), at lag 1; with curves, `curves`: the same, at more lags;
         `summary`: setup, depth, seed, gradient_std, coactive_fraction, quadratic_variation (sum of
         the squared steps along the line);
         with panels, `gradients`: setup, depth, seed, x, gradient, and `covariance`: setup, depth,
-        x, other_x up to x, covariance.
+        x, x0, x1, ...: the covariance with each input up to x, in the order of the rows.
     Source: the grid is that of the textbook's notebook 11.1, np.arange(-2, 2, 4 / 256).
     """
     spacing = 4 / inputs
@@ -108,7 +109,7 @@ def measure(
         if (name, depth) in wanted or depth == 0:
             curve = _tidy(gradients[:SHOWN], keys, "x", "gradient")
             parts.setdefault("gradients", []).append(curve.assign(x=curve["x"] * spacing - 2))
-            covariance = _covariance(gradients[:, ::EVERY], x[::EVERY].tolist(), keys)
+            covariance = _covariance(gradients[:, ::covariance_every], x[::covariance_every].tolist(), keys)
             parts.setdefault("covariance", []).append(covariance)
 
     for name, setup in setups.items():
@@ -140,17 +141,13 @@ def _both(gradients: Tensor, keys: dict, max_lag: int, unbiased: bool) -> pd.Dat
 
 
 def _covariance(gradients: Tensor, x: list[float], keys: dict) -> pd.DataFrame:
-    """Over the networks, between the gradients at each two inputs, each pair once."""
+    """Over the networks, between the gradients at each two inputs: the lower triangle of the matrix."""
     matrix = torch.cov(gradients.double().T)
-    later, earlier = torch.tril_indices(len(x), len(x)).tolist()
-    return pd.DataFrame(
-        {
-            **keys,
-            "x": [x[i] for i in later],
-            "other_x": [x[i] for i in earlier],
-            "covariance": matrix[later, earlier].tolist(),
-        }
+    above = torch.ones_like(matrix, dtype=torch.bool).triu(1)
+    lower = pd.DataFrame(
+        matrix.masked_fill(above, torch.nan).tolist(), columns=[f"x{j}" for j in range(len(x))]
     )
+    return pd.concat([pd.DataFrame({**keys, "x": x}), lower], axis=1)
 
 
 def trained(run: Run, *, inputs: int, max_lag: int, unbiased: bool, pairs: int) -> dict[str, pd.DataFrame]:

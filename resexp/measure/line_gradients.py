@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from resexp.measure.random_networks import Setup, chunks, forward, generator_of, mirrored
+from resexp.measure.random_networks import Setup, active_units, chunks, forward, generator_of, mirrored
 
 CHUNK = 20  # networks at a time: what one takes of memory does not grow with their number
 
@@ -49,7 +49,7 @@ def line_gradients(
         # a whole group is drawn even where fewer are wanted, so that each network stays the same
         inputs = x.view(1, -1, 1).repeat(CHUNK, 1, 1).requires_grad_(reverse)
         passes = forward(setup, inputs, one, width=width, layers=depths[-1], generator=generator)
-        for layer, (a, da, active) in enumerate(passes, start=1):
+        for layer, (a, da, relu) in enumerate(passes, start=1):
             if layer not in depths:
                 continue
             row = list(depths).index(layer)
@@ -61,6 +61,7 @@ def line_gradients(
             else:
                 slope = da @ readout
             gradients[row, here] = slope.squeeze(2)[: len(chunk)]
+            active = active_units(setup, relu)
             both = (active[:, 1:] & active[:, :-1]).to(x.dtype).mean(dim=(1, 2))
             coactive[row, here] = both[: len(chunk)]
     return gradients, coactive

@@ -21,6 +21,7 @@ PYTHON = ("_target_", "_partial_")
 # part of the identity. Whoever adds a setting adds a line here, or makes all earlier runs another's.
 NEUTRAL = {
     "task.name": "classification", "normalization.name": "measured", "activation.interleaved": False,
+    "measure.covariance_every": 4,
 }  # fmt: skip
 
 # Settings that all runs of a table share unless swept; NOT_PROTOCOL depends on the model instead.

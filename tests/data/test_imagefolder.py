@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from torchvision.datasets import ImageFolder
 
 from resexp.bench import run as bench
 from resexp.config.compose import ConfigError, compose, resolve
-from resexp.data import imagefolder
+from resexp.data import class_folders, imagefolder
 from resexp.data.imagefolder import load
 from resexp.data.images import read_rgb
 from resexp.data.preprocess import by_channel
@@ -82,6 +83,27 @@ def test_other_images_are_not_resumed_on(root):
     (root / "train" / "cat" / "0.png").rename(root / "train" / "dog" / "9.png")
     with pytest.raises(ValueError, match=mentions("dataset.root", "data")):
         batches(root).load_state_dict(state)
+
+
+def test_the_fingerprint_is_of_contents_and_places_and_not_of_where_or_when(root, tmp_path_factory):
+    before, file = imagefolder.fingerprint(str(root)), root / "train" / "cat" / "0.png"
+    copy = tmp_path_factory.mktemp("copy") / "images"
+    shutil.copytree(root, copy)
+    os.utime(copy / "train" / "cat" / "0.png", (0, 0))
+    assert imagefolder.fingerprint(str(copy)) == before == images(root).fingerprint
+    whole = bytearray(file.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    file.write_bytes(whole)
+    assert imagefolder.fingerprint(str(root)) != before, "one bit, in a file of the same size"
+    (copy / "train" / "cat" / "0.png").rename(copy / "train" / "dog" / "new.png")
+    assert imagefolder.fingerprint(str(copy)) != before, "another label"
+
+
+def test_contents_are_read_once(root, monkeypatch):
+    before, read = imagefolder.fingerprint(str(root)), []
+    monkeypatch.setattr(class_folders, "_digest", read.append)
+    assert imagefolder.fingerprint(str(root)) == before
+    assert not read
 
 
 def test_workers_change_nothing(root):
@@ -241,3 +263,27 @@ with exclusive(pathlib.Path({str(tmp_path / "lock")!r}), wait=False):
     finally:
         os.kill(child, signal.SIGKILL)
         done.stdout.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="the system does not tell who sent a signal")
+def test_readers_outlast_signals_to_all_processes_and_end_with_theirs(root):
+    """As a scheduler's SIGTERM to a whole job, after which the run still takes a step and a checkpoint."""
+    program = f"""
+import multiprocessing, subprocess
+from resexp.data.imagefolder import load
+from resexp.data.streaming import StreamedBatches
+images = load({str(root)!r}, num_classes=2, size=16, resize=20, workers=1)
+batches = StreamedBatches(images, batch_size=4, seed=0)
+batches.advance()
+for reader in multiprocessing.active_children():
+    for name in ("TERM", "INT"):
+        subprocess.run(["kill", f"-{{name}}", str(reader.pid)], check=True)
+for _ in range(8): # more than are prefetched
+    batches.advance()
+print("read on", flush=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True
+    )
+    assert done.stdout == "read on\n"
+    assert not done.stderr
