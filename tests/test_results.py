@@ -54,7 +54,7 @@ def test_deep_plain_networks_train_worse_and_residual_ones_do_not():
     assert error["resnet", 56] < error["plain", 20]
 
 
-def test_on_cifar10_too():
+def test_deep_plain_networks_train_worse_on_cifar10_and_residual_ones_do_not():
     found = table("depth_sweep_cifar10_short")
     error = found[found["step"] == 8000].groupby(["model", "depth"])["train_error_percent"].mean()
     plain = [error["plain", depth] for depth in (20, 32, 44, 56)]
@@ -244,7 +244,7 @@ def test_no_other_ordering_of_trained_networks_is_given_a_verdict():
             assert row.verdict == "-" or row.ours == row.published, row
 
 
-def test_the_findings_quote_the_tables():
+def test_findings_agree_with_the_tables():
     wrong = []
     for row in quoted_rows():
         if " > " in row.setting:
@@ -261,7 +261,7 @@ def test_the_findings_quote_the_tables():
     assert not wrong
 
 
-def test_the_findings_quote_the_published_numbers():
+def test_findings_agree_with_the_published_numbers():
     found = pd.read_csv(RESULTS / "reference" / "comparisons.csv", dtype=str)
     published = found.set_index(["experiment", "option"])["value"].to_dict()
     found = pd.read_csv(RESULTS / "reference" / "he2015_cifar10.csv", dtype=str)

@@ -20,17 +20,17 @@ FIELDS = ("inputs", "targets", "test_inputs", "test_targets")
 def cached(
     root: Path, name: str, files: Iterable[Path], decode: Callable[[], Dataset], *, checked: str = ""
 ) -> Dataset:
-    """Decode once, then read the copy as long as the source's files stay as they are.
+    """Decode a dataset once; afterwards read the cached copy until the source files change.
 
     The cached arrays have checksums (CRC-32, verified on reading); a damaged copy is recreated. If two
     processes start together, one decodes and the other waits.
 
     Args:
-        root: the dataset's folder; where it cannot be written, the user's cache folder serves.
+        root: the dataset's folder; if it is not writable, the copy is kept in the user's cache folder.
         name: of the copy.
-        files: the source; their names, sizes and times say whether the copy is still good.
-        checked: what the contents were checked against; a copy that was not is recreated.
-        decode: reads the source. Where no copy can be kept, as on a full disk, it does so every time.
+        files: source files; the copy is valid for their current paths, sizes and modification times.
+        checked: reference that the contents were verified against; a change invalidates the copy.
+        decode: reads the source; called every time if no copy can be written, e.g. on a full disk.
     """
     key = hashlib.sha256(
         "\n".join(

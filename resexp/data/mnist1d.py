@@ -1,4 +1,4 @@
-"""MNIST-1D (Greydanus and Kobak 2024), generated: no files, no download."""
+"""MNIST-1D (Greydanus and Kobak 2024), generated on the fly: no files, no download."""
 
 import numpy as np
 import torch

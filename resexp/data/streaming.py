@@ -73,7 +73,7 @@ class StreamedBatches:
         return {"position": self.position, "data": self.images.fingerprint}
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore the sampler state `state`.
+        """Restore a sampler state.
 
         Raises:
             ValueError: it belongs to other data.
@@ -156,7 +156,7 @@ class _Centered(Dataset):
 
 @contextmanager
 def _file_named() -> Iterator[None]:
-    """Torch puts a reader's whole traceback before the sentence that names the file."""
+    """Strip the traceback of the loading process from an error, which torch puts before its message."""
     try:
         yield
     except ValueError as error:
@@ -165,10 +165,10 @@ def _file_named() -> Iterator[None]:
 
 
 def _outlast_signals(worker: int) -> None:
-    """A reader ends when the process that it reads for ends it, which may have a checkpoint to write first.
+    """Let a loading process end with its parent only, which may have a checkpoint to write first.
 
-    Signals that a terminal or a scheduler sends to all processes are for the reading process to act on.
-    SIGTERM is how that process ends its readers, so it counts from there only. macOS tells no sender.
+    Signals that a terminal or a scheduler sends to all processes are left to the parent. The parent ends its
+    loading processes with SIGTERM, so SIGTERM from other senders is ignored. macOS does not tell the sender.
     """
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)) and number != signal.SIGTERM:

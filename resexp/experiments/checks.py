@@ -1,4 +1,4 @@
-"""What would stop a run, found before anything is computed."""
+"""Validate a training run's config before anything is computed."""
 
 import re
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from resexp.training.checkpoint import kept_steps
 from resexp.training.precision import autocast
 from resexp.training.sgd import parameter_groups
 
-MAY_BE_ZERO = {"hidden"}  # of a model's sizes
+MAY_BE_ZERO = {"hidden"}  # sizes for which 0 is allowed
 
 
 def check(config: dict) -> None:
-    """Find what would stop a run, before anything is computed.
+    """Validate the config of a training run before anything is computed.
 
     Raises:
-        ConfigError: says what is wrong and what is allowed.
+        ConfigError: a setting is invalid; the message says what is allowed.
     """
     with refused_in_a_sentence():
         if config["interval"] < 1:
@@ -41,12 +41,12 @@ def check(config: dict) -> None:
         _check_normalization(config["normalization"], config["dataset"])
         refuse_sizes_below_one("model", config["model"])
         refuse_unused_block(config)
-        with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
+        with torch.device("meta"), _SkipDraws():  # shapes and settings are checked
             model = make(config["model"], "model")
             make(config["init"], "init")(model, None)
         _check_task(config, model)
         make(config["tracker"], "tracker")
-        make(config["schedule"], "schedule")  # its rate is the optimizer's
+        make(config["schedule"], "schedule")  # before the optimizer, which uses its learning rate
         make(config["optimizer"], "optimizer")(parameter_groups(model))
         autocast(config["precision"], device_of(config["train"]["device"]))
         check_batch_size(config["batch_size"], training_examples(config))
@@ -54,9 +54,9 @@ def check(config: dict) -> None:
 
 @contextmanager
 def refused_in_a_sentence() -> Iterator[None]:
-    """Turn what stands in the way of settings into a ConfigError.
+    """Convert errors raised by invalid settings to a ConfigError with a one-line message.
 
-    Our own refusals are sentences already; torch's classes have words of their own.
+    Our own messages are passed on; those of torch's classes need an introduction.
     """
     try:
         yield
@@ -64,11 +64,11 @@ def refused_in_a_sentence() -> Iterator[None]:
         raise ConfigError(str(error)) from error
     except (ArithmeticError, AttributeError, RuntimeError, TypeError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"these settings do not go together: {said}") from error
+        raise ConfigError(f"invalid combination of settings: {said}") from error
 
 
-class _NothingIsDrawn(TorchFunctionMode):
-    """Leaves tensors as they are: the meta device has nothing to fill, but torch is slow to see it."""
+class _SkipDraws(TorchFunctionMode):
+    """Skip random initialization, which is slow even on the meta device, where it has no effect."""
 
     def __torch_function__(self, function, types, arguments=(), keywords=None):
         if function in (Tensor.normal_, Tensor.uniform_):
@@ -77,10 +77,10 @@ class _NothingIsDrawn(TorchFunctionMode):
 
 
 def check_name_and_seed(config: dict) -> None:
-    """What every command's config has.
+    """Check name, labels and seed, which the configs of all commands have.
 
     Raises:
-        ValueError: a name or a label that cannot be a folder's, or a seed that torch does not take.
+        ValueError: a name or label that cannot be part of a folder's name, or a seed out of range.
     """
     labels = {f"label {key}": value for key, value in config.get("labels", {}).items()}
     for key, value in {"name": config["name"], **labels}.items():
@@ -94,10 +94,10 @@ def check_name_and_seed(config: dict) -> None:
 
 
 def refuse_zero_or_less(values: dict[str, float | None]) -> None:
-    """For settings that may be left out.
+    """Check optional positive numbers.
 
     Raises:
-        ValueError: one is neither above 0 nor None.
+        ValueError: a value is neither above 0 nor None.
     """
     for key, value in values.items():
         if value is not None and not value > 0:
@@ -105,10 +105,10 @@ def refuse_zero_or_less(values: dict[str, float | None]) -> None:
 
 
 def refuse_sizes_below_one(section: str, settings: dict) -> None:
-    """For the whole numbers of a section, `model` or `measure`.
+    """Check all integers of a section, `model` or `measure`.
 
     Raises:
-        ValueError: one is below 1.
+        ValueError: an integer is below 1.
     """
     for key, value in settings.items():
         if isinstance(value, int) and not isinstance(value, bool) and value < 1 and key not in MAY_BE_ZERO:
@@ -136,7 +136,7 @@ def _check_data_settings(data: dict) -> None:
         raise ValueError(f"dataset.crop_padding must be at least 0, got {data['crop_padding']}")
     if data["dims"] != 2 and (data["crop_padding"] or data["flip"]):
         raise ValueError(
-            f"dataset={data['name']} has sequences, which are not cropped or mirrored: leave out"
+            f"dataset={data['name']} has sequences, which are not cropped or flipped: omit"
             " dataset.crop_padding and dataset.flip"
         )
 
@@ -146,16 +146,16 @@ def _check_normalization(settings: dict, data: dict) -> None:
     if given and (data["dims"] != 2 or given != {data["c_in"]}):
         raise ValueError(
             f"normalization={settings['name']} is for images of {max(given)} channels, which"
-            f" dataset={data['name']} does not have: leave it out, or set normalization.mean and .std"
+            f" dataset={data['name']} does not have: omit it, or set normalization.mean and .std"
         )
 
 
 def refuse_unused_block(config: dict) -> None:
-    """For networks that are built without blocks.
+    """Check that a block is chosen only for networks that have blocks.
 
     Raises:
-        ValueError: another block than the default was asked for.
+        ValueError: a block other than the default was chosen for a network without blocks.
     """
     model = config["model"]
     if "block" not in model and config["block"] != option("block", default_of("block")):
-        raise ValueError(f"model={model['name']} has no residual blocks: leave out block=...")
+        raise ValueError(f"model={model['name']} has no residual blocks: omit block=...")

@@ -57,7 +57,7 @@ def run(config: dict, signals: stop.Signals) -> str:
     torch.set_num_threads(threads_of(config["threads"]))
     set_tf32(False)
     with folder.held():
-        if folder.is_finished:  # meanwhile, by another process
+        if folder.is_finished:  # by another process in the meantime
             return "done"
         return record(folder, config, device, 1, partial(_work, config, folder, device))
 
@@ -83,9 +83,9 @@ def function_of(config: dict) -> Callable[..., dict[str, pd.DataFrame]]:
     name, functions = node.pop("name"), {kind: node.pop(kind, None) for kind in KINDS}
     kind = "random" if config["run"] is None else "together" if functions["together"] else "trained"
     if functions[kind] is None:
-        there = " and ".join(words for key, words in KINDS.items() if functions[key])
-        way = "select them with run=..." if kind == "random" else "omit run=..."
-        raise ValueError(f"measure={name} supports {there} only: {way}")
+        supported = " and ".join(words for key, words in KINDS.items() if functions[key])
+        remedy = "select them with run=..." if kind == "random" else "omit run=..."
+        raise ValueError(f"measure={name} supports {supported} only: {remedy}")
     taken = inspect.signature(make(functions[kind], "measure").func).parameters
     options = {key: value for key, value in node.items() if key in taken}
     if unused := node.keys() - options.keys():

@@ -21,7 +21,7 @@ from resexp.records.run import RunFolder
 RESUMED = re.compile(r" from step [1-9]\d*$", re.MULTILINE)
 
 
-def test_killed_at_a_random_step_it_goes_on_to_the_same_numbers(resexp, background, tmp_path):
+def test_a_run_killed_at_a_random_step_resumes_to_the_same_numbers(resexp, background, tmp_path):
     assert resexp("train", "name=whole", *LONG).returncode == 0
     whole = only_run(tmp_path, "whole")
     process = background("train", *LONG, "train.checkpoint_minutes=0")
@@ -100,7 +100,7 @@ def test_a_second_process_on_the_same_run_is_refused(resexp, background, tmp_pat
     assert re.fullmatch(r"resexp: .*results/runs/single/.*`resexp status`.*\n", done.stderr)
 
 
-def test_a_run_that_diverges_ends_and_the_sweep_goes_on(resexp, tmp_path):
+def test_a_sweep_continues_after_a_diverged_run(resexp, tmp_path):
     sweep = [
         "train",
         "-m",
@@ -118,7 +118,7 @@ def test_a_run_that_diverges_ends_and_the_sweep_goes_on(resexp, tmp_path):
     assert resexp(*sweep).stdout == "1 diverged, 1 done\n", "neither is begun again"
 
 
-def test_a_run_that_fails_says_where_and_the_sweep_goes_on(resexp, tmp_path):
+def test_a_failed_run_names_its_error_file_and_the_sweep_continues(resexp, tmp_path):
     short = [*TINY, "model.depth=8", "schedule.steps=6", "interval=3"]
     assert resexp("train", *short).returncode == 0
     run = only_run(tmp_path)
