@@ -1,7 +1,11 @@
 # `make reproduce` and `make test` set everything up by themselves; `make help` lists the rest.
 PYTHON ?= python3
 BIN ?= .venv/bin
-REPRODUCED = depth_sweep shattered_gradients variance_growth $(ON_TRAINED)
+REPRODUCED = $(or $(TRAINED_$(PRESET)),$(error PRESET must be quick or all, got $(PRESET))) \
+	shattered_gradients variance_growth $(ON_TRAINED)
+PRESET ?= quick
+TRAINED_quick := depth_sweep
+TRAINED_all := $(basename $(notdir $(shell grep -l 'override /dataset: mnist1d' conf/experiment/*.yaml)))
 ON_TRAINED := trained_networks lesions paths layer_responses loss_surfaces # measured on the runs of depth_sweep
 SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
 
@@ -18,20 +22,23 @@ setup: .venv/ready ## create .venv and install into it
 	.venv/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
 	touch $@
 
-reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: train, measure, collect, draw; resumes
+reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: train, measure, collect, draw; resumes; PRESET=all: hours
 	$(MAKE) --no-print-directory figures
+	@for part in $(REPRODUCED); do echo "$$part: $$(cat results/runs/$$part/.collected)"; done
 	@echo "figures: results/figures; tables: results/tables; what they show: results/FINDINGS.md"
 
-# The commands skip finished runs; the stamp saves starting them while no source is newer.
-results/runs/depth_sweep/.collected: $(SOURCES) | .venv/ready
-	$(BIN)/resexp train -m experiment=depth_sweep
-	$(BIN)/resexp collect depth_sweep
-	touch $@
+# The commands skip finished runs; the stamp, which says how long they took, saves starting them while no
+# source is newer.
+define carried_out
+started=$$(date +%s); $(BIN)/resexp $(1) -m experiment=$* && $(BIN)/resexp collect $* && \
+	echo "$$(($$(date +%s) - started)) s" > $@
+endef
+
+$(TRAINED_all:%=results/runs/%/.collected): results/runs/%/.collected: $(SOURCES) | .venv/ready
+	$(call carried_out,train)
 
 results/runs/%/.collected: $(SOURCES) | .venv/ready
-	$(BIN)/resexp measure -m experiment=$*
-	$(BIN)/resexp collect $*
-	touch $@
+	$(call carried_out,measure)
 
 $(ON_TRAINED:%=results/runs/%/.collected): results/runs/depth_sweep/.collected
 
