@@ -20,8 +20,8 @@ def settle(settings: dict) -> dict:
     trained runs that a measurement is applied to.
 
     Raises:
-    ConfigError: the files are missing, not the expected ones, or cannot be read, or a measured run's
-        config is damaged.
+        ConfigError: the files are missing, not the expected ones, or cannot be read, or a measured run's
+            config is damaged.
     """
     if fingerprint := settings.get("dataset", {}).get("fingerprint"):
         try:
