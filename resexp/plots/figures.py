@@ -63,6 +63,8 @@ def main_all() -> NoReturn:
 def draw(script: Path, folders: Folders) -> str:
     """Draw a script's figure, whatever the user's own settings of matplotlib; says what was written.
 
+    Its facts begin with the names of its tables, by which `resexp report` finds it.
+
     Raises:
         MissingTableError: it has nothing to draw.
     """
@@ -71,7 +73,8 @@ def draw(script: Path, folders: Folders) -> str:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(style.SETTINGS)
-        return save(module.draw(tables), folders.figures, name_of(script), module.facts(tables))
+        facts = {"tables": tables.names, **module.facts(tables)}
+        return save(module.draw(tables), folders.figures, name_of(script), facts)
 
 
 def save(figure: Figure, folder: Path, name: str, facts: dict) -> str:
