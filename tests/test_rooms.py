@@ -11,15 +11,16 @@ LEAVES = {"files", "exits"}  # they know nothing of the rooms
 # room -> rooms of resexp that it may import, apart from itself and the leaves
 ALLOWED = {
     "cli": {"commands"},
-    "commands": {"bench", "experiments", "config", "records"},
+    "commands": {"bench", "experiments", "config", "records", "report"},
     "bench": {"experiments", *ROOMS},
     "experiments": ROOMS,
     "plots": {"files"},
+    "report": {"plots"},
     "__main__": {"cli"},
     **{room: set() for room in ROOMS},
 }
 HYDRA = {"hydra", "omegaconf"}
-WITHOUT_TORCH = {"plots", "records", "config", "commands", "cli"}  # commands import it within functions
+WITHOUT_TORCH = {"plots", "report", "records", "config", "commands", "cli"}  # commands import it within functions
 
 
 def imports(path: Path) -> set[str]:

@@ -44,7 +44,7 @@ def suggestions(line: str, commands: Iterable[str]) -> list[str] | None:
             known = commands
         case ["train" | "measure", *_]:
             return None
-        case ["collect" | "status"]:
+        case ["collect" | "status" | "report"]:
             known = sorted({*options("experiment"), *begun(Path("results/runs"))})
         case ["list"]:
             known = groups()

@@ -139,6 +139,41 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
     return "\n".join(said)
 
 
+def rows_of(runs: Iterable[Snapshot], by: Iterable[str]) -> pd.DataFrame | None:
+    """The rows of runs, finished or not, as in a table but not rounded; None if there are none.
+
+    Args:
+        runs: training runs.
+        by: settings that distinguish them, see write_table; without any, all in which they differ.
+    Returns:
+        A column `run` with the name of the folder, then the columns of a table.
+    Raises:
+        ValueError: a run's rows are no numbers.
+    """
+    begun = [run for run in runs if run.rows]
+    keys = list(by) or sorted({key for run in begun for key in differing(begun[0].config, run.config)})
+    keys = [
+        key for key in keys if all(_has(run.config, key) and not _is_label(key, run.config) for run in begun)
+    ]
+    frames = []
+    for run in begun:
+        try:
+            frame = _frame(run, keys)
+        except ValueError as error:
+            raise ValueError(f"{run.path / 'rows.csv'} is damaged ({error}): remove this run") from error
+        frame.insert(0, "run", run.name)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True) if frames else None
+
+
+def _has(config: dict, key: str) -> bool:
+    try:
+        value_of(config, key)
+    except ValueError:
+        return False
+    return True
+
+
 def _matches(config: dict, only: list[tuple[str, str]]) -> bool:
     found = [(value_of(config, key), value) for key, value in only]
     return all(value in (str(there), json.dumps(there)) for there, value in found)

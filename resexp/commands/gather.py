@@ -1,0 +1,137 @@
+"""Find what there is on an experiment: its runs, its tables and their record, what its file says."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from resexp.commands.status import begun
+from resexp.config.catalog import command_of, options
+from resexp.config.sweep import plan
+from resexp.files import DamagedError, read_json
+from resexp.records.collect import rows_of
+from resexp.records.identity import identity
+from resexp.records.protocol import of_another_protocol
+from resexp.records.run import FINISHED, RunFolder
+from resexp.records.snapshot import Snapshot, snapshots
+from resexp.report.contents import Experiment, Run, is_of_training
+
+ABSENT = "missing"
+
+
+def recorded(runs: Path, results: Path) -> list[str]:
+    """Names of the experiments that have runs or collected tables."""
+    return sorted({*_records(results), *begun(runs)})
+
+
+def gathered(name: str, runs: Path, results: Path) -> Experiment:
+    """What there is on one experiment.
+
+    Args:
+        name: of the experiment.
+        runs: folder of all runs.
+        results: folder of `tables`.
+    Raises:
+        ValueError: a table, its record or the rows of a run cannot be read.
+    """
+    record = _records(results).get(name, {})
+    trained, measured, damaged = _in_folder(runs / name)
+    configs, swept = plan(name, runs) if trained else ([], [])
+    strays = of_another_protocol({run.name: run.config for run in trained}, configs, swept)
+    taken = [run for run in trained if run.name not in strays]
+    rows = rows_of((run for run in taken if run.status != "damaged"), swept)
+    there = sorted(map(_run, [*trained, *measured, *damaged]), key=lambda run: run.name)
+    collected = [_collected(run) for run in record.get("runs", [])]
+    return Experiment(
+        name,
+        about=options("experiment").get(name, ""),
+        commands=_commands(name, [*there, *collected]),
+        tables=_tables(name, results),
+        protocol=record.get("protocol", {}),
+        settings=_differing([run.config for run in [*taken, *measured]]),
+        runs=[*there, *(run for run in collected if run.name not in {run.name for run in there})],
+        rows=rows if rows is not None and is_of_training(rows) else None,
+        notes=_notes(name, there, collected, record, strays),
+    )
+
+
+def _records(results: Path) -> dict[str, dict]:
+    """Experiment -> what `resexp collect` wrote beside its tables."""
+    found = {path.stem: read_json(path) for path in sorted((results / "tables").glob("*.json"))}
+    return {name: record for name, record in found.items() if isinstance(record.get("runs"), list)}
+
+
+def _tables(name: str, results: Path) -> dict[str, pd.DataFrame]:
+    """The tables of an experiment: <name> and <name>_<table>, unless a longer name owns that."""
+    names = sorted(_records(results), key=len, reverse=True)
+    found = {}
+    for path in sorted((results / "tables").glob(f"{name}*.csv")):
+        owner = next((n for n in names if path.stem == n or path.stem.startswith(f"{n}_")), None)
+        if owner == name:
+            try:
+                found[path.stem] = pd.read_csv(path, keep_default_na=False, na_values=[""])
+            except ValueError as error:
+                raise ValueError(f"{path} is no table ({error}): collect it again") from error
+    return found
+
+
+def _in_folder(folder: Path) -> tuple[list[Snapshot], list[Snapshot], list[Snapshot]]:
+    """The training runs of a folder, its measurements, and what cannot be read."""
+    trained, others = snapshots(folder)
+    measured, damaged = [], []
+    for run in map(RunFolder, others):
+        try:
+            config = run.config()
+        except DamagedError as error:
+            config = {"error": str(error)}
+        if config.get("command") == "measure":
+            measured.append(Snapshot(run.path, config, run.state(), run.provenance()["sessions"], []))
+        else:
+            why = config.get("error", f"{run.path / 'config.json'} is damaged")
+            state = {"status": "damaged", "step": 0, "steps": 0, "error": why}
+            damaged.append(Snapshot(run.path, {}, state, [], []))
+    return trained, measured, damaged
+
+
+def _run(run: Snapshot) -> Run:
+    labels = run.config.get("labels") or {"measure": run.config.get("measure", {}).get("name", "")}
+    state, sessions = run.state, [session for session in run.sessions if isinstance(session, dict)]
+    return Run(run.name, labels, run.status, state["step"], state["steps"], state["error"], sessions)
+
+
+def _collected(run: dict) -> Run:
+    """A run as the record of a table has it; the record keeps no error."""
+    last = run["sessions"][-1] if run["sessions"] else {}
+    labels = run.get("labels") or {"measure": run.get("config", {}).get("measure", {}).get("name", "")}
+    status, step = run.get("status", last.get("status", "done")), run.get("step", last.get("step", 0))
+    return Run(run["run"], labels, status, step, None, "", run["sessions"])
+
+
+def _commands(name: str, runs: Iterable[Run]) -> list[str]:
+    """What repeats an experiment: by its file, or else as its runs were started."""
+    if name in options("experiment"):
+        return [f"resexp {command_of(name)} -m experiment={name}", f"resexp collect {name}"]
+    said = (session.get("command") for run in runs for session in run.sessions)
+    return [str(command) for command in dict.fromkeys(said) if command]
+
+
+def _differing(configs: list[dict]) -> dict[str, list]:
+    """Settings in which the identities of these configs differ, and their values."""
+    found = [identity(config) for config in configs]
+    values = {
+        key: list({str(one.get(key, ABSENT)): one.get(key, ABSENT) for one in found}.values())
+        for key in sorted(set().union(*found))
+    }
+    return {key: sorted(several, key=str) for key, several in values.items() if len(several) > 1}
+
+
+def _notes(name: str, there: list[Run], collected: list[Run], record: dict, strays: list[str]) -> list[str]:
+    notes = []
+    names = {run.name for run in collected}
+    if late := sum(run.status in FINISHED and run.name not in names for run in there):
+        notes.append(f"{late} finished but not in its table: `resexp collect {name}`")
+    if left_out := record.get("left_out"):
+        notes.append("Left out of its table: " + ", ".join(f"{run} ({why})" for run, why in left_out.items()))
+    if strays:
+        notes.append(f"Of another protocol, and not drawn: {', '.join(strays)}")
+    return notes
