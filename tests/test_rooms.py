@@ -20,7 +20,8 @@ ALLOWED = {
     **{room: set() for room in ROOMS},
 }
 HYDRA = {"hydra", "omegaconf"}
-WITHOUT_TORCH = {"plots", "report", "records", "config", "commands", "cli"}  # commands import it within functions
+# commands import it within functions
+WITHOUT_TORCH = {"plots", "report", "records", "config", "commands", "cli"}
 
 
 def imports(path: Path) -> set[str]:

@@ -9,9 +9,9 @@ from resexp.commands.status import begun
 from resexp.config.catalog import command_of, options
 from resexp.config.sweep import plan
 from resexp.files import DamagedError, read_json
-from resexp.records.collect import rows_of
 from resexp.records.identity import identity
 from resexp.records.protocol import of_another_protocol
+from resexp.records.rows import rows_of
 from resexp.records.run import FINISHED, RunFolder
 from resexp.records.snapshot import Snapshot, snapshots
 from resexp.report.contents import Experiment, Run, is_of_training

@@ -57,7 +57,7 @@ def write_table(
     taken, left_out = _selected(found, runs, list(only), plan, swept)
     left_out |= {path.name: "damaged config.json" for path in damaged}
     lacked = refuse_mixed_protocols({run.name: run.config for run in taken}, swept, settings_that_vary(plan))
-    columns = [key for key in swept if not _is_label(key, taken[0].config)]
+    columns = [key for key in swept if not is_label(key, taken[0].config)]
     _refuse_indistinct(taken, columns)
     path = tables / f"{runs.name}.csv"
     said = _write(taken, columns, path, replace=replace)
@@ -89,7 +89,7 @@ def _selected(
 
 
 def _write(taken: list[Snapshot], columns: list[str], path: Path, *, replace: bool) -> str:
-    whole = pd.concat(_frame(run, columns) for run in taken)
+    whole = pd.concat(frame(run, columns) for run in taken)
     if not replace:
         _refuse_to_lose_rows(path, len(whole))
     keys = [*taken[0].config["labels"], *columns, "step"]
@@ -139,47 +139,12 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
     return "\n".join(said)
 
 
-def rows_of(runs: Iterable[Snapshot], by: Iterable[str]) -> pd.DataFrame | None:
-    """The rows of runs, finished or not, as in a table but not rounded; None if there are none.
-
-    Args:
-        runs: training runs.
-        by: settings that distinguish them, see write_table; without any, all in which they differ.
-    Returns:
-        A column `run` with the name of the folder, then the columns of a table.
-    Raises:
-        ValueError: a run's rows are no numbers.
-    """
-    begun = [run for run in runs if run.rows]
-    keys = list(by) or sorted({key for run in begun for key in differing(begun[0].config, run.config)})
-    keys = [
-        key for key in keys if all(_has(run.config, key) and not _is_label(key, run.config) for run in begun)
-    ]
-    frames = []
-    for run in begun:
-        try:
-            frame = _frame(run, keys)
-        except ValueError as error:
-            raise ValueError(f"{run.path / 'rows.csv'} is damaged ({error}): remove this run") from error
-        frame.insert(0, "run", run.name)
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True) if frames else None
-
-
-def _has(config: dict, key: str) -> bool:
-    try:
-        value_of(config, key)
-    except ValueError:
-        return False
-    return True
-
-
 def _matches(config: dict, only: list[tuple[str, str]]) -> bool:
     found = [(value_of(config, key), value) for key, value in only]
     return all(value in (str(there), json.dumps(there)) for there, value in found)
 
 
-def _is_label(key: str, config: dict) -> bool:
+def is_label(key: str, config: dict) -> bool:
     """Whether the setting is already a label, e.g. seed, model.depth, norm or norm.name."""
     return key.removeprefix("model.").removesuffix(".name") in config["labels"]
 
@@ -208,7 +173,8 @@ def _refuse_indistinct(taken: list[Snapshot], columns: list[str]) -> None:
         )
 
 
-def _frame(run: Snapshot, columns: list[str]) -> pd.DataFrame:
+def frame(run: Snapshot, columns: list[str]) -> pd.DataFrame:
+    """A run's rows behind its labels and these settings; a diverged run has one more, without values."""
     ending = [{"step": run.state["step"]}] if run.status == "diverged" else []
     frame = pd.DataFrame([*run.rows, *ending]).replace("nan", None).apply(pd.to_numeric)
     keys = run.config["labels"] | {key: value_of(run.config, key) for key in columns}
