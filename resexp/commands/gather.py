@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from resexp.commands.status import begun
 from resexp.config.catalog import command_of, options
 from resexp.config.sweep import plan
 from resexp.files import DamagedError, read_json
@@ -19,53 +18,54 @@ from resexp.report.contents import Experiment, Run, is_of_training
 ABSENT = "missing"
 
 
-def recorded(runs: Path, results: Path) -> list[str]:
-    """Names of the experiments that have runs or collected tables."""
-    return sorted({*_records(results), *begun(runs)})
+def records(tables: Path) -> dict[str, dict]:
+    """Experiment -> what `resexp collect` wrote beside its tables.
+
+    Raises:
+        DamagedError: a .json holds something else.
+    """
+    found = {path.stem: read_json(path) for path in sorted(tables.glob("*.json"))}
+    return {name: record for name, record in found.items() if isinstance(record.get("runs"), list)}
 
 
-def gathered(name: str, runs: Path, results: Path) -> Experiment:
+def gathered(name: str, runs: Path, tables: Path, collected: dict[str, dict]) -> Experiment:
     """What there is on one experiment.
 
     Args:
         name: of the experiment.
         runs: folder of all runs.
-        results: folder of `tables`.
+        tables: folder of all tables.
+        collected: see records.
     Raises:
         ValueError: a table, its record or the rows of a run cannot be read.
     """
-    record = _records(results).get(name, {})
+    record = collected.get(name, {})
     trained, measured, damaged = _in_folder(runs / name)
     configs, swept = plan(name, runs) if trained else ([], [])
     strays = of_another_protocol({run.name: run.config for run in trained}, configs, swept)
     taken = [run for run in trained if run.name not in strays]
     rows = rows_of((run for run in taken if run.status != "damaged"), swept)
     there = sorted(map(_run, [*trained, *measured, *damaged]), key=lambda run: run.name)
-    collected = [_collected(run) for run in record.get("runs", [])]
+    listed = [_listed(run) for run in record.get("runs", [])]
+    names = {run.name for run in there}
     return Experiment(
         name,
         about=options("experiment").get(name, ""),
-        commands=_commands(name, [*there, *collected]),
-        tables=_tables(name, results),
+        commands=_commands(name, [*there, *listed]),
+        tables=_tables(name, tables, collected),
         protocol=record.get("protocol", {}),
         settings=_differing([run.config for run in [*taken, *measured]]),
-        runs=[*there, *(run for run in collected if run.name not in {run.name for run in there})],
+        runs=[*there, *(run for run in listed if run.name not in names)],
         rows=rows if rows is not None and is_of_training(rows) else None,
-        notes=_notes(name, there, collected, record, strays),
+        notes=_notes(name, there, listed, record, strays),
     )
 
 
-def _records(results: Path) -> dict[str, dict]:
-    """Experiment -> what `resexp collect` wrote beside its tables."""
-    found = {path.stem: read_json(path) for path in sorted((results / "tables").glob("*.json"))}
-    return {name: record for name, record in found.items() if isinstance(record.get("runs"), list)}
-
-
-def _tables(name: str, results: Path) -> dict[str, pd.DataFrame]:
+def _tables(name: str, tables: Path, collected: Iterable[str]) -> dict[str, pd.DataFrame]:
     """The tables of an experiment: <name> and <name>_<table>, unless a longer name owns that."""
-    names = sorted(_records(results), key=len, reverse=True)
+    names = sorted(collected, key=len, reverse=True)
     found = {}
-    for path in sorted((results / "tables").glob(f"{name}*.csv")):
+    for path in sorted(tables.glob(f"{name}*.csv")):
         owner = next((n for n in names if path.stem == n or path.stem.startswith(f"{n}_")), None)
         if owner == name:
             try:
@@ -95,11 +95,17 @@ def _in_folder(folder: Path) -> tuple[list[Snapshot], list[Snapshot], list[Snaps
 
 def _run(run: Snapshot) -> Run:
     labels = run.config.get("labels") or {"measure": run.config.get("measure", {}).get("name", "")}
-    state, sessions = run.state, [session for session in run.sessions if isinstance(session, dict)]
+    state, sessions = run.state, [_session(session) for session in run.sessions]
     return Run(run.name, labels, run.status, state["step"], state["steps"], state["error"], sessions)
 
 
-def _collected(run: dict) -> Run:
+def _session(found: object) -> dict:
+    """A session of provenance.json, in which anything may stand."""
+    session = found if isinstance(found, dict) else {}
+    return session if isinstance(session.get("versions"), dict) else session | {"versions": {}}
+
+
+def _listed(run: dict) -> Run:
     """A run as the record of a table has it; the record keeps no error."""
     last = run["sessions"][-1] if run["sessions"] else {}
     labels = run.get("labels") or {"measure": run.get("config", {}).get("measure", {}).get("name", "")}
@@ -116,20 +122,24 @@ def _commands(name: str, runs: Iterable[Run]) -> list[str]:
 
 
 def _differing(configs: list[dict]) -> dict[str, list]:
-    """Settings in which the identities of these configs differ, and their values."""
+    """Settings in which the identities of these configs differ, and their values; a group by its name."""
     found = [identity(config) for config in configs]
     values = {
         key: list({str(one.get(key, ABSENT)): one.get(key, ABSENT) for one in found}.values())
         for key in sorted(set().union(*found))
     }
-    return {key: sorted(several, key=str) for key, several in values.items() if len(several) > 1}
+    return {
+        key.removesuffix(".name"): sorted(several, key=str)
+        for key, several in values.items()
+        if len(several) > 1
+    }
 
 
-def _notes(name: str, there: list[Run], collected: list[Run], record: dict, strays: list[str]) -> list[str]:
+def _notes(name: str, there: list[Run], listed: list[Run], record: dict, strays: list[str]) -> list[str]:
     notes = []
-    names = {run.name for run in collected}
+    names = {run.name for run in listed}
     if late := sum(run.status in FINISHED and run.name not in names for run in there):
-        notes.append(f"{late} finished but not in its table: `resexp collect {name}`")
+        notes.append(f"{late} finished but not in its table: resexp collect {name}")
     if left_out := record.get("left_out"):
         notes.append("Left out of its table: " + ", ".join(f"{run} ({why})" for run, why in left_out.items()))
     if strays:

@@ -51,17 +51,20 @@ def report(experiment: str | None, runs: Path, results: Path, output: Path | Non
         ModuleNotFoundError: jinja2 is missing.
         OSError: a file cannot be read or written.
     """
-    from resexp.commands.gather import gathered, recorded
+    from resexp.commands.gather import gathered, records
+    from resexp.commands.status import begun
     from resexp.config.catalog import options
     from resexp.report.page import page
 
-    known, planned = recorded(runs, results), options("experiment")
+    tables, planned = results / "tables", options("experiment")
+    collected = records(tables)
+    known = sorted({*collected, *begun(runs)})
     if experiment is not None and experiment not in known:
         raise ValueError(_nothing(experiment, planned, known))
     names = known if experiment is None else [experiment]
-    found = [gathered(name, runs, results) for name in names]
+    found = [gathered(name, runs, tables, collected) for name in names]
     if not found:
-        raise ValueError(f"nothing to report: neither runs in {runs} nor tables in {results / 'tables'}")
+        raise ValueError(f"nothing to report: neither runs in {runs} nor tables in {tables}")
     absent = sorted(planned.keys() - set(known)) if experiment is None else []
     title = f"resexp: {experiment or 'all experiments'}"
     path = output or results / "report" / f"{experiment or 'all'}.html"

@@ -20,7 +20,7 @@ def rows_of(runs: Iterable[Snapshot], by: Iterable[str]) -> pd.DataFrame | None:
     Raises:
         ValueError: a run's rows are no numbers.
     """
-    begun = [run for run in runs if run.rows]
+    begun = [run for run in runs if run.rows or run.status == "diverged"]
     keys = list(by) or sorted({key for run in begun for key in differing(begun[0].config, run.config)})
     keys = [
         key for key in keys if all(_has(run.config, key) and not is_label(key, run.config) for run in begun)

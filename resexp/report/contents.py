@@ -1,6 +1,5 @@
 """What a page is made of: an experiment as its command found it, and the tables that the page shows."""
 
-import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -36,8 +35,8 @@ class Run:
     @property
     def minutes(self) -> float | None:
         """Of all sessions that have ended; None where there is none."""
-        spans = [(session.get("start"), session.get("end")) for session in self.sessions]
-        whole = [_time(end) - _time(start) for start, end in spans if start and end]
+        spans = [_time(session.get("end")) - _time(session.get("start")) for session in self.sessions]
+        whole = [span for span in spans if not pd.isna(span)]
         return sum(span.total_seconds() for span in whole) / 60 if whole else None
 
 
@@ -111,5 +110,6 @@ def plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _time(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text)
+def _time(text: object) -> pd.Timestamp:
+    """A moment; NaT of what is none."""
+    return pd.to_datetime(str(text), errors="coerce", utc=True)

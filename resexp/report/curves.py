@@ -115,7 +115,8 @@ def against(rows: pd.DataFrame) -> str:
     settings = varying(rows)
     if not settings or "epoch" not in rows or rows["epoch"].isna().all():
         return "step"
-    return "epoch" if rows.groupby(settings)["step"].max().nunique() > 1 else "step"
+    there = rows.dropna(subset="test_error_percent")  # but for the steps at which runs diverged
+    return "epoch" if there.groupby(settings)["step"].max().nunique() > 1 else "step"
 
 
 def _line(

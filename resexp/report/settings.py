@@ -14,7 +14,9 @@ def differing(experiment: Experiment) -> Table | None:
         if table is not None:
             keys = [key for key in keys_of(table) if key != "run" and table[key].nunique() > 1]
             found = {key: _sorted(table[key]) for key in keys} | {
-                key: values for key, values in found.items() if key not in keys
+                key: values
+                for key, values in found.items()
+                if key not in keys and key.removeprefix("model.") not in keys
             }
     rows = [[key, (str(len(values)), len(values)), _listed(values)] for key, values in found.items()]
     return Table("Settings that differ among the runs", ["setting", "values", ""], rows) if rows else None
