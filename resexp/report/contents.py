@@ -1,5 +1,6 @@
 """What a page is made of: an experiment as its command found it, and the tables that the page shows."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -35,9 +36,9 @@ class Run:
     @property
     def minutes(self) -> float | None:
         """Of all sessions that have ended; None where there is none."""
-        spans = [_time(session.get("end")) - _time(session.get("start")) for session in self.sessions]
-        whole = [span for span in spans if not pd.isna(span)]
-        return sum(span.total_seconds() for span in whole) / 60 if whole else None
+        spans = [(_time(session.get("start")), _time(session.get("end"))) for session in self.sessions]
+        whole = [(end - start).total_seconds() / 60 for start, end in spans if start and end]
+        return sum(whole) if whole else None
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,9 @@ def plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _time(text: object) -> pd.Timestamp:
-    """A moment; NaT of what is none."""
-    return pd.to_datetime(str(text), errors="coerce", utc=True)
+def _time(text: object) -> datetime.datetime | None:
+    """A moment; None of what is none, since anything may stand in a file."""
+    try:
+        return datetime.datetime.fromisoformat(str(text)).astimezone(datetime.UTC)
+    except (OverflowError, ValueError):
+        return None
