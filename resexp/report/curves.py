@@ -14,7 +14,7 @@ from resexp.report.numbers import varying
 
 # In units of the drawing: the size of a panel, and its plot within it.
 WIDTH, HEIGHT = 320, 220
-LEFT, RIGHT, TOP, BOTTOM = 34, 8, 22, 34
+LEFT, RIGHT, TOP, BOTTOM = 34, 16, 22, 34
 DASHES = ("", "6 3", "2 3", "8 3 2 3")  # in the order of resexp.plots.style.DASHES
 COLORS = style.PALETTE[:6]  # without black, which vanishes on a dark page
 MOST_POINTS, LEAST_POINTS, ALL_POINTS = 200, 24, 40_000  # of a line, and of all lines of a drawing
@@ -50,6 +50,7 @@ class Drawing:
     panels: Sequence[Panel]
     xticks: Sequence[tuple[float, str]]
     yticks: Sequence[tuple[float, str]]
+    width, height, left, right, bottom = WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM
 
     @property
     def common(self) -> Sequence[Line]:

@@ -18,12 +18,12 @@ class Section:
 
     Args:
         title: its heading.
-        tables: those that it links to as tables/<name>.csv.
+        tables: those that it links to as tables/<name>.csv, in their order.
         html: what it says.
     """
 
     title: str
-    tables: frozenset[str]
+    tables: tuple[str, ...]
     html: Markup
 
 
@@ -31,7 +31,7 @@ def sections(text: str) -> list[Section]:
     """The sections of a page that link to tables; each with the words that its chapter begins with."""
     found, chapter = [], ""
     for heading, body in re.findall(r"^(##+ [^\n]*)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL):
-        tables = frozenset(re.findall(r"\(tables/(\w+)\.csv\)", body))
+        tables = tuple(dict.fromkeys(re.findall(r"\(tables/(\w+)\.csv\)", body)))
         if heading.startswith("## "):
             chapter = "" if tables else body
         if tables:
@@ -42,7 +42,7 @@ def sections(text: str) -> list[Section]:
 def about(found: Iterable[Section], tables: Iterable[str]) -> list[Section]:
     """The sections that link to one of these tables."""
     wanted = set(tables)
-    return [section for section in found if section.tables & wanted]
+    return [section for section in found if wanted.intersection(section.tables)]
 
 
 def html(text: str) -> Markup:

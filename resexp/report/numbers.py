@@ -73,17 +73,25 @@ class Published:
         if not set(varying(table)) <= {"model", "depth"}:
             return pd.DataFrame()
         named = self.he2015["model"] + "-" + self.he2015["depth"]
-        return self.he2015.assign(option=named, dataset="CIFAR-10").drop(columns=["model", "depth"])
+        rest = self.he2015.drop(columns=["model", "depth"])
+        rest.insert(0, "option", named)
+        return rest.assign(dataset="CIFAR-10")
 
 
 def number_of(row: dict, settings: Sequence[str], published: pd.DataFrame) -> str:
-    """The published number of a setting: its option is one of the values, or two joined by a dash."""
+    """The published number of a setting: its option is one of the values, or several joined by dashes.
+
+    What is not simply a test error, such as the best of five, says so.
+    """
     if not len(published):
         return ""
     values = [plain(row[key]) for key in settings]
-    names = {*values, "-".join(values)}
-    found = published.loc[published["option"].isin(names), "value"]
-    return ", ".join(found)
+    network = "-".join(plain(row[key]) for key in ("model", "depth") if key in row)
+    found = published[published["option"].isin({*values, "-".join(values), network})]
+    kinds = (
+        found.get("quantity", pd.Series("", found.index)).str.removeprefix("test error %").str.strip(" ()")
+    )
+    return ", ".join(f"{v} ({kind})" if kind else v for v, kind in zip(found["value"], kinds, strict=True))
 
 
 def errors_table(table: pd.DataFrame, published: pd.DataFrame) -> Table:
@@ -91,11 +99,12 @@ def errors_table(table: pd.DataFrame, published: pd.DataFrame) -> Table:
     settings, rows = varying(table), []
     found = final_errors(table)
     errors = [error for error in ERRORS if f"{error}_mean" in found]
+    shared = {key: table[key].iloc[0] for key in ("model", "depth") if table[key].nunique() == 1}
     for row in found.to_dict("records"):
         cells = [_cell(row[key]) for key in settings]
         cells += [_mean(row[f"{error}_mean"], row[f"{error}_std"]) for error in errors]
         cells += [(str(row[count]), row[count]) for count in ("n", "diverged")]
-        rows.append([*cells, number_of(row, settings, published)] if len(published) else cells)
+        rows.append([*cells, number_of(shared | row, settings, published)] if len(published) else cells)
     head = [*settings, *(ERRORS[error] for error in errors), "runs", "diverged"]
     caption = "Errors at the end: mean ± standard deviation over the runs that ended"
     if len(published):

@@ -39,7 +39,7 @@ def page(experiments: Iterable[Experiment], results: Path, *, title: str, absent
     findings = results / "FINDINGS.md"
     said = sections(findings.read_text(encoding="utf-8")) if findings.exists() else []
     published = Published(results / "reference")
-    order = [name for section in said for name in sorted(section.tables)]
+    order = [name for section in said for name in section.tables]
     found = sorted(experiments, key=lambda e: (_place(e, order), e.name))
     shown: dict[str, str] = {}  # figure -> the experiment that it stands with
     parts = []
