@@ -92,8 +92,9 @@ def drawing(rows: pd.DataFrame, quantity: str, title: str) -> Drawing | None:
     key = max(settings, key=lambda k: rows[k].nunique(), default=None)
     others = [k for k in settings if k != key]
     scale = Scale(float(rows[x].max()), _round_up(float(rows[quantity].max())))
-    runs = rows.groupby(keys_of(rows), dropna=False).ngroups
-    most = min(MOST_POINTS, max(LEAST_POINTS, ALL_POINTS // runs))
+    runs = rows.groupby(keys_of(rows), dropna=False).ngroup()
+    rows = rows.assign(number=runs).sort_values("step")
+    most = min(MOST_POINTS, max(LEAST_POINTS, ALL_POINTS // (runs.max() + 1)))
     groups = list(rows.groupby(others)) if others else [((), rows)]
     values = sorted(rows[key].unique()) if key else []
     panels = []
@@ -124,7 +125,7 @@ def _line(
     rows: pd.DataFrame, quantity: str, x: str, scale: Scale, most: int, label: str, color: str, dash: str
 ) -> Line:
     seeds, ended, crosses = [], [], []
-    for _, run in rows.sort_values("step").groupby(keys_of(rows), dropna=False):
+    for _, run in rows.groupby("number"):
         lost = run["test_error_percent"].isna().iloc[-1]
         if lost:  # at the top, as in the figures; the row of the divergence has a step and no epoch
             crosses.append(scale.place(run[x].fillna(0).max(), scale.y_end))

@@ -5,12 +5,14 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from PIL import Image  # matplotlib needs it, too
+import PIL.Image  # matplotlib needs it, too
 
 from resexp.files import read_json
 
-QUALITY = 80  # of WebP; a figure of 400 kB as PNG is one of 120 kB
+# Quality of WebP and share of the width, tried in this order: the first makes 120 kB of a PNG of 400 kB.
+SQUEEZES = ((80, 1.0), (65, 0.8), (50, 0.6))
 DEPARTURES = ("departures", "departures_from_the_paper")
 APART = (*DEPARTURES, "tables", "figure", "after")  # shown in places of their own
 
@@ -56,13 +58,34 @@ class Figure:
         """The other facts: seeds, protocols, devices, commits."""
         return {k: v for k, v in self.facts.items() if not isinstance(v, str) and k not in APART}
 
-    def embedded(self) -> tuple[str, int, int]:
-        """A data URI of the image as WebP, its width and height in pixels."""
-        with Image.open(self.image) as image:
-            held = io.BytesIO()
-            image.convert("RGB").save(held, "WEBP", quality=QUALITY)
-            text = base64.b64encode(held.getvalue()).decode()
-            return f"data:image/webp;base64,{text}", *image.size
+    def squeezed(self, quality: int, share: float) -> "Image":
+        """Its image as WebP; the page shows it at its own size, whatever was left of its pixels."""
+        with PIL.Image.open(self.image) as image:
+            size, held = image.size, io.BytesIO()
+            small = image.convert("RGB").resize([round(side * share) for side in size])
+            small.save(held, "WEBP", quality=quality)
+        text = base64.b64encode(held.getvalue()).decode()
+        return Image(f"data:image/webp;base64,{text}", *size)
+
+
+class Image(NamedTuple):
+    """An image within the page: a data URI, and how many pixels wide and high it is shown."""
+
+    source: str
+    width: int
+    height: int
+
+
+def images(figures: Sequence[Figure], most: int) -> dict[str, Image]:
+    """The images of figures by their names, squeezed until all of them take at most so many characters.
+
+    If even the last squeeze takes more, it is what it is.
+    """
+    for squeeze in SQUEEZES:
+        found = {figure.name: figure.squeezed(*squeeze) for figure in figures}
+        if sum(len(image.source) for image in found.values()) <= most:
+            break
+    return found
 
 
 def figures_in(folder: Path) -> tuple[list[Figure], list[str]]:

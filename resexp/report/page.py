@@ -11,9 +11,11 @@ from markupsafe import Markup
 from resexp.report import runs, settings
 from resexp.report.contents import Experiment, Table
 from resexp.report.curves import drawing
-from resexp.report.figures import Figure, figures_in
+from resexp.report.figures import Figure, figures_in, images
 from resexp.report.findings import about, sections
 from resexp.report.numbers import ERRORS, Published, errors_table, published_table
+
+IMAGES_OF_ONE, IMAGES_OF_ALL = 1_000_000, 3_000_000  # characters: a page has 1.5 MB, one of all has 5 MB
 
 
 def page(experiments: Iterable[Experiment], results: Path, *, title: str, absent: Sequence[str] = ()) -> str:
@@ -52,6 +54,10 @@ def page(experiments: Iterable[Experiment], results: Path, *, title: str, absent
     return templates.get_template("page.html").render(
         title=title,
         parts=parts,
+        images=images(
+            [figure for figure in figures if figure.name in shown],
+            IMAGES_OF_ONE if len(found) == 1 else IMAGES_OF_ALL,
+        ),
         index=runs.index(found) if len(found) > 1 else None,
         absent=absent,
         unknown=unknown,
