@@ -11,7 +11,7 @@ from resexp.files import DamagedError, read_json
 from resexp.records.identity import identity
 from resexp.records.protocol import of_another_protocol
 from resexp.records.rows import rows_of
-from resexp.records.run import FINISHED, RunFolder
+from resexp.records.run import RunFolder
 from resexp.records.snapshot import Snapshot, snapshots
 from resexp.report.contents import Experiment, Run, is_of_training
 
@@ -47,7 +47,6 @@ def gathered(name: str, runs: Path, tables: Path, collected: dict[str, dict]) ->
     rows = rows_of((run for run in taken if run.status != "damaged"), swept)
     there = sorted(map(_run, [*trained, *measured, *damaged]), key=lambda run: run.name)
     listed = [_listed(run) for run in record.get("runs", [])]
-    names = {run.name for run in there}
     return Experiment(
         name,
         about=options("experiment").get(name, ""),
@@ -55,9 +54,10 @@ def gathered(name: str, runs: Path, tables: Path, collected: dict[str, dict]) ->
         tables=_tables(name, tables, collected),
         protocol=record.get("protocol", {}),
         settings=_differing([run.config for run in [*taken, *measured]]),
-        runs=[*there, *(run for run in listed if run.name not in names)],
+        runs=there or listed,
+        collected=listed,
         rows=rows if rows is not None and is_of_training(rows) else None,
-        notes=_notes(name, there, listed, record, strays),
+        notes=_notes(name, [*taken, *measured], record, strays),
     )
 
 
@@ -135,13 +135,16 @@ def _differing(configs: list[dict]) -> dict[str, list]:
     }
 
 
-def _notes(name: str, there: list[Run], listed: list[Run], record: dict, strays: list[str]) -> list[str]:
+def _notes(name: str, runs: list[Snapshot], record: dict, strays: list[str]) -> list[str]:
+    """What a reader must know who compares the table with the runs."""
     notes = []
-    names = {run.name for run in listed}
-    if late := sum(run.status in FINISHED and run.name not in names for run in there):
-        notes.append(f"{late} finished but not in its table: resexp collect {name}")
+    finished, collected = sum(run.is_finished for run in runs), len(record.get("runs", []))
+    if finished and not collected:
+        notes.append(f"No table yet: resexp collect {name}")
+    elif finished and finished != collected:
+        notes.append(f"The runs folder has {finished} that have finished, the table {collected}")
     if left_out := record.get("left_out"):
-        notes.append("Left out of its table: " + ", ".join(f"{run} ({why})" for run, why in left_out.items()))
+        notes.append("Left out of the table: " + ", ".join(f"{run} ({why})" for run, why in left_out.items()))
     if strays:
         notes.append(f"Of another protocol, and not drawn: {', '.join(strays)}")
     return notes

@@ -52,7 +52,8 @@ class Experiment:
         tables: name -> table, as `resexp collect` wrote them.
         protocol: the settings that the runs of its table share.
         settings: setting -> its values, of those in which the runs in the runs folder differ.
-        runs: in the runs folder, or as the table's record names them.
+        runs: in the runs folder; if there are none, those of the table.
+        collected: the runs that its tables were collected from.
         rows: of the training runs in the runs folder: a column `run`, then as in a table.
         notes: sentences on what is missing or left out.
     """
@@ -64,6 +65,7 @@ class Experiment:
     protocol: Mapping = field(default_factory=dict)
     settings: Mapping[str, Sequence] = field(default_factory=dict)
     runs: Sequence[Run] = ()
+    collected: Sequence[Run] = ()
     rows: pd.DataFrame | None = None
     notes: Sequence[str] = ()
 

@@ -94,8 +94,8 @@ def number_of(row: dict, settings: Sequence[str], published: pd.DataFrame) -> st
     return ", ".join(f"{v} ({kind})" if kind else v for v, kind in zip(found["value"], kinds, strict=True))
 
 
-def errors_table(table: pd.DataFrame, published: pd.DataFrame) -> Table:
-    """Final errors by setting, and the published test errors beside them."""
+def errors_table(table: pd.DataFrame, published: pd.DataFrame, source: str) -> Table:
+    """Final errors by setting, and the published test errors beside them; `source` says where from."""
     settings, rows = varying(table), []
     found = final_errors(table)
     errors = [error for error in ERRORS if f"{error}_mean" in found]
@@ -106,7 +106,7 @@ def errors_table(table: pd.DataFrame, published: pd.DataFrame) -> Table:
         cells += [(str(row[count]), row[count]) for count in ("n", "diverged")]
         rows.append([*cells, number_of(shared | row, settings, published)] if len(published) else cells)
     head = [*settings, *(ERRORS[error] for error in errors), "runs", "diverged"]
-    caption = "Errors at the end: mean ± standard deviation over the runs that ended"
+    caption = f"Errors at the end, from {source}: mean ± standard deviation over the runs that ended"
     if len(published):
         head.append(f"published, {' and '.join(sorted(set(published['dataset'])))} (%)")
     return Table(caption, head, rows)

@@ -17,6 +17,8 @@ from resexp.report.numbers import ERRORS, Published, errors_table, published_tab
 
 IMAGES_OF_ONE, IMAGES_OF_ALL = 1_000_000, 3_000_000  # characters: a page has 1.5 MB, one of all has 5 MB
 
+TABLE, RUNS = "the table", "the runs folder"  # where numbers and curves are from
+
 
 def page(experiments: Iterable[Experiment], results: Path, *, title: str, absent: Sequence[str] = ()) -> str:
     """The page on some experiments.
@@ -81,6 +83,7 @@ def _part(
         "errors": _errors(experiment, numbers),
         "published": published_table(numbers),
         "curves": _curves(experiment),
+        "source": TABLE if experiment.rows is None else RUNS,
         "differing": settings.differing(experiment),
         "shared": settings.shared(experiment),
         "columns": settings.columns(experiment),
@@ -93,12 +96,12 @@ def _part(
 def _errors(experiment: Experiment, published) -> Table | None:
     """Of the table; of runs that nobody has collected yet, where there is no table."""
     if experiment.table is not None:
-        return errors_table(experiment.table, published)
+        return errors_table(experiment.table, published, TABLE)
     if experiment.rows is None:
         return None
     ended = {run.name for run in experiment.runs if run.status in ("done", "diverged")}
     rows = experiment.rows[experiment.rows["run"].isin(ended)]
-    return errors_table(rows, published) if len(rows) else None
+    return errors_table(rows, published, RUNS) if len(rows) else None
 
 
 def _curves(experiment: Experiment) -> list:

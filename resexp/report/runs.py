@@ -28,8 +28,11 @@ def summary(experiment: Experiment) -> str:
 
 
 def provenance(experiment: Experiment) -> Table | None:
-    """What the sessions of all runs were started with, each value with the number of sessions."""
-    sessions = [session for run in experiment.runs for session in run.sessions]
+    """What the runs of the table were started with, each value with the number of sessions.
+
+    If there is no table: those in the runs folder.
+    """
+    sessions = [session for run in experiment.collected or experiment.runs for session in run.sessions]
     if not sessions:
         return None
     starts = sorted(str(session["start"]) for session in sessions if session.get("start"))
@@ -45,7 +48,8 @@ def provenance(experiment: Experiment) -> Table | None:
     rows += [[name, _counted(s.get("versions", {}).get(name) for s in sessions)] for name in packages]
     if starts:
         rows.append(["started", starts[0] if starts[0] == starts[-1] else f"{starts[0]} to {starts[-1]}"])
-    return Table(f"Provenance of {len(sessions)} sessions", ["", "value (sessions)"], rows)
+    source = "the table" if experiment.collected else "the runs folder"
+    return Table(f"Provenance of {source}, {len(sessions)} sessions", ["", "value (sessions)"], rows)
 
 
 def runs(experiment: Experiment) -> Table | None:

@@ -28,10 +28,10 @@ def published():
 def test_a_sweep_of_depths_on_cifar10_has_table_6_of_he_2015(published):
     found = table(["resnet"], [20, 56, 110])
     numbers = published.of(Experiment("mine", tables={"mine": found}))
-    assert [row[-1] for row in errors_table(found, numbers).rows[:2]] == ["8.75", "6.97"]
+    assert [row[-1] for row in errors_table(found, numbers, "here").rows[:2]] == ["8.75", "6.97"]
     found = table(["plain", "resnet"], [20, 56, 110])
     numbers = published.of(Experiment("mine", tables={"mine": found}))
-    shown = {(row[0], row[1][0]): row[-1] for row in errors_table(found, numbers).rows}
+    shown = {(row[0], row[1][0]): row[-1] for row in errors_table(found, numbers, "here").rows}
     assert shown["resnet", "20"] == "8.75"
     assert shown["resnet", "56"] == "6.97"
     assert shown["resnet", "110"] == "6.43 (best of 5), 6.61 (mean of 5 runs)"

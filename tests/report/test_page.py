@@ -174,11 +174,22 @@ def test_failures_come_last_with_their_first_line(results, tmp_path, taken_apart
     assert "config.json" in bad[0][3]
 
 
-def test_finished_runs_that_no_table_has_are_named(results, tmp_path, taken_apart):
-    nasty_run(tmp_path / "runs/sweep", "run0", "done")
-    report("sweep", tmp_path / "runs", results, tmp_path / "page.html")
-    text = taken_apart((tmp_path / "page.html").read_text(encoding="utf-8")).text
-    assert "1 finished but not in its table: resexp collect sweep" in text
+def test_it_says_where_numbers_and_curves_are_from(results, tmp_path, taken_apart):
+    def text():
+        report("sweep", tmp_path / "runs", results, tmp_path / "page.html")
+        return taken_apart((tmp_path / "page.html").read_text(encoding="utf-8")).text
+
+    assert "Errors at the end, from the table" in text()
+    assert "From the table. Thick" in text()
+    for seed in (0, 1):
+        nasty_run(tmp_path / "runs/sweep", f"run{seed}", "done", seed=seed)
+    assert "The runs folder has 2 that have finished, the table 1" in text()
+    assert "Errors at the end, from the table" in text()
+    assert "From the runs folder. Thick" in text()
+    (results / "tables/sweep.csv").unlink()
+    (results / "tables/sweep.json").unlink()
+    assert "No table yet: resexp collect sweep" in text()
+    assert "Errors at the end, from the runs folder" in text()
 
 
 def test_a_figure_that_names_no_tables_is_said_to_be_left_out(results, tmp_path, taken_apart):
