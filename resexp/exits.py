@@ -90,6 +90,8 @@ def refuse(message: object) -> NoReturn:
 
 def printable(text: str) -> str:
     """Text of files that others may have written, with whatever a terminal would act on escaped."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -117,6 +117,8 @@ def exclusive(path: Path, *, wait: bool, timeout: float = 0.0) -> Iterator[TextI
         LockedError: another process holds the lock and wait is false.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():  # to open a pipe would wait for its reader
+        raise OSError(errno.EINVAL, "no regular file", str(path))
     until = time.monotonic() + timeout
     with path.open("a") as file:
         while True:

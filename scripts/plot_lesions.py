@@ -8,8 +8,10 @@ from resexp.plots import figures, style
 from resexp.plots.tables import Tables
 
 KINDS = ("deleted", "several", "shuffled")
-EXPERIMENTS = ("lesions_cifar10", "lesions")
-TABLES = tuple(f"lesions_{kind}" for kind in KINDS) + tuple((f"lesions_cifar10_{kind}",) for kind in KINDS)
+EXPERIMENTS = ("lesions_cifar10", "lesions", "lesions_by_kind")
+TABLES = tuple(f"lesions_{kind}" for kind in KINDS) + tuple(
+    (f"{name}_{kind}",) for name in ("lesions_cifar10", "lesions_by_kind") for kind in KINDS
+)
 CHANCE = 90.0  # percent, for ten classes
 LABELS = ("model", "depth")
 
@@ -84,7 +86,8 @@ def facts(tables: Tables) -> dict:
     panels = {}
     for name in there:
         deleted, several = tables[f"{name}_deleted"], tables[f"{name}_several"]
-        panels[deleted["dataset"].iloc[0]] = {
+        panels[name] = {
+            "dataset": deleted["dataset"].iloc[0],
             "networks": [f"{style.label(m)}-{d}" for (m, d), _ in networks(deleted)],
             "seeds": sorted(int(seed) for seed in deleted["seed"].unique()),
             "draws": int(several["draw"].nunique()),
@@ -99,7 +102,7 @@ def facts(tables: Tables) -> dict:
         "deleted": "a residual block leaves its shortcut; a plain block leaves its input, strided and"
         " zero-padded where shapes change",
         "panels": panels,
-        "departures": ["activation behind each sum, where the paper's networks are pre-activated", "no VGG"],
+        "departures": ["activation behind each sum but in networks with pre-activation (preact)"],
         **tables.made_with(*there),
     }
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from resexp.exits import refuse
@@ -68,19 +69,14 @@ def collect(
     """
     from resexp.experiments.runs import folder_of, plan_of
     from resexp.records.collect import write_measured, write_table
-    from resexp.records.run import folders
+    from resexp.records.run import commands_in
 
     plan, swept = plan_of(experiment, runs)
     folder = runs / experiment
-    kinds = {run.config()["command"] for run in folders(folder)} or {config["command"] for config in plan}
-    if len(kinds) > 1:
-        raise ValueError(
-            f"{folder} mixes training runs and measurements, which do not fit in one table: delete the"
-            " folders of one kind, and use different names from now on (name=...)"
-        )
-    if not kinds:
+    kind = next(chain(commands_in(folder), (config["command"] for config in plan)), None)
+    if kind is None:
         raise ValueError(f"no experiment {experiment!r} and no run in {folder}; see `resexp status`")
-    if kinds == {"measure"}:
+    if kind == "measure":
         if by or only:
             raise ValueError(
                 f"{experiment} contains measurements; --by and --only apply to training runs only"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from resexp.config.catalog import command_of, options
 from resexp.config.sweep import plan
-from resexp.files import DamagedError, read_json
+from resexp.files import read_json
 from resexp.records.identity import identity
 from resexp.records.protocol import of_another_protocol
 from resexp.records.rows import rows_of
@@ -42,9 +42,9 @@ def gathered(name: str, runs: Path, tables: Path, collected: dict[str, dict]) ->
     record = collected.get(name, {})
     trained, measured, damaged = _in_folder(runs / name)
     configs, swept = plan(name, runs) if trained else ([], [])
-    strays = of_another_protocol({run.name: run.config for run in trained}, configs, swept)
+    strays = of_another_protocol(trained, configs, swept)
     taken = [run for run in trained if run.name not in strays]
-    rows = rows_of((run for run in taken if run.status != "damaged"), swept)
+    rows = rows_of([run for run in taken if run.status != "damaged"], swept)
     there = sorted(map(_run, [*trained, *measured, *damaged]), key=lambda run: run.name)
     listed = [_listed(run) for run in record.get("runs", [])]
     return Experiment(
@@ -77,25 +77,21 @@ def _tables(name: str, tables: Path, collected: Iterable[str]) -> dict[str, pd.D
 
 def _in_folder(folder: Path) -> tuple[list[Snapshot], list[Snapshot], list[Snapshot]]:
     """The training runs of a folder, its measurements, and what cannot be read."""
-    trained, others = snapshots(folder)
-    measured, damaged = [], []
-    for run in map(RunFolder, others):
-        try:
-            config = run.config()
-        except DamagedError as error:
-            config = {"error": str(error)}
-        if config.get("command") == "measure":
-            measured.append(Snapshot(run.path, config, run.state(), run.provenance()["sessions"], []))
-        else:
-            why = config.get("error", f"{run.path / 'config.json'} is damaged")
-            state = {"status": "damaged", "step": 0, "steps": 0, "error": why}
-            damaged.append(Snapshot(run.path, {}, state, [], []))
-    return trained, measured, damaged
+    found, damaged = snapshots(folder)
+    measured = [run for run in found if run.config.get("command") == "measure"]
+    trained = [run for run in found if run.config.get("command") != "measure"]
+    return trained, measured, [_damaged(path) for path in damaged]
+
+
+def _damaged(path: Path) -> Snapshot:
+    why = f"{path / 'config.json'} is damaged"
+    return Snapshot(path, {}, {}, {"status": "damaged", "step": 0, "steps": 0, "error": why}, [])
 
 
 def _run(run: Snapshot) -> Run:
     labels = run.config.get("labels") or {"measure": run.config.get("measure", {}).get("name", "")}
-    state, sessions = run.state, [_session(session) for session in run.sessions]
+    state = run.state
+    sessions = [_session(session) for session in RunFolder(run.path).provenance()["sessions"]]
     return Run(run.name, labels, run.status, state["step"], state["steps"], state["error"], sessions)
 
 
@@ -135,7 +131,7 @@ def _differing(configs: list[dict]) -> dict[str, list]:
     }
 
 
-def _notes(name: str, runs: list[Snapshot], record: dict, strays: list[str]) -> list[str]:
+def _notes(name: str, runs: list[Snapshot], record: dict, strays: set[str]) -> list[str]:
     """What a reader must know who compares the table with the runs."""
     notes = []
     finished, collected = sum(run.is_finished for run in runs), len(record.get("runs", []))
@@ -146,5 +142,5 @@ def _notes(name: str, runs: list[Snapshot], record: dict, strays: list[str]) -> 
     if left_out := record.get("left_out"):
         notes.append("Left out of the table: " + ", ".join(f"{run} ({why})" for run, why in left_out.items()))
     if strays:
-        notes.append(f"Of another protocol, and not drawn: {', '.join(strays)}")
+        notes.append(f"Of another protocol, and not drawn: {', '.join(sorted(strays))}")
     return notes

@@ -4,12 +4,15 @@ import dataclasses
 import difflib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -40,12 +43,24 @@ def compose(command: str, overrides: list[str]) -> DictConfig:
         ConfigError: an override is invalid.
     """
     check_overrides(overrides)
-    GlobalHydra.instance().clear()
     try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        with own_hydra():
             return hydra.compose(command, quoted(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error, command, overrides)) from error
+
+
+@contextmanager
+def own_hydra() -> Iterator[None]:
+    """Hydra on conf/ within the block; the caller's Hydra, if there is one, is as before afterwards."""
+    outer, base = GlobalHydra.instance().hydra, VersionBase.instance().getbase()
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = outer
+        VersionBase.instance().version_base = base
 
 
 def resolve(config: DictConfig) -> dict:
@@ -126,6 +141,8 @@ def check_overrides(overrides: list[str]) -> None:
         except HydraException:
             continue  # reported when the config is composed
         key, value = override.key_or_group, override.value()
+        if not key:  # Hydra's own message is a traceback
+            raise ConfigError(f"cannot parse {line!r}: write key=value")
         values = value.list if isinstance(value, ChoiceSweep) else [value]
         if (
             key in groups()

@@ -54,6 +54,7 @@ class Execution:
     capture: bool = MISSING
     max_minutes: float | None = None
     checkpoint_minutes: float = MISSING
+    keep: Any = None
     runs: str = MISSING
 
 

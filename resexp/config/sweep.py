@@ -13,8 +13,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from resexp.config.catalog import CONF, command_of, groups, options
-from resexp.config.compose import ConfigError, explain, resolve
+from resexp.config.catalog import command_of, groups, options
+from resexp.config.compose import ConfigError, explain, own_hydra, resolve
 
 
 class Composer:
@@ -67,9 +67,8 @@ def plan(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
         return [], []
     command = command_of(experiment)
     base = [f"experiment={experiment}"]
-    GlobalHydra.instance().clear()
     try:
-        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        with own_hydra():
             sweep = hydra.compose(command, base, return_hydra_config=True)
             with open_dict(sweep):
                 sweep.hydra.job.config_name = command

@@ -30,7 +30,7 @@ class Dataset:
     val_targets: Tensor | None = None
     normalization: Normalization = normalizer
 
-    in_memory = True
+    in_memory, evaluation_batch, kind = True, 1000, "class"
     remarks = ()
 
     @property
@@ -82,11 +82,11 @@ class Dataset:
     def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> Batches:
         """Shuffled batches, normalized, then cropped and flipped; `seed` seeds their random stream."""
 
-        def prepare(x: Tensor, generator: torch.Generator) -> Tensor:
+        def prepare(x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
             x = self.normalize(x)
             if not crop_padding and not flip:
-                return x
-            return crop_and_flip(x, padding=crop_padding, flip=flip, generator=generator)
+                return x, y
+            return crop_and_flip(x, padding=crop_padding, flip=flip, generator=generator), y
 
         generator = torch.Generator(self.inputs.device).manual_seed(seed)
         return Batches(self.inputs, self.targets, batch_size, prepare, generator)

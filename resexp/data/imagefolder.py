@@ -37,7 +37,7 @@ class ImageFolders:
     device: torch.device = CPU
     remarks: tuple[str, ...] = ()
 
-    in_memory = False
+    in_memory, evaluation_batch, kind = False, None, "class"
     split_names = ("test",)
 
     @property

@@ -18,6 +18,8 @@ class Source(Protocol):
     examples: int  # training examples
     split_names: tuple[str, ...]  # evaluated splits: test, and val if examples are held out
     in_memory: bool
+    evaluation_batch: int | None  # examples at a time without gradients; None: as many as in training
+    kind: str  # of its targets, which a task must read: class, or planes (resexp.data.dense)
     remarks: tuple[str, ...]  # what a person should know of the files
 
     def holding_out(self, size: int) -> Self:

@@ -1,12 +1,10 @@
 """Build the model and the trainer of a config."""
 
 import threading
-from typing import Any
 
 import torch
 from torch import nn
 
-from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments.checks import refuse_sizes_below_one, refuse_unused_block
 from resexp.experiments.data import batches, splits
@@ -34,14 +32,6 @@ def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
     return model.to(device)
 
 
-def model_by_name(name: str, **choices: Any) -> nn.Module:
-    """See resexp.build_model."""
-    if "model" in choices:
-        raise ValueError(f"two networks given, {name} and {choices['model']}: choose one")
-    overrides = [f"model={name}", *(f"{k.replace('__', '.')}={v}" for k, v in choices.items())]
-    return build_model(resolve(compose("train", overrides)))
-
-
 def trainer(config: dict, device: torch.device) -> Trainer:
     """The Trainer of a run, at step 0. Thread-safe."""
     with _BUILDING:
@@ -59,7 +49,9 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         if isinstance(module, RandomLayer):
             module.generator = layer_draws
     if execution["channels_last"]:
-        model = model.to(memory_format=torch.channels_last)
+        volumes = any(weight.dim() == 5 for weight in model.parameters())
+        layout = torch.channels_last_3d if volumes else torch.channels_last
+        model = model.to(memory_format=layout)
     return Trainer(
         model,
         make(config["task"], "task"),

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from resexp.config.catalog import default_of, option
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.data.batches import check_batch_size
-from resexp.experiments.data import training_examples
+from resexp.experiments.data import load_dataset, training_examples
 from resexp.experiments.devices import device_of
+from resexp.training.checkpoint import kept_steps
 from resexp.training.precision import autocast
 from resexp.training.sgd import parameter_groups
 
@@ -34,6 +35,7 @@ def check(config: dict) -> None:
         )
         if (minutes := config["train"]["checkpoint_minutes"]) < 0:  # 0: after every step
             raise ValueError(f"train.checkpoint_minutes must be at least 0, got {minutes}")
+        kept_steps(config["train"]["keep"], config["schedule"]["steps"])
         check_name_and_seed(config)
         _check_data_settings(config["dataset"])
         _check_normalization(config["normalization"], config["dataset"])
@@ -42,6 +44,7 @@ def check(config: dict) -> None:
         with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
             model = make(config["model"], "model")
             make(config["init"], "init")(model, None)
+        _check_task(config, model)
         make(config["tracker"], "tracker")
         make(config["schedule"], "schedule")  # its rate is the optimizer's
         make(config["optimizer"], "optimizer")(parameter_groups(model))
@@ -110,6 +113,22 @@ def refuse_sizes_below_one(section: str, settings: dict) -> None:
     for key, value in settings.items():
         if isinstance(value, int) and not isinstance(value, bool) and value < 1 and key not in MAY_BE_ZERO:
             raise ValueError(f"{section}.{key} must be at least 1, got {value}")
+
+
+def _check_task(config: dict, model: nn.Module) -> None:
+    """Raises ValueError where dataset, task and network are not of one kind; see Source.kind."""
+    task, data = make(config["task"], "task").kind, load_dataset(config).kind
+    if task != data:
+        raise ValueError(
+            f"task={config['task']['name']} reads targets of the kind {task} and dataset="
+            f"{config['dataset']['name']} has {data}: leave out task=..., which each dataset chooses"
+        )
+    if (network := getattr(model, "kind", "class")) != task:
+        raise ValueError(
+            f"model={config['model']['name']} predicts the kind {network}, and"
+            f" task={config['task']['name']} needs {task}: take "
+            + ("model=unet" if task == "planes" else "another network, such as model=resnet20")
+        )
 
 
 def _check_data_settings(data: dict) -> None:

@@ -12,7 +12,6 @@ from resexp.data.source import Source
 from resexp.experiments.seeds import seed_for
 from resexp.training.interfaces import Batches
 
-EVALUATION_BATCH = 1000
 MEASURED = {"_target_": "resexp.data.preprocess.normalizer", "_partial_": True}
 
 
@@ -45,7 +44,7 @@ def batches(config: dict, device: torch.device) -> Batches:
 def splits(config: dict, device: torch.device) -> dict[str, Iterable[tuple[Tensor, Tensor]]]:
     """The splits that are evaluated every interval: name -> batches."""
     data = on_device(config, device)
-    size = EVALUATION_BATCH if data.in_memory else config["batch_size"]
+    size = data.evaluation_batch or config["batch_size"]
     return {name: data.split(name, size) for name in data.split_names}
 
 

@@ -24,7 +24,8 @@ from resexp.experiments.trained_run import TrainedRun
 from resexp.records.run import RunFolder
 from resexp.training.precision import set_tf32
 
-KINDS = {"random": "random networks", "trained": "trained runs"}  # what a measurement can be applied to
+# What a measurement can be applied to: trained runs one by one, or all of them at once.
+KINDS = {"random": "random networks", "trained": "trained runs", "together": "trained runs together"}
 
 
 def check(config: dict) -> None:
@@ -72,7 +73,7 @@ def function_of(config: dict) -> Callable[..., dict[str, pd.DataFrame]]:
     """The measurement function of a config, with its options bound.
 
     A measurement's yaml file names up to two functions: `random`, called with (seed=, device=), and
-    `trained`, called with a resexp.measure.run.Run.
+    `trained`, called with a resexp.measure.run.Run, or in its place `together`, called with all of them.
 
     Raises:
         ValueError: there is no function for random networks (or trained runs), or an option was
@@ -80,7 +81,7 @@ def function_of(config: dict) -> Callable[..., dict[str, pd.DataFrame]]:
     """
     node = dict(config["measure"])
     name, functions = node.pop("name"), {kind: node.pop(kind, None) for kind in KINDS}
-    kind = "random" if config["run"] is None else "trained"
+    kind = "random" if config["run"] is None else "together" if functions["together"] else "trained"
     if functions[kind] is None:
         there = " and ".join(words for key, words in KINDS.items() if functions[key])
         way = "select them with run=..." if kind == "random" else "omit run=..."
@@ -106,6 +107,10 @@ def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, i
     measure = function_of(config)
     if config["run"] is None:
         for name, table in measure(seed=config["seed"], device=device).items():
+            folder.write_table(name, table)
+        return "done", 1
+    if "together" in config["measure"]:
+        for name, table in measure([TrainedRun(run, device) for run in trained_runs(config)]).items():
             folder.write_table(name, table)
         return "done", 1
     found: dict[str, list[pd.DataFrame]] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.config.sweep import plan
+from resexp.files import DamagedError
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder, find
 
@@ -17,7 +18,7 @@ def settle(settings: dict) -> dict:
     trained runs that a measurement is applied to.
 
     Raises:
-        ConfigError: the files are missing or not the expected ones.
+        ConfigError: the files are missing or not the expected ones, or a measured run's config is damaged.
     """
     if fingerprint := settings.get("dataset", {}).get("fingerprint"):
         try:
@@ -26,7 +27,10 @@ def settle(settings: dict) -> dict:
             raise ConfigError(str(error)) from error
         settings = settings | ({"data": found} if found else {})
     if settings["command"] == "measure" and settings["run"] is not None:
-        settings = settings | {"measured": [digest(run.config()) for run in trained_runs(settings)]}
+        try:
+            settings = settings | {"measured": [digest(run.config()) for run in trained_runs(settings)]}
+        except DamagedError as error:
+            raise ConfigError(f"{error}: leave that run out of run=...") from error
     return settings
 
 

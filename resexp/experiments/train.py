@@ -121,7 +121,7 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
     execution, steps = config["train"], config["schedule"]["steps"]
     console = Console(folder.name, steps=steps, initial=trainer.step, position=workers.worker_index())
     sinks: list[Sink] = [Recorded(folder), console, *_trackers(config, folder, trainer.rows)]
-    saved_at = time.monotonic()
+    saved_at, kept = time.monotonic(), checkpoint.kept_steps(execution["keep"], steps)
 
     def save() -> None:
         folder.refuse_if_removed()
@@ -130,6 +130,10 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
     def after_step() -> bool:
         nonlocal saved_at
         console.step()
+        if trainer.step in kept:
+            trainer.wait()
+            folder.refuse_if_removed()
+            checkpoint.save_network(folder.path, trainer.step, trainer.model, run=digest(config))
         stopping = signals.received or stop.time_is_up(execution["max_minutes"])
         if stopping or time.monotonic() - saved_at >= 60 * execution["checkpoint_minutes"]:
             trainer.wait()  # the host is ahead of a GPU by many steps

@@ -22,7 +22,8 @@ class TrainedRun:
 
     def __init__(self, folder: RunFolder, device: torch.device):
         self.folder, self.device, self.config = folder, device, folder.config()
-        self.stages = ("trained",) if "imported" in self.config else ("initial", "trained")
+        kept = [f"step-{step}" for step in checkpoint.steps_of_networks(folder.path)]
+        self.stages = ["trained"] if "imported" in self.config else ["initial", *kept, "trained"]
 
     def network(self, stage: str = "trained") -> nn.Module:
         """A new copy of the network at a stage, in evaluation mode.
@@ -33,12 +34,18 @@ class TrainedRun:
         if stage not in self.stages:
             raise ValueError(f"{self.folder.name} has the stages {', '.join(self.stages)}, not {stage}")
         model = build.build_model(self.config, self.device)
-        if stage == "trained":
-            state, _ = checkpoint.load(self.folder.path, self.device, run=digest(self.config))
-            if state is None:
-                raise ValueError(f"{self.folder.path} has no checkpoint: train it again")
-            model.load_state_dict(state["model"])
+        if stage != "initial":
+            model.load_state_dict(self._weights(stage))
         return model.eval()
+
+    def _weights(self, stage: str) -> dict:
+        where = {"device": self.device, "run": digest(self.config)}
+        if stage != "trained":
+            return checkpoint.network(self.folder.path, int(stage.removeprefix("step-")), **where)
+        state, _ = checkpoint.load(self.folder.path, **where)
+        if state is None:
+            raise ValueError(f"{self.folder.path} has no checkpoint: train it again")
+        return state["model"]
 
     def batches(self, split: str, batch_size: int) -> Iterable[tuple[Tensor, Tensor]]:
         """A whole split, normalized as in training, without augmentation."""

@@ -14,15 +14,17 @@ PARTS = ("before", "transform", "branch", "shortcut", "after")  # of a block
 class Chain:
     """A network whose output is finish(block_n(... block_1(start(x)))).
 
-    A block is after(shortcut(b, branch(transform(b)))) with b = before(x).
+    A block is after(shortcut(b, branch(transform(b)))) with b = before(x), or in a plain network anything.
 
     Args:
-        model: with start, blocks and finish.
+        model: with start and finish.
+        blocks: its blocks, or what it names as its links: the layers of a VGG.
         shapes: of each block's input and of its branch, both without the batch.
         plain: whether its blocks have no shortcuts.
     """
 
     model: nn.Module
+    blocks: Sequence[nn.Module]
     shapes: Sequence[tuple[torch.Size, torch.Size]]
     plain: bool
 
@@ -42,7 +44,7 @@ class Chain:
         shape = self.shapes[block][1]
         if self.plain:
             return _bridged(x, shape)
-        parts = self.model.blocks[block]
+        parts = self.blocks[block]
         x = parts.before(x)
         return parts.after(parts.shortcut(x, x.new_zeros(len(x), *shape)))
 
@@ -54,12 +56,20 @@ def chain_of(model: nn.Module, x: Tensor) -> Chain:
     Raises:
         ValueError: it is no chain of blocks with a branch each.
     """
-    if not all(hasattr(model, name) for name in ("start", "blocks", "finish")) or not all(
-        hasattr(block, name) for block in model.blocks for name in PARTS
+    blocks = model.links() if hasattr(model, "links") else getattr(model, "blocks", [])
+    whole = hasattr(model, "links")  # blocks of which nothing is known but their order
+    if not all(hasattr(model, name) for name in ("start", "finish")) or not (
+        whole or all(hasattr(block, name) for block in blocks for name in PARTS)
     ):
-        raise ValueError("only networks of residual or plain blocks can be taken apart: resnet, plain, ...")
+        raise ValueError(
+            "only networks of residual or plain blocks can be taken apart: resnet, plain, vgg, ..."
+        )
     h, shapes, joined = model.start(x), [], []
-    for block in model.blocks:
+    for block in blocks:
+        if whole:
+            shapes.append((h.shape[1:], (h := block(h)).shape[1:]))
+            joined.append(True)
+            continue
         before = block.before(h)
         branch = block.branch(block.transform(before))
         shapes.append((h.shape[1:], branch.shape[1:]))
@@ -70,7 +80,7 @@ def chain_of(model: nn.Module, x: Tensor) -> Chain:
         raise ValueError("this network has connections beside its chain of blocks and cannot be taken apart")
     if any(joined) and not all(joined):
         raise ValueError("some of this network's blocks have a shortcut and some have none")
-    return Chain(model, shapes, all(joined))
+    return Chain(model, list(blocks), shapes, all(joined))
 
 
 def _bridged(x: Tensor, shape: Sequence[int]) -> Tensor:

@@ -41,7 +41,7 @@ def outputs(chain: Chain, x: Tensor, orders: Sequence[Order]) -> Iterator[tuple[
                 logits = chain.model.finish(h)
                 yield from ((index, logits) for index in below)
             elif step >= 0:
-                yield from walk(chain.model.blocks[step](h), below)
+                yield from walk(chain.blocks[step](h), below)
             else:
                 yield from walk(chain.without_branch(~step, h), below)
 
@@ -134,7 +134,8 @@ def trained(
     """
     x, y = spread(run, "test", examples)
     model = run.network().to(memory_format=torch.channels_last)
-    chain, blocks = chain_of(model, x[:2]), len(model.blocks)
+    chain = chain_of(model, x[:2])
+    blocks = len(chain)
     generator = torch.Generator().manual_seed(draw_seed)
 
     def batches(x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

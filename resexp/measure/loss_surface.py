@@ -35,6 +35,22 @@ def filter_normalized(model: nn.Module, generator: torch.Generator) -> Direction
     return direction
 
 
+def moved(
+    weights: dict[str, Tensor], directions: Sequence[Direction], place: Sequence[float]
+) -> dict[str, Tensor]:
+    """The weights + sum of place_k directions_k."""
+    return {
+        name: weight + sum(a * d[name] for a, d in zip(place, directions, strict=True))
+        for name, weight in weights.items()
+    }
+
+
+def grid(points: int, reach: float) -> list[tuple[float, float]]:
+    """The places of a square grid from -reach to reach, row by row; the middle alone for one point."""
+    line = [reach * (2 * i / (points - 1) - 1) for i in range(points)] if points > 1 else [0.0]
+    return [(a, b) for a in line for b in line]
+
+
 @torch.no_grad()
 def surface(
     model: nn.Module,
@@ -57,13 +73,10 @@ def surface(
     weights, rows = dict(model.named_parameters()), []
     columns = ["x", "y", "z"][: len(directions)]
     for place in places:
-        moved = {
-            name: weight + sum(a * d[name] for a, d in zip(place, directions, strict=True))
-            for name, weight in weights.items()
-        }
+        there = moved(weights, directions, place)
         total, wrong, examples = 0.0, 0, 0
         for inputs, targets in batches:
-            output = functional_call(model, moved, (inputs,))
+            output = functional_call(model, there, (inputs,))
             total += loss(output, targets).item()
             wrong += int((output.argmax(1) != targets).sum())
             examples += len(targets)
@@ -96,10 +109,8 @@ def trained(
     batches = list(zip(x.split(batch_size), y.split(batch_size), strict=True))
     model, generator = run.network(), torch.Generator().manual_seed(draw_seed)
     directions = [filter_normalized(model, generator) for _ in range(2)]
-    line = [reach * (2 * i / (points - 1) - 1) for i in range(points)]
-    places = [(a, b) for a in line for b in line]
 
     def loss(logits: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(logits, targets, reduction="sum")
 
-    return {"grid": surface(model, batches, directions, places, loss)}
+    return {"grid": surface(model, batches, directions, grid(points, reach), loss)}

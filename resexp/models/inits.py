@@ -11,7 +11,9 @@ from resexp.models.activations import activation_gain
 from resexp.models.blocks import ResidualBlock, Sum
 from resexp.models.shortcuts import Gated
 
-WEIGHTS = nn.Conv1d | nn.Conv2d | nn.Linear
+TRANSPOSED = nn.ConvTranspose2d | nn.ConvTranspose3d
+WEIGHTS = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear | TRANSPOSED
+OTHER_FAN = {"fan_in": "fan_out", "fan_out": "fan_in"}
 
 
 def he(model: nn.Module, generator: torch.Generator | None) -> None:
@@ -117,7 +119,9 @@ def fixup(model: nn.Module, generator: torch.Generator | None) -> None:
 def _he(model: nn.Module, generator: torch.Generator | None, fan: str) -> None:
     *weights, classifier = weights_of(model)
     for module in weights:
-        nn.init.kaiming_normal_(module.weight, mode=fan, nonlinearity="relu", generator=generator)
+        # torch takes the weight of a transposed convolution, (c_in, c_out, ...), for that of a convolution
+        mode = OTHER_FAN[fan] if isinstance(module, TRANSPOSED) else fan
+        nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu", generator=generator)
     bound = classifier.weight[0].numel() ** -0.5
     nn.init.uniform_(classifier.weight, -bound, bound, generator=generator)
     set_biases(model)

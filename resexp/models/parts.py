@@ -27,6 +27,9 @@ def conv(
         if groups > 1:
             raise ValueError("fully connected layers have no groups: omit block=grouped")
         return nn.Linear(c_in, c_out, bias=bias)
+    if dims == 3:
+        size = (kernel_size, stride, kernel_size // 2)
+        return nn.Conv3d(c_in, c_out, *size, groups=groups, bias=bias)
     rows = (1, 1, 0) if dims == 1 else (kernel_size, stride, kernel_size // 2)
     sizes, strides, padding = zip(rows, (kernel_size, stride, kernel_size // 2), strict=True)
     return nn.Conv2d(c_in, c_out, sizes, strides, padding, groups=groups, bias=bias)
@@ -68,12 +71,12 @@ class Parts:
     """The parts of a network, independent of its sizes.
 
     Args:
-        dims: 2 for images, 1 for sequences, 0 for vectors; see conv.
+        dims: 3 for volumes, 2 for images, 1 for sequences, 0 for vectors; see conv.
         norm: channels -> normalization layer.
         activation: () -> activation layer; channels -> activation layer if it is `per_channel`.
             Once it is part of Parts, it takes the channels in either case.
         shortcut: (c_in, c_out, stride, conv=, norm=) -> module of (x, transformed x).
-        branch: position of a block in (0, 1] -> module applied to its transformed branch.
+        branch: number of blocks -> for each the module that its transformed branch goes through.
         kernel_size: default of convolutions; odd.
         bias: whether they have one.
     """
@@ -82,7 +85,7 @@ class Parts:
     norm: Callable[[int], nn.Module]
     activation: Callable[..., nn.Module]
     shortcut: Callable[..., nn.Module]
-    branch: Callable[[float], nn.Module] = always
+    branch: Callable[[int], list[nn.Module]] = always
     kernel_size: int = 3
     bias: bool = False
 

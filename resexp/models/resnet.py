@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from resexp.models.blocks import ENTRIES, BlockKind
 from resexp.models.parts import Parts, as_images
-from resexp.models.stochastic import StochasticDepth
 
 STAGES = 3
 
@@ -59,7 +58,7 @@ class ResNet(nn.Module):
         shared: all blocks of a stage but the first share their convolutions; normalizations are not
             shared.
     Raises:
-        ValueError: stochastic depth without shortcuts, or an unknown entry.
+        ValueError: branches that are dropped, without shortcuts, or an unknown entry.
     """
 
     def __init__(
@@ -85,17 +84,17 @@ class ResNet(nn.Module):
         ending = [*norms, parts.activation(stem_width)] if block.activates_stem or entry == "none" else []
         self.stem = nn.Sequential(first, *ending, pool)
         channels = parts.activated(stem_width) if ending else stem_width
-        self.blocks, total = nn.ModuleList(), sum(stages)
+        self.blocks, branches = nn.ModuleList(), parts.branch(sum(stages))
         for stage, (count, width) in enumerate(zip(stages, widths, strict=True)):
             for index in range(count):
                 stride = 2 if stage > 0 and index == 0 else 1
                 where = "branch" if self.blocks else entry
                 made = block(parts, channels, width * block.expansion, stride, entry=where)
-                made.branch = parts.branch((len(self.blocks) + 1) / total)
-                if parts.without_shortcuts and isinstance(made.branch, StochasticDepth):
+                made.branch = branches[len(self.blocks)]
+                if parts.without_shortcuts and not isinstance(made.branch, nn.Identity):
                     raise ValueError(
-                        "branch=stochastic_depth drops residual branches and therefore needs shortcuts: use a"
-                        " shortcut other than none, or omit it"
+                        "branch=stochastic_depth and branch=drawn drop residual branches and therefore need"
+                        " shortcuts: use a shortcut other than none, or omit it"
                     )
                 if shared and index > 1:
                     _share_weights(self.blocks[-1], made)
@@ -106,14 +105,18 @@ class ResNet(nn.Module):
         self.head = nn.Linear(parts.activated(channels) if tail else channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.start(x)
-        for block in self.blocks:
-            x = block(x)
-        return self.finish(x)
+        return self.head(pooled(self.features(x)))
 
     def start(self, x: Tensor) -> Tensor:
         """What the first block receives."""
         return self.stem(as_images(x))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What global average pooling receives."""
+        x = self.start(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.tail(x)
 
     def finish(self, x: Tensor) -> Tensor:
         """Logits, of the last block's output."""

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from resexp.models.blocks import BlockKind
 from resexp.models.parts import Parts, as_images
-from resexp.models.resnet import STAGES, ResNet, blocks_per_stage, pooled
+from resexp.models.resnet import STAGES, ResNet, blocks_per_stage
 
 
 class RoR(ResNet):
@@ -49,7 +49,8 @@ class RoR(ResNet):
         del self.tail, self.head
         self.tail, self.head = tail, head  # re-registered, to keep the order of the forward pass
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor) -> Tensor:
+        """What global average pooling receives."""
         x = root = self.stem(as_images(x))
         for stage, shortcut in enumerate(self.around_stages):
             start = x
@@ -59,4 +60,4 @@ class RoR(ResNet):
             if stage == STAGES - 1:
                 x = self.around_all(root, x)
             x = self.afters[stage](x)
-        return self.head(pooled(self.tail(x)))
+        return self.tail(x)

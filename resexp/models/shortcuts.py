@@ -147,10 +147,15 @@ class Gated(ZeroPad):
         """Set b to gate_bias; called by initializations, which zero all biases."""
         nn.init.constant_(self.gate.bias, self.gate_bias)
 
-    def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
+    def weights(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the shortcut and of the branch, for each channel and position."""
         gate = torch.sigmoid(self.gate(x))
-        branch = gate * transformed if self.exclusive else transformed
-        return (1 - gate) * self.identity(x) + branch
+        return 1 - gate, gate if self.exclusive else torch.ones_like(gate)
+
+    def forward(self, x: Tensor, transformed: Tensor) -> Tensor:
+        of_shortcut, of_branch = self.weights(x)
+        branch = of_branch * transformed if self.exclusive else transformed
+        return of_shortcut * self.identity(x) + branch
 
 
 class DropoutShortcut(ZeroPad):

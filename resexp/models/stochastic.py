@@ -58,6 +58,56 @@ class StochasticDepth(RandomLayer):
         return x * alive.bernoulli_(self.survival, generator=self.generator)
 
 
-def always(position: float) -> nn.Module:
-    """No stochastic depth: the branch is always kept."""
-    return nn.Identity()
+class Drawn(RandomLayer):
+    """Keeps the branches of a given number of blocks in each batch; in evaluation all, scaled by their share.
+
+    Blocks are gone through in order: of those that are left, as many are drawn as are still to be kept
+    (Knuth, The Art of Computer Programming 2, section 3.4.2, algorithm S), so that every choice is equally
+    likely.
+
+    Args:
+        ahead: blocks from this one on.
+        before: that of the block before; None: the first.
+        kept, blocks: branches that are kept, of so many.
+    """
+
+    def __init__(self, ahead: int, before: "Drawn | None", *, kept: int, blocks: int):
+        super().__init__()
+        self.ahead, self.kept, self.share = ahead, kept, kept / blocks
+        self.before = (before,)  # a tuple, so that it is no module of this one
+        self.left: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x * self.share
+        (before,) = self.before
+        left = torch.full((), float(self.kept), device=x.device) if before is None else before.left
+        alive = torch.bernoulli(left / self.ahead, generator=self.generator)
+        self.left = left - alive
+        return x * alive.to(x.dtype)
+
+
+def always(blocks: int) -> list[nn.Module]:
+    """No stochastic depth: the branches are always kept."""
+    return [nn.Identity() for _ in range(blocks)]
+
+
+def stochastic_depth(blocks: int, *, survival: float) -> list[nn.Module]:
+    """See StochasticDepth."""
+    return [StochasticDepth((block + 1) / blocks, survival=survival) for block in range(blocks)]
+
+
+def drawn(blocks: int, *, kept: int) -> list[nn.Module]:
+    """Exactly `kept` of all branches in each batch: training on short paths only.
+
+    Raises:
+        ValueError: kept is not within 1..blocks.
+    Source: Veit et al. 2016 (arXiv:1605.06431), section 4.3: 23 of 54 modules. It does not say how the
+    network is evaluated; here branches are scaled by their share, as with stochastic depth.
+    """
+    if not 1 <= kept <= blocks:
+        raise ValueError(f"branch.kept must lie in 1..{blocks}, the number of blocks, got {kept}")
+    made: list[Drawn] = []
+    for block in range(blocks):
+        made.append(Drawn(blocks - block, made[-1] if made else None, kept=kept, blocks=blocks))
+    return list(made)

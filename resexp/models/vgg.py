@@ -13,6 +13,15 @@ from resexp.models.stochastic import Dropout
 STAGE_LAYERS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
+class _PoolIfItFits(nn.Module):
+    def __init__(self, pool: nn.Module):
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pool_if_it_fits(self.pool, x)
+
+
 class VGG(nn.Module):
     """Stages of 3x3 convolutions, each followed by max-pooling, then fully connected layers.
 
@@ -56,7 +65,7 @@ class VGG(nn.Module):
             for _ in range(count):
                 layers += [parts.conv(channels, wide, bias=True), parts.norm(wide), parts.activation(wide)]
                 channels = parts.activated(wide)
-            self.blocks.append(nn.Sequential(*layers, parts.pool("Max", 2, 2)))
+            self.blocks.append(nn.Sequential(*layers, _PoolIfItFits(parts.pool("Max", 2, 2))))
         side = positions if hidden else 1
         self.pool = nn.AdaptiveAvgPool2d((1 if parts.dims == 1 else side, side))
         features = channels * positions**parts.dims if hidden else channels
@@ -67,15 +76,29 @@ class VGG(nn.Module):
         self.head = nn.Sequential(*fully_connected, nn.Linear(features, num_classes))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.pool(self.features(x)).flatten(1))
+        return self.finish(self.features(x))
+
+    def start(self, x: Tensor) -> Tensor:
+        """What the first layer receives."""
+        return self.stem(as_images(x))
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Logits, of the last layer's output."""
+        return self.head(self.pool(x).flatten(1))
+
+    def links(self) -> list[nn.Module]:
+        """The convolutions in their order, each with what follows it up to the next."""
+        found = []
+        for *layers, pool in self.blocks:
+            found += [nn.Sequential(*layers[at : at + 3]) for at in range(0, len(layers), 3)]
+            found[-1].append(pool)
+        return found
 
     def features(self, x: Tensor) -> Tensor:
         """Output of the last stage."""
-        x = self.stem(as_images(x))
-        for *layers, pool in self.blocks:
-            for layer in layers:
-                x = layer(x)
-            x = pool_if_it_fits(pool, x)
+        x = self.start(x)
+        for block in self.blocks:
+            x = block(x)
         return x
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from resexp.records import table
-from resexp.records.identity import protocol
 from resexp.records.protocol import (
     differing,
     of_another_protocol,
@@ -15,8 +14,10 @@ from resexp.records.protocol import (
     settings_that_vary,
     value_of,
 )
-from resexp.records.run import RunFolder, folders
+from resexp.records.run import RunFolder
 from resexp.records.snapshot import Snapshot, snapshots
+
+AT_ONCE = 200  # runs whose rows are held as text
 
 
 def write_table(
@@ -54,9 +55,10 @@ def write_table(
         raise ValueError(f"{runs} does not exist; train first: resexp train -m experiment={runs.name}")
     plan, swept = list(plan), list(dict.fromkeys(by))
     found, damaged = snapshots(runs)
+    _refuse_mixed_commands(runs, (run.config for run in found))
     taken, left_out = _selected(found, runs, list(only), plan, swept)
     left_out |= {path.name: "damaged config.json" for path in damaged}
-    lacked = refuse_mixed_protocols({run.name: run.config for run in taken}, swept, settings_that_vary(plan))
+    lacked = refuse_mixed_protocols(taken, swept, settings_that_vary(plan))
     columns = [key for key in swept if not is_label(key, taken[0].config)]
     _refuse_indistinct(taken, columns)
     path = tables / f"{runs.name}.csv"
@@ -75,7 +77,7 @@ def _selected(
     if only and not matching:
         wanted = ", ".join("=".join(pair) for pair in only)
         raise ValueError(f"no run in {runs} has {wanted}; write values as in their config.json")
-    strays = of_another_protocol({run.name: run.config for run in matching}, plan, swept)
+    strays = of_another_protocol(matching, plan, swept)
     taken = [run for run in matching if run.is_finished and run.name not in strays]
     if not taken:
         raise ValueError(
@@ -84,12 +86,14 @@ def _selected(
     return taken, {
         run.name: "another protocol" if run.name in strays else run.status
         for run in matching
-        if run not in taken
+        if not run.is_finished or run.name in strays
     }
 
 
 def _write(taken: list[Snapshot], columns: list[str], path: Path, *, replace: bool) -> str:
-    whole = pd.concat(frame(run, columns) for run in taken)
+    whole = pd.concat(
+        frame(_keyed(run, columns) for run in taken[n : n + AT_ONCE]) for n in range(0, len(taken), AT_ONCE)
+    )
     if not replace:
         _refuse_to_lose_rows(path, len(whole))
     keys = [*taken[0].config["labels"], *columns, "step"]
@@ -111,20 +115,15 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
         ValueError: no finished measurement; two measurements of the same kind, whose rows would mix; an
             existing table with more rows.
     """
-    taken = [run for run in folders(runs) if run.recorded()["status"] == "done"]
-    if not taken:
+    found, damaged = snapshots(runs)
+    _refuse_mixed_commands(runs, (run.config for run in found))
+    done = [run for run in found if run.status == "done"]
+    if not done:
         raise ValueError(
             f"no finished measurement in {runs}; measure first: resexp measure -m experiment={runs.name}"
         )
-    kinds: dict[str, RunFolder] = {}
-    for run in taken:
-        other = kinds.setdefault(run.config()["measure"]["name"], run)
-        if other is not run:
-            keys = ", ".join(differing(other.config(), run.config())) or "the runs they measured"
-            raise ValueError(
-                f"{other.path} and {run.path} are the same measurement with different {keys}; delete one,"
-                " or rename one with name=..."
-            )
+    _refuse_the_same_measurement(done)
+    taken = [RunFolder(run.path) for run in done]
     frames: dict[str, list[pd.DataFrame]] = {}
     for run in taken:
         for name, frame in run.tables().items():
@@ -134,9 +133,30 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
         for path, frame in whole.items():
             _refuse_to_lose_rows(path, len(frame))
     said = [f"{path}: {table.write(frame, path, digits=5)}" for path, frame in whole.items()]
-    content = [{"run": r.name, "config": r.config(), "sessions": r.provenance()["sessions"]} for r in taken]
+    content = [{"run": run.name, "config": run.config, "sessions": run.sessions} for run in done]
     table.write_record(tables / f"{runs.name}.csv", {"runs": content})
-    return "\n".join(said)
+    lost = [run.name for run in found if run.status == "damaged"] + [path.name for path in damaged]
+    return "\n".join([*said, *([f"left out, damaged: {', '.join(lost)}"] if lost else [])])
+
+
+def _refuse_mixed_commands(runs: Path, configs: Iterable[dict]) -> None:
+    if len({config.get("command") == "measure" for config in configs}) > 1:
+        raise ValueError(
+            f"{runs} mixes training runs and measurements, which do not fit in one table: delete the"
+            " folders of one kind, and use different names from now on (name=...)"
+        )
+
+
+def _refuse_the_same_measurement(done: list[Snapshot]) -> None:
+    kinds: dict[str, Snapshot] = {}
+    for run in done:
+        other = kinds.setdefault(run.config["measure"]["name"], run)
+        if other is not run:
+            keys = ", ".join(differing(other.config, run.config)) or "the runs they measured"
+            raise ValueError(
+                f"{other.path} and {run.path} are the same measurement with different {keys}; delete one,"
+                " or rename one with name=..."
+            )
 
 
 def _matches(config: dict, only: list[tuple[str, str]]) -> bool:
@@ -173,20 +193,34 @@ def _refuse_indistinct(taken: list[Snapshot], columns: list[str]) -> None:
         )
 
 
-def frame(run: Snapshot, columns: list[str]) -> pd.DataFrame:
-    """A run's rows behind its labels and these settings; a diverged run has one more, without values."""
-    ending = [{"step": run.state["step"]}] if run.status == "diverged" else []
-    frame = pd.DataFrame([*run.rows, *ending]).replace("nan", None).apply(pd.to_numeric)
+def _keyed(run: Snapshot, columns: list[str]) -> tuple[dict, list[dict]]:
+    """What tells a run apart, and its rows."""
     keys = run.config["labels"] | {key: value_of(run.config, key) for key in columns}
-    for position, (key, value) in enumerate(keys.items()):
-        frame.insert(position, key, value)
-    return frame
+    return keys, [*run.rows(), *ending(run)]
+
+
+def ending(run: Snapshot) -> list[dict]:
+    """The row without values in which a diverged run ends; none of other runs."""
+    return [{"step": run.state["step"]}] if run.status == "diverged" else []
+
+
+def frame(runs: Iterable[tuple[dict, list[dict]]]) -> pd.DataFrame:
+    """The rows of several runs as numbers, each behind what tells its run apart."""
+    rows, keys = [], []
+    for own_keys, own in runs:
+        rows += own
+        keys += [own_keys] * len(own)
+    values = pd.DataFrame(rows).replace("nan", None).apply(pd.to_numeric)
+    labels = pd.DataFrame(keys, dtype=object, index=values.index)
+    # a column with a missing setting stays one of objects, or its whole numbers became fractions
+    whole = [column for column in labels if labels[column].notna().all()]
+    return pd.concat([labels.astype({c: labels[c].infer_objects().dtype for c in whole}), values], axis=1)
 
 
 def _provenance(taken: list[Snapshot], left_out: dict[str, str]) -> dict:
-    protocols = [protocol(run.config) for run in taken]
+    first, *others = [run.protocol for run in taken]
     return {
-        "protocol": {k: v for k, v in protocols[0].items() if all(p.get(k) == v for p in protocols)},
+        "protocol": {k: v for k, v in first.items() if all(p.get(k) == v for p in others)},
         "runs": [
             {
                 "run": run.name,

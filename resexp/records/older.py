@@ -10,6 +10,7 @@ ORDERS = (
 MOVED = {
     "resexp.models.random_layers.undisturbed": "resexp.models.stochastic.always",
     "resexp.models.random_layers.": "resexp.models.stochastic.",
+    "resexp.models.stochastic.StochasticDepth": "resexp.models.stochastic.stochastic_depth",
     "resexp.models.stream.": "resexp.measure.residual_stream.",
     "resexp.measure.gradient_speed.": "resexp.bench.gradient_speed.",
     **{f"resexp.models.blocks.{name}": f"resexp.models.orders.{name}" for name in ORDERS},
@@ -22,10 +23,11 @@ MOVED = {
 
 def translate(config: dict) -> dict:
     """Translate a recorded config to what the current version would record."""
-    text = json.dumps(config)
-    for before, now in MOVED.items():
-        text = text.replace(f'"{before}', f'"{now}')
-    config = json.loads(text)
+    text = before = json.dumps(config)
+    for old, new in MOVED.items():
+        text = text.replace(f'"{old}', f'"{new}')
+    if text != before:  # parsing is most of the time
+        config = json.loads(text)
     for owner in (config, config.get("parts", {}), config.get("model", {}).get("parts", {})):
         if owner.get("branch", {}).get("name") == "whole":
             owner["branch"]["name"] = "always"

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from resexp.records.identity import identity, protocol
+from resexp.records.snapshot import Snapshot
 
 ABSENT = "missing"
 
@@ -30,21 +31,20 @@ def differing(one: dict, other: dict) -> list[str]:
     return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
 
 
-def of_another_protocol(configs: dict[str, dict], plan: list[dict], by: list[str]) -> list[str]:
+def of_another_protocol(runs: list[Snapshot], plan: list[dict], by: list[str]) -> set[str]:
     """Names of the runs that differ from the plan in a setting it holds fixed; empty if all runs do."""
-    protocols, following = [protocol(config) for config in plan], settings_that_vary(plan)
+    following = settings_that_vary(plan)
     fixed = {
         key: value
-        for key, value in (protocols[0] if protocols else {}).items()
+        for key, value in (protocol(plan[0]) if plan else {}).items()
         if key not in following and key not in by and key.split(".")[0] not in by
     }
 
-    def departs(config: dict) -> bool:
-        own = protocol(config)
-        return any(own.get(key, value) != value for key, value in fixed.items())
+    def departs(run: Snapshot) -> bool:
+        return any(run.protocol.get(key, value) != value for key, value in fixed.items())
 
-    strays = [name for name, config in configs.items() if departs(config)]
-    return strays if len(strays) < len(configs) else []
+    strays = {run.name for run in runs if departs(run)}
+    return strays if len(strays) < len(runs) else set()
 
 
 def settings_that_vary(plan: Iterable[dict]) -> set[str]:
@@ -54,13 +54,13 @@ def settings_that_vary(plan: Iterable[dict]) -> set[str]:
     return {key for key in keys if len({str(p.get(key)) for p in protocols}) > 1}
 
 
-def refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: set[str]) -> list[str]:
+def refuse_mixed_protocols(runs: list[Snapshot], by: list[str], following: set[str]) -> list[str]:
     """Require that all runs share the protocol settings, except the swept ones and those that depend on them.
 
     Dependent settings must agree among runs with the same swept values. A case may set anything.
 
     Args:
-        configs: run name -> config.
+        runs: of one table.
         by: swept settings, or groups of settings.
         following: settings that may depend on the swept ones, see settings_that_vary.
     Returns:
@@ -68,16 +68,16 @@ def refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: s
     Raises:
         ValueError: a protocol setting differs; the message says which one and how to choose.
     """
-    protocols = {name: protocol(config) for name, config in configs.items()}
+    alike = _alike(runs, by)
     lacked = []
-    for key in sorted(set().union(*protocols.values())):
+    for key in sorted(set().union(*(run.protocol for run, _ in alike))):
         if key in by or key.split(".")[0] in by:
             continue
         swept = [k for k in by if k == "case" or (key in following and k != "seed")]
         groups: dict[tuple, Counter] = {}
-        for name, config in configs.items():
-            group = (config["labels"]["dataset"], *(value_of(config, k) for k in swept))
-            groups.setdefault(group, Counter())[str(protocols[name].get(key, ABSENT))] += 1
+        for run, count in alike:
+            group = (run.config["labels"]["dataset"], *(value_of(run.config, k) for k in swept))
+            groups.setdefault(group, Counter())[str(run.protocol.get(key, ABSENT))] += count
         for counts in groups.values():
             if len(counts) > 1 and counts.pop(ABSENT, 0):
                 lacked.append(key)
@@ -89,3 +89,15 @@ def refuse_mixed_protocols(configs: dict[str, dict], by: list[str], following: s
                     f" --only {key}={value}, or distinguish them with --by {key}"
                 )
     return list(dict.fromkeys(lacked))
+
+
+def _alike(runs: list[Snapshot], by: list[str]) -> list[tuple[Snapshot, int]]:
+    """One run of each kind that the comparison can tell apart, and how many are of it: seeds are not."""
+    found: dict[tuple, tuple[Snapshot, int]] = {}
+    sections = {key.partition(".")[0] for key in by if key != "seed"}
+    for run in runs:
+        settings = (repr(run.config.get(section)) for section in sections)
+        kind = (run.config["labels"]["dataset"], *settings, repr(run.protocol))
+        first, count = found.get(kind, (run, 0))
+        found[kind] = (first, count + 1)
+    return list(found.values())

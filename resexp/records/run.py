@@ -129,8 +129,9 @@ class RunFolder:
 
     def _results_checksum(self) -> str:
         """Of the rows of a training run, of the tables of a measurement."""
-        found = hashlib.sha256()
-        for path in (self.path / "rows.csv", *sorted((self.path / "tables").glob("*.csv"))):
+        found, tables = hashlib.sha256(), self.path / "tables"
+        # glob takes long to find out that there is no folder
+        for path in (self.path / "rows.csv", *(sorted(tables.glob("*.csv")) if tables.is_dir() else ())):
             if path.is_file():
                 found.update(path.read_bytes())
         return found.hexdigest()
@@ -176,9 +177,10 @@ class RunFolder:
 
     def rows(self) -> list[dict]:
         """All complete rows, values as text; an incomplete last line is ignored."""
+        path = self.path / "rows.csv"
         try:
-            text = (self.path / "rows.csv").read_text()
-        except (FileNotFoundError, UnicodeDecodeError):
+            text = path.read_text() if path.is_file() else ""  # a pipe would be waited for
+        except UnicodeDecodeError:
             return []
         return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
@@ -244,6 +246,15 @@ def _names(root: Path, changed: int) -> list[str]:
 def folders(root: Path) -> list[RunFolder]:
     """All runs in `root`, sorted by name."""
     return [RunFolder(path.parent) for path in sorted(root.glob("*/config.json"))]
+
+
+def commands_in(root: Path) -> Iterator[str]:
+    """The command of each run in `root` whose config can be read, sorted by name."""
+    for run in folders(root):
+        try:
+            yield run.config()["command"]
+        except (DamagedError, KeyError):
+            continue
 
 
 def _csv_lines(rows: list[dict]) -> list[str]:

@@ -1,29 +1,31 @@
 """A run's records, read once so that they are consistent."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from resexp.files import DamagedError
-from resexp.records.run import FINISHED, folders
+from resexp.records.identity import protocol
+from resexp.records.run import FINISHED, RunFolder, folders
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Contents of a run's folder at one point in time.
+    """Contents of a run's folder at one point in time, apart from its rows.
 
     Args:
         path: of the folder.
         config: see RunFolder.config.
+        protocol: of the config.
         state: see RunFolder.state.
-        sessions: see RunFolder.provenance.
-        rows: see RunFolder.rows.
+        sessions: see RunFolder.provenance; none of a run that is not finished.
     """
 
     path: Path
     config: dict
+    protocol: dict
     state: dict
     sessions: list[dict]
-    rows: list[dict]
 
     @property
     def name(self) -> str:
@@ -37,17 +39,39 @@ class Snapshot:
     def is_finished(self) -> bool:
         return self.status in FINISHED
 
+    def rows(self) -> list[dict]:
+        """The rows of a finished run; they are read when they are used, as they are most of a run.
+
+        Raises:
+            ValueError: the results have changed since the snapshot was taken.
+        """
+        run = RunFolder(self.path)
+        rows = run.rows()
+        if run.recorded() != self.state:
+            raise ValueError(f"{self.path} has changed in the meantime: collect again")
+        return rows
+
 
 def snapshots(root: Path) -> tuple[list[Snapshot], list[Path]]:
-    """Every run below `root`, sorted by name, and the folders whose config is damaged."""
-    found, damaged = [], []
+    """Every run below `root`, sorted by name, and the folders whose config is damaged.
+
+    Sections that are equal in several configs are kept once: runs of one experiment differ in few.
+    """
+    found, damaged, kept = [], [], {}
     for run in folders(root):
         try:
             config = run.config()
-            if not isinstance(config.get("labels"), dict):
+            if not isinstance(config.get("labels"), dict) and config.get("command") != "measure":
                 raise DamagedError(f"{run.path} holds no run's config")
         except DamagedError:
             damaged.append(run.path)
             continue
-        found.append(Snapshot(run.path, config, run.state(), run.provenance()["sessions"], run.rows()))
+        state = run.state()
+        sessions = run.provenance()["sessions"] if state["status"] in FINISHED else []
+        shared = {sys.intern(key): _kept_once(value, kept) for key, value in config.items()}
+        found.append(Snapshot(run.path, shared, _kept_once(protocol(config), kept), state, sessions))
     return found, damaged
+
+
+def _kept_once(value: object, kept: dict[str, object]) -> object:
+    return kept.setdefault(repr(value), value)

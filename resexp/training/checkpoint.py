@@ -1,15 +1,22 @@
-"""Checkpoints: written whole, named by what they hold, the last two kept, the newest undamaged one used."""
+"""Checkpoints: written whole, named by what they hold.
+
+Those to resume from are dropped but for the last two, and the newest undamaged one is used. Those of a folder
+of their own, NETWORKS, hold the network at chosen steps and stay, for measurements.
+"""
 
 import hashlib
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from resexp.files import atomic
 
 KEPT = 2
+NETWORKS = "networks"  # folder of the networks kept for measurements, in that of the run
 # checkpoint-<step>-<checksum>.pt; earlier versions wrote no checksum
 NAME = re.compile(r"checkpoint-(\d+)(?:-([0-9a-f]{32}))?\.pt")
 
@@ -23,12 +30,68 @@ def save(folder: Path, step: int, state: dict, *, run: str) -> None:
         state: see Trainer.state_dict.
         run: what names the run, so that the state of another is never resumed.
     """
-    buffer = io.BytesIO()
-    torch.save(state | {"run": run}, buffer)
-    content = buffer.getbuffer()
-    with atomic(folder / f"checkpoint-{step:08d}-{_checksum(content)}.pt") as temporary:
-        temporary.write_bytes(content)
+    _write(folder, step, state | {"run": run})
     keep(folder, KEPT)
+
+
+def save_network(folder: Path, step: int, model: nn.Module, *, run: str) -> None:
+    """Keep a run's network at a step. One that was kept there before, by the run up to a crash, goes.
+
+    Args:
+        folder, step, run: see save.
+    """
+    path = _write(folder / NETWORKS, step, {"model": model.state_dict(), "run": run})
+    for other in path.parent.glob(f"checkpoint-{step:08d}-*.pt"):
+        if other != path:
+            other.unlink(missing_ok=True)
+
+
+def steps_of_networks(folder: Path) -> list[int]:
+    """The steps of a run at which its network was kept, in ascending order."""
+    return sorted(_step(path) for path in _newest_first(folder / NETWORKS))
+
+
+def network(folder: Path, step: int, device: torch.device, *, run: str) -> dict:
+    """The weights of a run's network at a step.
+
+    Raises:
+        ValueError: it was not kept, or cannot be read.
+    """
+    for path in _newest_first(folder / NETWORKS):
+        if _step(path) == step:
+            try:
+                return _read(path, device, run)["model"]
+            except _UnusableError as error:
+                raise ValueError(f"{path} {error}: train the run again, with train.keep") from error
+    raise ValueError(f"{folder} has no network of step {step}: train it again, with train.keep=[{step}]")
+
+
+def kept_steps(setting: str | Sequence[int] | None, steps: int) -> set[int]:
+    """The steps after which a run's network is kept.
+
+    Args:
+        setting: `log`: 1, 2, 4, 8, ...; a list of steps; null: none.
+        steps: of the whole run, after which the network is kept in any case.
+    Raises:
+        ValueError: another setting.
+    """
+    if setting == "log":
+        return {2**power for power in range(steps.bit_length()) if 2**power < steps}
+    if setting is None:
+        return set()
+    if isinstance(setting, str) or not all(isinstance(step, int) and 1 <= step <= steps for step in setting):
+        raise ValueError(f"train.keep must be log or a list of steps from 1 to {steps}, got {setting}")
+    return set(setting)
+
+
+def _write(folder: Path, step: int, state: dict) -> Path:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getbuffer()
+    path = folder / f"checkpoint-{step:08d}-{_checksum(content)}.pt"
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+    return path
 
 
 def keep(folder: Path, count: int) -> None:
@@ -67,6 +130,8 @@ class _UnusableError(Exception):
 
 
 def _read(path: Path, device: torch.device, run: str) -> dict:
+    if not path.is_file():  # a pipe would be waited for
+        raise _UnusableError("is no regular file")
     content, right = path.read_bytes(), NAME.fullmatch(path.name)[2]
     if right and _checksum(content) != right:  # torch checks no checksum
         raise _UnusableError("is damaged")
@@ -88,4 +153,8 @@ def _checksum(content: bytes | memoryview) -> str:
 
 def _newest_first(folder: Path) -> list[Path]:
     found = [path for path in folder.glob("checkpoint-*.pt") if NAME.fullmatch(path.name)]
-    return sorted(found, key=lambda path: int(NAME.fullmatch(path.name)[1]), reverse=True)
+    return sorted(found, key=_step, reverse=True)
+
+
+def _step(path: Path) -> int:
+    return int(NAME.fullmatch(path.name)[1])

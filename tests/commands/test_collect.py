@@ -56,3 +56,14 @@ def test_one_run_of_an_experiment_is_said_to_be_one(resexp):
     collected = resexp("collect", "depth_sweep")
     assert (collected.returncode, collected.stdout) == (2, "")
     assert re.search(r"resexp: .*results/runs/depth_sweep.*name=", collected.stderr)
+
+
+def test_a_damaged_config_does_not_stop_the_collection_of_the_others(resexp, tmp_path):
+    tiny = [*TINY, "schedule.steps=2", "interval=2", "model.depth=8", "seed=0,1"]
+    assert resexp("train", "-m", "name=two", *tiny).returncode == 0
+    first, second = sorted((tmp_path / "results/runs/two").iterdir())
+    (first / "config.json").write_text("{")
+    collected = resexp("collect", "two")
+    assert collected.returncode == 0, collected.stderr
+    assert re.search(mentions("1 runs", first.name), collected.stdout.strip())
+    assert second.name not in collected.stdout

@@ -1,11 +1,13 @@
 """One run and sweeps as a person meets them: train, stop, resume, fail."""
 
+import contextlib
 import json
 import random
 import re
 import signal
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 import torch
@@ -13,6 +15,8 @@ from helpers import LONG, TINY, numbers, only_run, status, wait_for_rows
 
 from resexp import cli
 from resexp.experiments import stop
+from resexp.experiments.trained_run import TrainedRun
+from resexp.records.run import RunFolder
 
 RESUMED = re.compile(r" from step [1-9]\d*$", re.MULTILINE)
 
@@ -173,3 +177,35 @@ def test_rows_beyond_the_checkpoint_are_cut_back(resexp, background, tmp_path):
     assert len(steps) == len(set(steps))
     assert steps == sorted(steps)
     assert steps == list(range(15, steps[-1] + 1, 15))
+
+
+def test_networks_kept_on_the_way_are_the_same_with_and_without_an_interruption(monkeypatch, tmp_path):
+    """And keeping them changes neither the run's numbers nor what it is named by."""
+    monkeypatch.chdir(tmp_path)
+    settings = [*TINY, "model=resnet", "model.depth=8", "schedule.steps=10", "interval=5"]
+
+    def train(name, *options):
+        monkeypatch.setattr(sys, "argv", ["resexp", "train", *settings, f"name={name}", *options])
+        with contextlib.suppress(SystemExit):
+            cli.main()
+
+    train("without")
+    train("whole", "train.keep=log")
+    questions = iter(range(10**6))
+    with monkeypatch.context() as clock:
+        clock.setattr(stop, "time_is_up", lambda minutes: next(questions) > 5)
+        train("interrupted", "train.keep=log")
+    first = TrainedRun(RunFolder(only_run(tmp_path, "interrupted")), torch.device("cpu"))
+    assert first.stages == ["initial", "step-1", "step-2", "step-4", "trained"]
+    train("interrupted", "train.keep=log")
+    paths = [only_run(tmp_path, name) for name in ("without", "whole", "interrupted")]
+    assert len({path.name for path in paths}) == 1
+    assert numbers(paths[0]) == numbers(paths[1]) == numbers(paths[2])
+    whole, again = (TrainedRun(RunFolder(path), torch.device("cpu")) for path in paths[1:])
+    assert whole.stages == again.stages == ["initial", "step-1", "step-2", "step-4", "step-8", "trained"]
+    weights = []
+    for stage in whole.stages:
+        ours, theirs = whole.network(stage).state_dict(), again.network(stage).state_dict()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours), stage
+        weights.append(ours["head.weight"])
+    assert all(not torch.equal(before, after) for before, after in pairwise(weights))

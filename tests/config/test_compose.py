@@ -56,3 +56,9 @@ def test_what_hydra_would_read_otherwise_than_it_was_typed_is_refused(override, 
 def test_quoted_text_stays_text():
     assert resolve(compose("train", ['name="2026_11_24"']))["name"] == "2026_11_24"
     assert resolve(compose("train", ["name=5"]))["name"] == "5"
+
+
+@pytest.mark.parametrize("typed", ["=5", "=-0.5", "=[1,2]"])
+def test_a_value_without_a_key_is_refused_in_a_sentence(typed):
+    with pytest.raises(ConfigError, match=mentions(f"'{typed}'", "key=value")):
+        compose("train", [typed])

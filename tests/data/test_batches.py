@@ -13,7 +13,7 @@ from resexp.data.preprocess import by_channel, channel_statistics, crop_and_flip
 def rows(count=10, batch_size=4, seed=0):
     x = torch.arange(count)
     generator = torch.Generator().manual_seed(seed)
-    return Batches(x, x, batch_size, lambda x, g: x + torch.rand(1, generator=g), generator)
+    return Batches(x, x, batch_size, lambda x, y, g: (x + torch.rand(1, generator=g), y), generator)
 
 
 def test_every_example_once_per_epoch_whatever_the_batch_size():

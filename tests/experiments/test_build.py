@@ -27,11 +27,11 @@ def test_build_model_for_notebooks():
     [
         ({"name": "resnet57"}, ["model=resnet57", "resnet56?", "densenet"]),
         ({"name": "resnet20", "norm": "bach"}, ["norm=bach", "batch?", "group"]),
-        ({"name": "resnet20", "model__depth": 21}, ["model.depth", "6n+2", "21"]),
+        ({"name": "resnet20", "model__depth": 21}, ["model__depth", "6n+2", "21"]),
         ({"name": "densenet", "block": "bottleneck"}, ["model=densenet", "block=..."]),
         ({"name": "resnet20", "model": "plain20"}, ["resnet20", "plain20"]),
-        ({"name": "resnet", "depth": 20}, ["depth", "model.depth?"]),
-        ({"name": "resnet20", "model__width": 0}, ["model.width", "1", "0"]),
+        ({"name": "resnet", "depth": 20}, ["depth", "model__depth?"]),
+        ({"name": "resnet20", "model__width": 0}, ["model__width", "1", "0"]),
     ],
 )
 def test_build_model_says_what_there_is(choices, named):

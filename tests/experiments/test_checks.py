@@ -46,6 +46,8 @@ from resexp.experiments.checks import check
         (["train.threads=0"], ["train.threads", "0"]),
         (["train.max_minutes=-1"], ["train.max_minutes", "0", "-1.0"]),
         (["interval=0"], ["interval", "1", "0"]),
+        (["train.keep=all"], ["train.keep", "log", "480", "all"]),
+        (["train.keep=[5,481]"], ["train.keep", "1", "480", "481"]),
         (["train.checkpoint_minutes=-1"], ["train.checkpoint_minutes", "0", "-1.0"]),
         (["dataset.flip=true"], ["dataset=mnist1d", "dataset.crop_padding", "dataset.flip"]),
         (["dataset=fake", "dataset.crop_padding=-1"], ["dataset.crop_padding", "0", "-1"]),

@@ -5,9 +5,10 @@ import json
 
 import numpy as np
 import pytest
+from helpers import mentions
 from PIL import Image
 
-from resexp.config.compose import compose, resolve
+from resexp.config.compose import ConfigError, compose, resolve
 from resexp.experiments.runs import folder_of, settle
 from resexp.records.identity import EXECUTION, digest, flat
 from resexp.records.run import RunFolder
@@ -148,3 +149,13 @@ def test_a_run_of_the_version_before_is_found(tmp_path):
     folder.write_status("done", step=1, steps=1)
     assert folder_of(now).path == folder.path
     assert folder_of(now).is_finished
+
+
+def test_a_measured_run_whose_config_is_damaged_is_named(tmp_path):
+    run = RunFolder(tmp_path / "one")
+    run.write_config({"seed": 0})
+    run.write_status("done", step=1, steps=1)
+    (run.path / "config.json").write_text("{")
+    asked = config("measure=norm_scales", f"run={run.path}")
+    with pytest.raises(ConfigError, match=mentions(str(run.path / "config.json"), "run=...")):
+        settle(asked)

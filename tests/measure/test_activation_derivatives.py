@@ -5,7 +5,7 @@ import torch
 from helpers import Fixed, mentions
 from torch import nn
 
-from resexp.experiments import build
+from resexp import build_model
 from resexp.measure.activation_derivatives import measure, slope, trained
 
 CPU = torch.device("cpu")
@@ -50,7 +50,7 @@ def test_a_slope_is_taken_without_writing_over_the_input():
 
 @pytest.mark.parametrize(("activation", "dies"), [("relu", True), ("leaky_relu", False), ("sigmoid", False)])
 def test_channels_that_are_never_active_are_counted(activation, dies, generator):
-    model = build.model_by_name("resnet", model__depth=8, model__width=4, activation=activation, norm="none")
+    model = build_model("resnet", model__depth=8, model__width=4, activation=activation, norm="none")
     with torch.no_grad():
         for layer in (model.stem[0], model.blocks[1].transform[0]):
             layer.weight[:2] = -layer.weight[:2].abs()  # below zero for inputs of one sign

@@ -9,6 +9,7 @@ from helpers import Fixed
 from torch import nn
 
 from resexp import build_model
+from resexp.bench.lesion_speed import one_by_one
 from resexp.measure.chain import chain_of
 from resexp.measure.lesion import (
     each_deleted,
@@ -60,6 +61,37 @@ def taken_apart(model, order, plain):
     blocks = list(model.blocks)
     model.blocks = nn.ModuleList(blocks[i] if i >= 0 else Shortcut(blocks[~i], plain) for i in order)
     return model
+
+
+def test_a_vgg_is_a_chain_of_its_convolutions(generator):
+    model = build_model("vgg", model__depth=11, model__width=4).eval()
+    x = torch.randn(5, 1, 40, generator=generator)
+    chain = chain_of(model, x)
+    assert (len(chain), chain.plain) == (8, True)
+    assert [chain.changes_shape(i) for i in range(8)] == [True] * 4 + [True, True, False, True], (
+        "pooling, too"
+    )
+    order = [0, 1, 2, ~3, 4, 5, ~6, 7]
+    ((_, found),) = outputs(chain, x, [order])
+    with torch.no_grad():
+        h = model.start(x)
+        flat = [layer for block in model.blocks for layer in block]
+        groups, layers = [], []
+        for layer in flat:
+            if isinstance(layer, nn.Conv2d):
+                layers = [layer]
+                groups.append(layers)
+            else:
+                layers.append(layer)
+        for index, layers in enumerate(groups):
+            if ~index in order:
+                if index == 3:
+                    h = h[..., ::2]  # its pooling halves 10 positions
+                continue
+            for layer in layers:
+                h = layer(h)
+        expected = model.finish(h)
+    assert torch.equal(found, expected)
 
 
 @pytest.fixture
@@ -134,9 +166,14 @@ def test_the_tables(x, generator):
     [
         ({"name": "ror", "model__depth": 20, "model__width": 4}, "has connections beside its chain"),
         ({"name": "densenet"}, "only networks of residual or plain blocks"),
-        ({"name": "vgg"}, "only networks of residual or plain blocks"),
     ],
 )
 def test_other_networks_are_refused(choices, message, x):
     with pytest.raises(ValueError, match=message):
         chain_of(build_model(**choices).eval(), x)
+
+
+def test_the_loop_that_speed_is_compared_with_gives_the_same_errors(x, generator):
+    model, y = network(), torch.randint(0, 10, (32,), generator=generator)
+    chain = chain_of(model, x[:2])
+    assert one_by_one(chain, x, y) == pytest.approx(errors(chain, [(x, y)], each_deleted(9)))

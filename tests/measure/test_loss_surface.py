@@ -74,3 +74,31 @@ def test_the_grid_is_that_of_networks_with_moved_weights(model, generator):
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     with pytest.raises(ValueError, match=r"measure.points must be at least 2, got 1"):
         trained(Fixed(model, x, y), **options | {"points": 1})
+
+
+def test_the_loss_is_that_of_the_authors_program():
+    """Numbers of tomgoldstein/loss-landscape (64ef4d5), float32, on this network, images and raw directions:
+    net_plotter.normalize_directions_for_weights(d, weights, "filter", "biasbn"), set_weights and
+    evaluation.eval_loss; its imports of h5py and its model loader left out. Raw directions are drawn
+    parameter by parameter, zero for those of one dimension."""
+    model = build_model("resnet", model__depth=8, model__width=4, seed=0)
+    drawn = torch.Generator().manual_seed(1)
+    x, y = torch.randn(24, 1, 40, generator=drawn), torch.randint(0, 10, (24,), generator=drawn)
+    with torch.no_grad():
+        model.train()(x)
+    directions = [filter_normalized(model.eval(), drawn) for _ in range(2)]
+    theirs = {
+        (-1.0, 0.0): (4.7382139, 100 - 1 / 0.24),
+        (0.0, 0.0): (2.2986837, 87.5),
+        (0.5, -0.25): (2.3957301, 100 - 5 / 0.24),
+        (0.0, 1.0): (3.3749474, 100 - 4 / 0.24),
+        (1.0, 1.0): (44.2477900, 100 - 1 / 0.24),
+    }
+    batches = [(x[:10], y[:10]), (x[10:], y[10:])]
+
+    def loss(logits, targets):
+        return F.cross_entropy(logits, targets, reduction="sum")
+
+    found = surface(model, batches, directions, theirs, loss)
+    assert found["loss"].tolist() == pytest.approx([value for value, _ in theirs.values()], rel=1e-5)
+    assert found["error_percent"].tolist() == pytest.approx([error for _, error in theirs.values()])

@@ -6,12 +6,12 @@ from helpers import Fixed
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from resexp.experiments import build
+from resexp import build_model
 from resexp.measure.norm_scales import trained
 
 
 def test_the_last_scale_of_each_branch():
-    model = build.model_by_name("resnet", model__depth=8, model__width=4)
+    model = build_model("resnet", model__depth=8, model__width=4)
     norms = [[m for m in b.transform.modules() if isinstance(m, _BatchNorm)] for b in model.blocks]
     assert [len(found) for found in norms] == [2, 2, 2]
     for number, (first, last) in enumerate(norms, start=1):

@@ -5,7 +5,7 @@ import torch
 from helpers import mentions
 from torch import nn
 
-from resexp.experiments import build
+from resexp import build_model
 from resexp.models import orders
 from resexp.models.blocks import Block
 from resexp.models.fixup import fixup
@@ -153,5 +153,5 @@ def test_relu_first_does_nothing_to_what_is_negative(generator):
     x = torch.randn(4, 5, 6, 6, generator=generator)
     assert torch.equal(block(-x.abs()), -x.abs())
     assert (block(x) < x).any()
-    model = build.model_by_name("resnet", block="relu_first", norm="none", model__depth=8)
+    model = build_model("resnet", block="relu_first", norm="none", model__depth=8)
     assert not any(isinstance(module, nn.ReLU) for module in model.stem.modules()), "the stem is linear"

@@ -102,3 +102,43 @@ def test_loss_surfaces_show_contours_and_both_cuts():
     first, second = axes[2].lines
     assert first.get_xydata().tolist() == [[-1, 2], [0, 1], [1, 2]]
     assert second.get_ydata().tolist() == [4, 1, 4]
+
+
+def test_curvature_has_a_point_per_seed_and_a_map_per_network():
+    """The residual one of 2 x 2 places has ratios 0, 0.1, 0.2, 0.3."""
+    centre = [row | {"x": 0.0, "y": 0.0, "smallest": -2.0, "largest": 10.0 + row["seed"]} for row in both()]
+    grid = [
+        {"model": "resnet", "depth": 8, "seed": 0, "x": x, "y": y, "ratio": 0.2 * x + 0.1 * y}
+        for x in (0, 1)
+        for y in (0, 1)
+    ]
+    tables = Given(hessians_curvature=frame(centre), hessian_grids_curvature=frame(grid))
+    above, below = script("hessians").draw(tables).axes[:2]
+    assert [line.get_ydata().tolist() for line in above.lines] == [[10, 11], [2, 2]] * 2
+    assert below.collections[0].get_array().ravel().tolist() == pytest.approx([0, 0.2, 0.1, 0.3])
+
+
+def test_smoothness_draws_the_range_and_the_most():
+    rows = [
+        {
+            "model": "plain",
+            "depth": 20,
+            "norm": norm,
+            "seed": seed,
+            "step": step,
+            "factor": factor,
+            "rate": 0.1,
+        }
+        | {"loss": factor + seed, "gradient_change": 2 * factor, "smoothness": 3 * factor}
+        for norm in ("batch", "none")
+        for seed in (0, 1)
+        for step in (0, 4)
+        for factor in (0.5, 1.0)
+    ]
+    table = pd.DataFrame([{"dataset": "mnist1d"} | row for row in rows])
+    first, second, third = script("smoothness").draw(Given(smoothness_along=table)).axes
+    assert first.lines[0].get_xydata().tolist() == [[0, 1.5], [4, 1.5]]
+    low, high = first.collections[0].get_paths()[0].vertices[:, 1].min(), 1.5
+    assert (low, high) == (1.0, 1.5)
+    assert second.lines[1].get_ydata().tolist() == [2, 2]
+    assert third.lines[0].get_ydata().tolist() == [3, 3]

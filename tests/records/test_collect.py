@@ -277,3 +277,35 @@ def test_a_choice_that_no_run_meets_is_said(runs, tmp_path):
     make_run(runs)
     with pytest.raises(ValueError, match=mentions("precision=half", "config.json")):
         collect(runs, tmp_path, only=[("precision", "half")])
+
+
+def test_the_table_does_not_depend_on_how_many_runs_are_read_at_once(runs, tmp_path, monkeypatch):
+    """Whole numbers stay whole beside a missing setting, and columns come from all runs."""
+    for seed, extra in enumerate((1_234_567, None, 3)):
+        status = "diverged" if seed == 2 else "done"
+        run = make_run(runs, seed=seed, status=status, rows=2 - seed, extra=extra)
+        if seed == 1:
+            run.write_rows([{"step": 50, "other": 7_654_321}])
+            run.write_status("done", step=50, steps=100)
+    tables = []
+    for at_once in (1, 2, 200):
+        monkeypatch.setattr("resexp.records.collect.AT_ONCE", at_once)
+        write_table(runs, tmp_path / "tables", by=["extra"])
+        tables.append((tmp_path / "tables" / "sweep.csv").read_text())
+    assert set(tables) == {tables[0]}
+    assert tables[0].splitlines()[1].startswith("mnist1d,plain,20,batch,0,1234567,50,33.3333")
+    assert tables[0].splitlines()[3] == "mnist1d,plain,20,batch,1,,50,,7.65432e+06"
+
+
+def test_results_that_change_while_they_are_collected_are_not_mixed(runs, tmp_path, monkeypatch):
+    run = make_run(runs)
+    usual = RunFolder.rows
+
+    def altered(self):
+        (run.path / "rows.csv").write_text("step,test_error_percent\n50,1\n")
+        return usual(self)
+
+    monkeypatch.setattr(RunFolder, "rows", altered)
+    with pytest.raises(ValueError, match=mentions(run.name, "again")):
+        collect(runs, tmp_path)
+    assert not (tmp_path / "tables").exists()

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -179,8 +180,30 @@ def test_no_damage_to_a_finished_run_is_taken_for_its_results(run, name, kind):
 
 
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(run):
+    run.write_status("running", step=0, steps=9)
+    os.mkfifo(run.path / "rows.csv")
+    assert run.rows() == []
+    assert run.state()["step"] == 0
+    (run.path / "status.json").unlink()
     os.mkfifo(run.path / "status.json")
     assert run.state()["status"] == "damaged"
+    (run.path / "lock").unlink(missing_ok=True)
+    os.mkfifo(run.path / "lock")
+    with pytest.raises(OSError, match=str(run.path / "lock")), run.held():
+        pass
+
+
+def test_a_full_disk_is_said_with_the_file(run, monkeypatch):
+    def full(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for name, write in (
+        ("rows.csv", lambda: run.append_row({"step": 1})),
+        ("status.json", lambda: run.write_status("running", step=0, steps=9)),
+    ):
+        with pytest.raises(OSError, match=re.escape(str(run.path / name))):
+            write()
 
 
 def test_a_folder_that_is_removed_while_it_is_held_is_noticed(run, tmp_path):

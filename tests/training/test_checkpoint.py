@@ -1,6 +1,9 @@
+import os
+
 import pytest
 import torch
 from helpers import mentions
+from torch import nn
 
 from resexp.training import checkpoint
 
@@ -84,3 +87,52 @@ def test_a_crash_while_writing_leaves_the_old_one(tmp_path, monkeypatch):
         save(tmp_path, 20)
     assert [path.name for path in tmp_path.iterdir()] == [newest(tmp_path).name]
     assert load(tmp_path)[0]["step"] == 10
+
+
+def test_networks_are_kept_beside_what_is_resumed_from(tmp_path):
+    model, weights = nn.Linear(2, 1), {}
+    for step in (1, 2, 8):
+        nn.init.constant_(model.weight, step)
+        checkpoint.save_network(tmp_path, step, model, run=RUN)
+        weights[step] = model.weight.detach().clone()
+    for step in (8, 9, 10):
+        save(tmp_path, step)
+    checkpoint.keep(tmp_path, 1)
+    assert checkpoint.steps_of_networks(tmp_path) == [1, 2, 8]
+    assert load(tmp_path)[0]["step"] == 10
+    for step, weight in weights.items():
+        assert torch.equal(checkpoint.network(tmp_path, step, CPU, run=RUN)["weight"], weight)
+    with pytest.raises(ValueError, match=mentions(str(tmp_path), "step 3", "train.keep=[3]")):
+        checkpoint.network(tmp_path, 3, CPU, run=RUN)
+    with pytest.raises(ValueError, match=mentions("another run")):
+        checkpoint.network(tmp_path, 8, CPU, run="another")
+
+
+def test_a_step_that_is_taken_again_has_one_network(tmp_path):
+    model = nn.Linear(2, 1)
+    for value in (1.0, 2.0):
+        nn.init.constant_(model.weight, value)
+        checkpoint.save_network(tmp_path, 4, model, run=RUN)
+    assert steps(tmp_path / checkpoint.NETWORKS) == [4]
+    assert checkpoint.network(tmp_path, 4, CPU, run=RUN)["weight"].tolist() == [[2, 2]]
+
+
+def test_which_steps_are_kept():
+    assert checkpoint.kept_steps("log", 480) == {1, 2, 4, 8, 16, 32, 64, 128, 256}
+    assert checkpoint.kept_steps("log", 8) == {1, 2, 4}, "the last network is kept in any case"
+    assert checkpoint.kept_steps(None, 8) == set()
+    assert checkpoint.kept_steps([3, 8], 8) == {3, 8}
+    for wrong in ("all", [0], [9], ["log"], [1.5]):
+        with pytest.raises(ValueError, match=mentions("train.keep", "log", "8")):
+            checkpoint.kept_steps(wrong, 8)
+
+
+def test_a_pipe_in_place_of_a_checkpoint_is_not_waited_for(tmp_path):
+    save(tmp_path, 10)
+    save(tmp_path, 20)
+    path = newest(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    state, (wrong,) = load(tmp_path)
+    assert state["step"] == 10
+    assert path.name in wrong

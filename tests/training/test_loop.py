@@ -41,7 +41,7 @@ def make_trainer(seed=0, precision="float32", **changes):
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(), nn.Linear(128, 4)
     )
-    batches = Batches(x, y, 20, lambda x, g: x + 0.1 * torch.randn(x.shape, generator=g), generator)
+    batches = Batches(x, y, 20, lambda x, y, g: (x + 0.1 * torch.randn(x.shape, generator=g), y), generator)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=True)
     return Trainer(
         model,

@@ -1,0 +1,88 @@
+"""Inserted layers leave every output as it was; what cannot be the identity is refused."""
+
+import pytest
+import torch
+from helpers import Fixed, mentions
+
+from resexp import build_model
+from resexp.measure.inserted_identity import deepened, initialize, trained
+
+
+def network(name="plain", depth=14, **choices):
+    model = build_model(name, model__depth=depth, model__width=4, **choices)
+    with torch.no_grad():
+        model.train()(torch.randn(64, 1, 40, generator=torch.Generator().manual_seed(1)))
+    return model.eval()
+
+
+@pytest.fixture
+def x(generator):
+    return torch.randn(50, 1, 40, generator=generator)
+
+
+def test_without_normalization_outputs_are_equal_to_the_last_bit(x):
+    model = network(norm="none")
+    deep = deepened(model, x, 3)
+    assert (len(model.blocks), len(deep.blocks)) == (6, 15)
+    with torch.no_grad():
+        assert torch.equal(deep(x), model(x))
+
+
+@pytest.mark.parametrize("dataset", ["mnist1d", "fake"])
+def test_with_batch_normalization_on_other_inputs_too(dataset, generator):
+    shape = {"mnist1d": (1, 40), "fake": (3, 16, 16)}[dataset]
+    model = build_model("plain", model__depth=14, model__width=4, dataset=dataset)
+    x = torch.randn(40, *shape, generator=generator)
+    with torch.no_grad():
+        model.train()(x)
+        model.eval()
+        deep = deepened(model, x[:20], 2)
+        assert torch.allclose(deep(x), model(x), rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(deep.train()(x[:20]), model(x[:20]), rtol=1e-3), "batches are not the split"
+
+
+def test_the_batch_that_gave_the_statistics_passes_in_training_mode_as_well(x):
+    """Scale and bias undo the normalization by this batch."""
+    model = network()
+    deep = deepened(model, x, 1)
+    with torch.no_grad():
+        h = deep.start(x)
+        for block in deep.blocks[:2]:
+            h = block(h)
+        assert torch.allclose(deep.blocks[2].train()(h), h, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"name": "resnet"}, ["plain", "shortcuts"]),
+        ({"depth": 8}, ["shape", "14"]),
+        ({"norm": "layer"}, ["norm=batch", "norm=none", "identity"]),
+        ({"activation": "gelu"}, ["activation", "identity"]),
+    ],
+)
+def test_what_cannot_be_the_identity_is_refused(choices, words, x):
+    with pytest.raises(ValueError, match=mentions(*words)):
+        deepened(network(**choices), x, 1)
+
+
+def test_from_scratch_nothing_is_left(x, generator):
+    deep = deepened(network(), x, 1)
+    initialize(deep, generator)
+    weight = deep.blocks[2].transform[0].weight
+    assert weight.std().item() == pytest.approx((2 / (4 * 3)) ** 0.5, rel=0.3)
+    assert deep.blocks[2].transform[1].running_mean.abs().max() == 0
+
+
+def test_training_begins_where_the_shallow_network_ended(x):
+    y = torch.arange(50) % 10
+    options = {"inserted": 1, "examples": 50, "steps": 4, "interval": 2, "batch_size": 8, "draw_seed": 1}
+    run = Fixed(network(), x, y)
+    table = trained(run, learning_rate=0.1, **options)["training"]
+    starts = table.set_index(["start", "step"])
+    assert starts.loc["inserted"].index.tolist() == [0, 2, 4]
+    assert starts["error_percent"]["inserted", 0] == starts["error_percent"]["shallow", 0]
+    assert starts["blocks"]["scratch", 0] == 9
+    assert starts["train_loss"]["scratch", 4] > 0
+    with pytest.raises(ValueError, match=mentions("measure.interval", "3")):
+        trained(run, learning_rate=0.1, **(options | {"interval": 3}))
