@@ -1,7 +1,11 @@
 # `make reproduce` and `make test` set everything up by themselves; `make help` lists the rest.
 PYTHON ?= python3
 BIN ?= .venv/bin
-REPRODUCED = depth_sweep shattered_gradients variance_growth $(ON_TRAINED)
+REPRODUCED = $(or $(TRAINED_$(PRESET)),$(error PRESET must be quick or all, got $(PRESET))) \
+	shattered_gradients variance_growth $(ON_TRAINED)
+PRESET ?= quick
+TRAINED_quick := depth_sweep
+TRAINED_all := $(basename $(notdir $(shell grep -l 'override /dataset: mnist1d' conf/experiment/*.yaml)))
 ON_TRAINED := trained_networks lesions paths layer_responses loss_surfaces # measured on the runs of depth_sweep
 SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
 
@@ -18,14 +22,14 @@ setup: .venv/ready ## create .venv and install into it
 	.venv/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
 	touch $@
 
-reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: train, measure, collect, draw; resumes
+reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: train, measure, collect, draw; resumes; PRESET=all: with the comparisons on MNIST-1D, hours
 	$(MAKE) --no-print-directory figures
 	@echo "figures: results/figures; tables: results/tables; what they show: results/FINDINGS.md"
 
 # The commands skip finished runs; the stamp saves starting them while no source is newer.
-results/runs/depth_sweep/.collected: $(SOURCES) | .venv/ready
-	$(BIN)/resexp train -m experiment=depth_sweep
-	$(BIN)/resexp collect depth_sweep
+$(TRAINED_all:%=results/runs/%/.collected): results/runs/%/.collected: $(SOURCES) | .venv/ready
+	$(BIN)/resexp train -m experiment=$*
+	$(BIN)/resexp collect $*
 	touch $@
 
 results/runs/%/.collected: $(SOURCES) | .venv/ready

@@ -55,7 +55,7 @@ def compare(axes: Axes, scores: pd.DataFrame, column: str, *, named: bool) -> No
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     scores, _ = (tables[name] for name in tables.names)
     real = tables.names[0] == "unet3d_regions_em_scores"
     sources = {

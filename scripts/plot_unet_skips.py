@@ -74,7 +74,7 @@ def last(training: pd.DataFrame) -> pd.DataFrame:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     objects, pictures, training = (tables[name] for name in tables.names)
     experiment = tables.names[2]
     licences = {"nuclei": "Data Science Bowl 2018, stage 1, fluorescence images with public fixes, CC0"}

@@ -52,13 +52,13 @@ def report(experiment: str | None, runs: Path, results: Path, output: Path | Non
         OSError: a file cannot be read or written.
     """
     from resexp.commands.gather import gathered, records
-    from resexp.commands.status import begun
     from resexp.config.catalog import options
+    from resexp.records.run import experiments
     from resexp.report.page import page
 
     tables, planned = results / "tables", options("experiment")
     collected = records(tables)
-    known = sorted({*collected, *begun(runs)})
+    known = sorted({*collected, *experiments(runs)})
     if experiment is not None and experiment not in known:
         raise ValueError(_nothing(experiment, planned, known))
     names = known if experiment is None else [experiment]

@@ -74,7 +74,7 @@ class Batches:
         return checksum(self.inputs, self.targets)
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore the sampler state `state`.
+        """Restore a sampler state.
 
         Raises:
             ValueError: it belongs to other data, or to the same examples in another order.

@@ -1,4 +1,4 @@
-"""Load the data of a config once, hold out a validation split, move it to the device."""
+"""Load the dataset of a config once, hold out a validation split, move it to the device."""
 
 import functools
 import json
@@ -16,21 +16,21 @@ MEASURED = {"_target_": "resexp.data.preprocess.normalizer", "_partial_": True}
 
 
 def load_dataset(config: dict) -> Source:
-    """The dataset of a resolved config; kept while the same one is asked for again."""
+    """The dataset of a resolved config; the last one loaded is kept in memory."""
     return _load(*_described(config))
 
 
-def training_examples(config: dict) -> int:
-    """Number of training examples after the validation split is held out.
+def training_data(config: dict) -> Source:
+    """The dataset with its validation split held out.
 
     Raises:
         ValueError: dataset.val_size is out of range.
     """
-    return load_dataset(config).holding_out(config["dataset"]["val_size"]).examples
+    return load_dataset(config).holding_out(config["dataset"]["val_size"])
 
 
 def on_device(config: dict, device: torch.device) -> Source:
-    """The dataset with its validation split, on a device; shared by runs that train side by side."""
+    """The dataset with its validation split, on a device; shared by runs that train concurrently."""
     return _on_device(*_described(config), config["dataset"]["val_size"], device)
 
 
@@ -49,7 +49,7 @@ def splits(config: dict, device: torch.device) -> dict[str, Iterable[tuple[Tenso
 
 
 def _described(config: dict) -> tuple[str, str]:
-    """What is loaded, and how it is normalized: as measured where an older run does not say."""
+    """Loading and normalization settings as text; older configs have no normalization and used `measured`."""
     return json.dumps(config["dataset"]["load"]), json.dumps(config.get("normalization", MEASURED))
 
 

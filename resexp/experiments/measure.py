@@ -13,8 +13,8 @@ from resexp.config.instantiate import make
 from resexp.experiments import stop
 from resexp.experiments.checks import (
     check_name_and_seed,
+    check_threads,
     refuse_sizes_below_one,
-    refuse_zero_or_less,
     refused_in_a_sentence,
 )
 from resexp.experiments.devices import device_of, threads_of
@@ -37,7 +37,7 @@ def check(config: dict) -> None:
     with refused_in_a_sentence():
         device_of(config["device"])
         check_name_and_seed(config)
-        refuse_zero_or_less({"threads": config["threads"]})
+        check_threads("threads", config["threads"])
         refuse_sizes_below_one("measure", config["measure"])
         if config["run"] is not None and not trained_runs(config):
             raise ValueError(f"run={config['run']} matches no finished run; see `resexp status`")
@@ -57,7 +57,7 @@ def run(config: dict, signals: stop.Signals) -> str:
     torch.set_num_threads(threads_of(config["threads"]))
     set_tf32(False)
     with folder.held():
-        if folder.is_finished:  # meanwhile, by another process
+        if folder.is_finished:  # by another process in the meantime
             return "done"
         return record(folder, config, device, 1, partial(_work, config, folder, device))
 
@@ -83,9 +83,9 @@ def function_of(config: dict) -> Callable[..., dict[str, pd.DataFrame]]:
     name, functions = node.pop("name"), {kind: node.pop(kind, None) for kind in KINDS}
     kind = "random" if config["run"] is None else "together" if functions["together"] else "trained"
     if functions[kind] is None:
-        there = " and ".join(words for key, words in KINDS.items() if functions[key])
-        way = "select them with run=..." if kind == "random" else "omit run=..."
-        raise ValueError(f"measure={name} supports {there} only: {way}")
+        supported = " and ".join(words for key, words in KINDS.items() if functions[key])
+        remedy = "select them with run=..." if kind == "random" else "omit run=..."
+        raise ValueError(f"measure={name} supports {supported} only: {remedy}")
     taken = inspect.signature(make(functions[kind], "measure").func).parameters
     options = {key: value for key, value in node.items() if key in taken}
     if unused := node.keys() - options.keys():

@@ -1,7 +1,7 @@
-"""Initializations: functions of (model, generator) that draw all weights anew.
+"""Initializations: functions of (model, generator) that redraw all weights.
 
-They raise ValueError for models that they do not apply to, including models on torch's meta device, whose
-weights have no values.
+They raise ValueError for models that they do not apply to. Models on torch's meta device, whose weights have
+no values, can be checked in this way.
 """
 
 import torch
@@ -57,12 +57,12 @@ def glorot(model: nn.Module, generator: torch.Generator | None) -> None:
 
 
 def orthogonal(model: nn.Module, generator: torch.Generator | None, *, gain: float | None = None) -> None:
-    """Orthogonal weights (Saxe et al. 2014) times a gain, the classifier's without; biases 0.
+    """Orthogonal weights (Saxe et al. 2014) times a gain, which is 1 for the classifier; biases 0.
 
     The weight of a convolution is flattened to a matrix with one row per output channel.
 
     Args:
-        gain: None: that of the network's activation; see resexp.models.activations.activation_gain.
+        gain: None: the gain of the network's activation, see resexp.models.activations.activation_gain.
     """
     *weights, classifier = weights_of(model)
     if gain is None:
@@ -92,7 +92,7 @@ def zero_gamma(model: nn.Module, generator: torch.Generator | None) -> None:
 
 
 def fixup(model: nn.Module, generator: torch.Generator | None) -> None:
-    """Branches scaled down by their number; their last weights and the classifier's are zero.
+    """Weights of branches scaled down with their number; the last ones and the classifier's are zero.
 
     With K branches of m weight layers, the first m - 1 of each branch are N(0, 2 / fan_in) times
     K^(-1/(2m-2)).
@@ -168,6 +168,6 @@ def _last_layers(model: nn.Module) -> list[nn.Module]:
 
 
 def make_orthogonal(weight: Tensor, gain: float, generator: torch.Generator | None) -> None:
-    """Fill a weight, flattened to a matrix, with an orthogonal one times a gain."""
+    """Fill a weight, flattened to a matrix, with an orthogonal matrix times a gain."""
     if weight.device.type != "meta":  # the decomposition needs values
         nn.init.orthogonal_(weight, gain, generator=generator)

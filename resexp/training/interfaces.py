@@ -44,7 +44,7 @@ class Batches(Protocol):
         """Sampler state; restoring it continues the same sequence of batches."""
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore the sampler state `state`."""
+        """Restore a sampler state."""
 
 
 class Schedule(Protocol):

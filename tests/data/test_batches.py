@@ -135,5 +135,5 @@ def test_given_statistics_are_those_of_torchvision(generator):
 
 @pytest.mark.parametrize("inputs", [torch.zeros(2, 1, 9), torch.zeros(2, 1, 4, 4, dtype=torch.uint8)])
 def test_given_statistics_of_other_inputs_are_refused(inputs):
-    with pytest.raises(ValueError, match=r"normalization.mean and .std have 3 and 3 numbers"):
+    with pytest.raises(ValueError, match=mentions("normalization.mean", "normalization.std", "3", "1")):
         by_channel(inputs, mean=[0.5] * 3, std=[0.2] * 3)
