@@ -189,8 +189,20 @@ class DigitSums:
     test_size: int
 
     in_memory = True
+    evaluation_batch = 1000
+    kind = "class"
+    classes = 19
     split_names = ("test",)
     remarks = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (2, *self.placing.size)
+
+    def blank(self, count: int) -> tuple[Tensor, Tensor]:
+        """Two empty canvases, and the sum 0."""
+        device = self.values.device
+        return torch.zeros(count, *self.shape, device=device), self.values.new_zeros(count)
 
     def holding_out(self, size: int) -> "DigitSums":
         """Return self; holding out is not supported.

@@ -113,6 +113,14 @@ def test_an_interrupted_run_ends_in_the_same_numbers():
     assert second.evaluate_splits() == whole.evaluate_splits()
 
 
+def test_a_blank_batch_has_the_form_of_a_real_one():
+    source = embedded(**OPTIONS)
+    for blank, real in zip(source.blank(20), batches(source=source).next(), strict=True):
+        assert (blank.shape, blank.dtype) == (real.shape, real.dtype)
+        assert not blank.any()
+    assert source.shape == source.blank(1)[0].shape[1:]
+
+
 def test_test_pairs_are_fixed_and_of_other_faces():
     source = embedded(**OPTIONS)
     once, again = list(source.split("test", 20)), list(source.split("test", 50))
