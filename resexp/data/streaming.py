@@ -1,7 +1,9 @@
 """Batches of images that worker processes load during training."""
 
 import hashlib
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +54,7 @@ class StreamedBatches:
                     _Augmented(self.images),
                     batch_sampler=_Order(len(self.images.train), self.batch_size, self.seed, self.position),
                     num_workers=self.images.workers,
-                    worker_init_fn=_ignore_signals,
+                    worker_init_fn=_outlast_signals,
                     pin_memory=self.images.device.type == "cuda",
                 )
             )
@@ -71,7 +73,7 @@ class StreamedBatches:
         return {"position": self.position, "data": self.images.fingerprint}
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore the sampler state `state`.
+        """Restore a sampler state.
 
         Raises:
             ValueError: it belongs to other data.
@@ -94,7 +96,7 @@ class StreamedSplit:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         centered = _Centered(self.images, self.files)
-        options = {"num_workers": self.images.workers, "worker_init_fn": _ignore_signals}
+        options = {"num_workers": self.images.workers, "worker_init_fn": _outlast_signals}
         with _file_named():
             for x, y in DataLoader(centered, self.batch_size, **options):
                 yield x.to(self.images.device), y.to(self.images.device)
@@ -154,7 +156,7 @@ class _Centered(Dataset):
 
 @contextmanager
 def _file_named() -> Iterator[None]:
-    """Torch puts a reader's whole traceback before the sentence that names the file."""
+    """Strip the traceback of the loading process from an error, which torch puts before its message."""
     try:
         yield
     except ValueError as error:
@@ -162,11 +164,25 @@ def _file_named() -> Iterator[None]:
         raise ValueError(last.removeprefix("ValueError: ")) from error
 
 
-def _ignore_signals(worker: int) -> None:
-    """A reader ends when the process that it reads for ends, which may have a checkpoint to write."""
+def _outlast_signals(worker: int) -> None:
+    """Let a loading process end with its parent only, which may have a checkpoint to write first.
+
+    Signals that a terminal or a scheduler sends to all processes are left to the parent. The parent ends its
+    loading processes with SIGTERM, so SIGTERM from other senders is ignored. macOS does not tell the sender.
+    """
     for number in signal.valid_signals():
-        if callable(signal.getsignal(number)) or number == signal.SIGTERM:
+        if callable(signal.getsignal(number)) and number != signal.SIGTERM:
             signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def _hash(*key: object) -> int:

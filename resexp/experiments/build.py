@@ -49,7 +49,9 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         if isinstance(module, RandomLayer):
             module.generator = layer_draws
     if execution["channels_last"]:
-        model = model.to(memory_format=torch.channels_last)
+        volumes = any(weight.dim() == 5 for weight in model.parameters())
+        layout = torch.channels_last_3d if volumes else torch.channels_last
+        model = model.to(memory_format=layout)
     return Trainer(
         model,
         make(config["task"], "task"),
