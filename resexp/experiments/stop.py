@@ -1,4 +1,4 @@
-"""Stop requests: signals and the time limit."""
+"""Stop requests: signals, the time limit, and a process that can no longer be used."""
 
 import signal
 import sys
@@ -20,12 +20,19 @@ def time_is_up(max_minutes: float | None) -> bool:
 class Signals:
     """The first signal of a command that asks it to stop, for all of its threads; the second acts as usual.
 
-    A signal that was ignored before, as SIGHUP is under nohup, stays ignored.
+    A signal that was ignored before, as SIGHUP is under nohup, stays ignored. `broken` is set by a thread
+    that has left the process unusable: the others stop, too, and the command ends with exit code 1.
     """
 
     def __init__(self):
         self.received: int | None = None
+        self.broken = False
         self._before: dict = {}
+
+    @property
+    def stopping(self) -> bool:
+        """Whether runs are to stop with a checkpoint."""
+        return self.broken or self.received is not None
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -53,8 +60,10 @@ class Signals:
         """Once all is saved: let the handler that was there before act, such as a launcher's, then exit.
 
         Raises:
-            SystemExit: with 128 + the signal's number.
+            SystemExit: with 128 + the signal's number; with 1 if the process is broken.
         """
+        if self.broken:
+            sys.exit(1)
         if self.received is None:
             return
         handler = self._before.get(self.received)

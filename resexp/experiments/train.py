@@ -21,7 +21,7 @@ from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.memory import keep_freed
 from resexp.training.precision import set_tf32
-from resexp.training.step import own_stream
+from resexp.training.step import CaptureError, own_stream
 
 
 def run(config: dict, signals: stop.Signals) -> str:
@@ -34,7 +34,8 @@ def run(config: dict, signals: stop.Signals) -> str:
         Its status: done, diverged, interrupted or failed; missing if it was not started in time.
     Raises:
         BusyError: another process is running it.
-        SystemExit: after SIGINT (130) or SIGTERM (143), once a checkpoint is saved.
+        SystemExit: after SIGINT (130) or SIGTERM (143), once a checkpoint is saved; 1 after a CaptureError
+            of this run, which is recorded as failed, or of another thread's.
     """
     folder = folder_of(config)
     if folder.is_finished:
@@ -50,7 +51,10 @@ def run(config: dict, signals: stop.Signals) -> str:
         if not folder.is_finished:  # meanwhile, by another worker
             device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
             work = partial(_work, config, folder, device, signals)
-            status = record(folder, config, device, steps, work)
+            try:
+                status = record(folder, config, device, steps, work)
+            except CaptureError:
+                signals.broken = True  # the other threads stop, each with a checkpoint
     signals.end_if_received()
     return status
 
@@ -134,12 +138,12 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
             trainer.wait()
             folder.refuse_if_removed()
             checkpoint.save_network(folder.path, trainer.step, trainer.model, run=digest(config))
-        stopping = signals.received or stop.time_is_up(execution["max_minutes"])
+        stopping = signals.stopping or stop.time_is_up(execution["max_minutes"])
         if stopping or time.monotonic() - saved_at >= 60 * execution["checkpoint_minutes"]:
             trainer.wait()  # the host is ahead of a GPU by many steps
             save()
             saved_at = time.monotonic()
-        return bool(stopping)
+        return stopping
 
     status = "failed"  # until training ends normally
     try:

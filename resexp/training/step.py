@@ -47,7 +47,7 @@ class Meter:
 
 
 class CaptureError(RuntimeError):
-    """A step could not be captured as a CUDA graph."""
+    """A step could not be captured as a CUDA graph. The process can no longer be used for others."""
 
 
 class Captured:
@@ -73,6 +73,7 @@ class Captured:
         """Run the function once.
 
         Raises:
+            torch.OutOfMemoryError: the device's memory does not suffice; the process is unharmed.
             CaptureError: the function cannot be captured. Generators and memory may then be in an
                 invalid state that only a new process clears, so there is no fallback.
         """
@@ -100,13 +101,17 @@ class Captured:
             # thread_local: other threads may keep training meanwhile
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 self.function()
+        except torch.OutOfMemoryError:  # the capture itself was ended properly
+            raise
         except RuntimeError as error:
             cause = error
             while cause.__context__:  # the root cause; later errors are consequences
                 cause = cause.__context__
+            advice = "set train.capture=false to run it eagerly"
+            if isinstance(cause, torch.OutOfMemoryError):
+                advice = "give it more memory: a smaller batch_size, or fewer train.workers"
             raise CaptureError(
-                f"the step cannot be captured as a CUDA graph ({str(cause).splitlines()[0]});"
-                " set train.capture=false to run it eagerly"
+                f"the step cannot be captured as a CUDA graph ({str(cause).splitlines()[0]}); {advice}"
             ) from error
         finally:
             if collecting:

@@ -72,6 +72,31 @@ def test_what_cannot_be_recorded_stops_the_run_and_says_how_to_go_on(cuda):
     assert gc.isenabled()
 
 
+def out_of_memory_in(captured, *, end_fails):
+    def function():
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        finally:
+            if end_fails:
+                raise RuntimeError("operation failed due to a previous error during capture")
+
+    for _ in range(3):
+        captured()
+    captured.function = function
+    captured()
+
+
+def test_lack_of_memory_is_no_fault_of_the_capture(cuda):
+    with pytest.raises(torch.OutOfMemoryError):
+        out_of_memory_in(Captured(lambda: None, []), end_fails=False)
+    assert gc.isenabled()
+
+
+def test_lack_of_memory_that_breaks_the_capture_is_said_as_such(cuda):
+    with pytest.raises(CaptureError, match=mentions("out of memory", "batch_size", "train.workers")):
+        out_of_memory_in(Captured(lambda: None, []), end_fails=True)
+
+
 def test_on_a_cpu_there_are_no_streams():
     with own_stream(torch.device("cpu")):
         assert torch.ones(2).sum() == 2
