@@ -11,7 +11,7 @@ from resexp.experiments.data import batches, splits
 from resexp.experiments.seeds import generator, seed_for
 from resexp.models.stochastic import RandomLayer
 from resexp.training.loop import Trainer
-from resexp.training.precision import autocast
+from resexp.training.precision import autocast, channels_last
 from resexp.training.sgd import parameter_groups
 
 # Constructing layers draws from the global generator, which all threads share.
@@ -48,7 +48,8 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
     for module in model.modules():
         if isinstance(module, RandomLayer):
             module.generator = layer_draws
-    if execution["channels_last"]:
+    layout = channels_last(execution["channels_last"], config["precision"], device)
+    if layout:
         model = model.to(memory_format=torch.channels_last)
     return Trainer(
         model,
@@ -59,7 +60,7 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         splits=splits(config, device),
         autocast=autocast(config["precision"], device),
         draws=layer_draws,
-        channels_last=execution["channels_last"],
+        channels_last=layout,
         compiled=execution["compile"],
         # a learning rate in a tensor requires the fused optimizer
         captured=execution["capture"] and device.type == "cuda" and config["optimizer"].get("fused", False),

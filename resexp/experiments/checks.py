@@ -15,7 +15,7 @@ from resexp.data.batches import check_batch_size
 from resexp.experiments.data import training_examples
 from resexp.experiments.devices import device_of
 from resexp.training.checkpoint import kept_steps
-from resexp.training.precision import autocast
+from resexp.training.precision import autocast, channels_last
 from resexp.training.sgd import parameter_groups
 
 MAY_BE_ZERO = {"hidden"}  # of a model's sizes
@@ -47,7 +47,9 @@ def check(config: dict) -> None:
         make(config["tracker"], "tracker")
         make(config["schedule"], "schedule")  # its rate is the optimizer's
         make(config["optimizer"], "optimizer")(parameter_groups(model))
-        autocast(config["precision"], device_of(config["train"]["device"]))
+        device = device_of(config["train"]["device"])
+        autocast(config["precision"], device)
+        channels_last(config["train"]["channels_last"], config["precision"], device)
         check_batch_size(config["batch_size"], training_examples(config))
 
 

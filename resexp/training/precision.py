@@ -27,6 +27,22 @@ def set_tf32(enabled: bool) -> None:
     torch.backends.cudnn.allow_tf32 = enabled
 
 
+def channels_last(asked: bool | str, precision: str, device: torch.device) -> bool:
+    """Whether batches and weights are laid out channels last: as asked, or where it is the faster one.
+
+    `auto` is true on a CPU and for bfloat16. cuDNN's kernels for channels last are those of tensor cores;
+    in float32 and TF32 it converts, or takes slower ones (pytorch #44943, tensorflow #56744).
+
+    Raises:
+        ValueError: neither true, false nor auto.
+    """
+    if isinstance(asked, bool):
+        return asked
+    if asked != "auto":
+        raise ValueError(f"train.channels_last must be auto, true or false, got {asked}")
+    return device.type != "cuda" or precision == "bfloat16"
+
+
 def channels_last_layout(x: Tensor) -> Tensor:
     """Convert images or sequences to channels-last memory layout; the shape is unchanged."""
     return x.movedim(1, -1).contiguous().movedim(-1, 1)

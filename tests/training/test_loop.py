@@ -13,11 +13,12 @@ from torch import nn
 from resexp.config.compose import compose, resolve
 from resexp.data.batches import Batches, Split
 from resexp.experiments import build
+from resexp.records.identity import digest
 from resexp.tasks.classification import Classification
 from resexp.training import checkpoint
 from resexp.training.evaluate import evaluate
 from resexp.training.loop import DivergedError, Trainer, fit
-from resexp.training.precision import autocast, channels_last_layout, set_tf32
+from resexp.training.precision import autocast, channels_last, channels_last_layout, set_tf32
 from resexp.training.schedules import StepDecay
 
 CPU = torch.device("cpu")
@@ -209,6 +210,28 @@ def test_channels_last_layout_changes_the_order_in_memory_only(shape):
     assert y.stride(1) == 1, "channels lie side by side"
     if len(shape) == 4:
         assert y.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "automatic"),
+    [
+        ("cpu", "float32", True), ("cpu", "bfloat16", True),
+        ("cuda", "float32", False), ("cuda", "tf32", False), ("cuda", "bfloat16", True),
+    ],
+)  # fmt: skip
+def test_channels_last_where_its_kernels_are_fast(device, precision, automatic):
+    device = torch.device(device)
+    assert channels_last("auto", precision, device) is automatic
+    for asked in (True, False):
+        assert channels_last(asked, precision, device) is asked
+
+
+def test_the_layout_is_no_part_of_what_a_run_is():
+    digests = {
+        digest(resolve(compose("train", [f"train.channels_last={asked}"])))
+        for asked in ("auto", "true", "false")
+    }
+    assert len(digests) == 1
 
 
 def test_a_run_goes_on_in_another_memory_order(tmp_path):
