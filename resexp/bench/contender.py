@@ -21,7 +21,7 @@ from resexp.experiments.data import load_dataset
 from resexp.experiments.devices import cores, device_of
 from resexp.records.provenance import peak_memory_mib
 from resexp.training.memory import keep_freed
-from resexp.training.precision import set_tf32
+from resexp.training.precision import cudnn_benchmark, set_tf32
 from resexp.training.step import own_stream
 
 WARM_STEPS = 5  # warm up caches and capture the CUDA graph
@@ -106,6 +106,8 @@ def _serve(connection: Connection, config: dict, seeds: list[int], baseline: boo
     set_tf32(config["precision"] == "tf32")  # torch's own default would let float32 convolutions use TF32
     if not baseline:
         keep_freed()
+        asked = config["train"]["cudnn_benchmark"]
+        torch.backends.cudnn.benchmark = cudnn_benchmark(asked, config["precision"], device)
     trainers: list = []
     pool = ThreadPoolExecutor(len(seeds))  # one stream per thread
     while True:

@@ -50,6 +50,7 @@ class Execution:
     workers: int = MISSING
     threads: int | None = None
     channels_last: bool | str = MISSING
+    cudnn_benchmark: bool | str = MISSING
     compile: bool = MISSING
     capture: bool = MISSING
     max_minutes: float | None = None

@@ -15,7 +15,7 @@ from resexp.data.batches import check_batch_size
 from resexp.experiments.data import training_examples
 from resexp.experiments.devices import device_of
 from resexp.training.checkpoint import kept_steps
-from resexp.training.precision import autocast, channels_last
+from resexp.training.precision import autocast, channels_last, cudnn_benchmark
 from resexp.training.sgd import parameter_groups
 
 MAY_BE_ZERO = {"hidden"}  # of a model's sizes
@@ -49,7 +49,8 @@ def check(config: dict) -> None:
         make(config["optimizer"], "optimizer")(parameter_groups(model))
         device = device_of(config["train"]["device"])
         autocast(config["precision"], device)
-        channels_last(config["train"]["channels_last"], config["precision"], device)
+        for choice in (channels_last, cudnn_benchmark):
+            choice(config["train"][choice.__name__], config["precision"], device)
         check_batch_size(config["batch_size"], training_examples(config))
 
 

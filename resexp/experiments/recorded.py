@@ -62,6 +62,8 @@ def record(
     session |= {"end": provenance.now(), "status": status, "step": step}
     session |= {"threads": torch.get_num_threads()}  # they change the rounding
     session |= {"peak_memory_mib": provenance.peak_memory_mib()}
+    if device.type == "cuda":
+        session["cudnn_benchmark"] = torch.backends.cudnn.benchmark
     if device.type == "cuda" and alone:
         session["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     folder.write_provenance(history)

@@ -20,7 +20,7 @@ from resexp.records.sinks import Console, Recorded, Sink, send
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.memory import keep_freed
-from resexp.training.precision import set_tf32
+from resexp.training.precision import cudnn_benchmark, set_tf32
 from resexp.training.step import CaptureError, own_stream
 
 
@@ -75,13 +75,28 @@ def start_workers(
     """
     execution = runs[0]["train"]
     if device_of(execution["device"]).type == "cuda":
-        if execution["workers"] > 1 and len({run["precision"] == "tf32" for run in runs}) > 1:
-            raise ConfigError(
-                "precision=tf32 is a process-wide setting: sweep it separately, or set train.workers=1"
-            )
+        if execution["workers"] > 1:
+            _refuse_conflicts(runs)
         return partial(_join, workers.start_threads(execution["workers"], one, runs), signals)
     processes = workers.start_processes(execution["workers"])
     return lambda: [process.wait() for process in processes]
+
+
+def _refuse_conflicts(runs: list[dict]) -> None:
+    """For threads: settings of the whole process in torch, which runs side by side must share."""
+    if len({run["precision"] == "tf32" for run in runs}) > 1:
+        raise ConfigError(
+            "precision=tf32 is a process-wide setting: sweep it separately, or set train.workers=1"
+        )
+    if len({_benchmark(run, device_of(run["train"]["device"])) for run in runs}) > 1:
+        raise ConfigError(
+            "train.cudnn_benchmark is a process-wide setting, and auto is true for bfloat16 alone: set it to"
+            " true or false, or set train.workers=1"
+        )
+
+
+def _benchmark(config: dict, device: torch.device) -> bool:
+    return cudnn_benchmark(config["train"]["cudnn_benchmark"], config["precision"], device)
 
 
 def _join(threads: list[threading.Thread], signals: stop.Signals) -> None:
@@ -106,6 +121,7 @@ def _resume(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
     """Build the trainer, restore the last checkpoint, and reset rows.csv to that step."""
     torch.set_num_threads(threads_of(config["train"]["threads"], config["train"]["workers"]))
     set_tf32(config["precision"] == "tf32")
+    torch.backends.cudnn.benchmark = _benchmark(config, device)
     keep_freed()
     torch.manual_seed(config["seed"])  # for layers that use the global generator
     trainer = build.trainer(config, device)

@@ -36,11 +36,27 @@ def channels_last(asked: bool | str, precision: str, device: torch.device) -> bo
     Raises:
         ValueError: neither true, false nor auto.
     """
+    return _as_asked("channels_last", asked, device.type != "cuda" or precision == "bfloat16")
+
+
+def cudnn_benchmark(asked: bool | str, precision: str, device: torch.device) -> bool:
+    """Whether cuDNN tries its algorithms for each convolution, and takes the fastest.
+
+    `auto` is true for bfloat16 on a GPU: cuDNN's own choice is poor for 16 channels. Two runs may then take
+    different algorithms, so their numbers agree up to rounding only. Process-wide in torch.
+
+    Raises:
+        ValueError: neither true, false nor auto.
+    """
+    return _as_asked("cudnn_benchmark", asked, precision == "bfloat16") and device.type == "cuda"
+
+
+def _as_asked(key: str, asked: bool | str, automatic: bool) -> bool:
     if isinstance(asked, bool):
         return asked
     if asked != "auto":
-        raise ValueError(f"train.channels_last must be auto, true or false, got {asked}")
-    return device.type != "cuda" or precision == "bfloat16"
+        raise ValueError(f"train.{key} must be auto, true or false, got {asked}")
+    return automatic
 
 
 def channels_last_layout(x: Tensor) -> Tensor:

@@ -64,10 +64,19 @@ def test_one_thread_less_than_workers_is_started(count):
 
 def test_threads_do_not_mix_settings_of_the_process(monkeypatch):
     monkeypatch.setattr(train, "device_of", torch.device)
-    execution = {"device": "cuda", "workers": 2}
-    runs = [{"train": execution, "precision": precision} for precision in ("tf32", "float32")]
+    execution = {"device": "cuda", "workers": 2, "cudnn_benchmark": "auto"}
+
+    def runs(*precisions):
+        return [{"train": execution, "precision": precision} for precision in precisions]
+
     with pytest.raises(ConfigError, match=mentions("tf32", "train.workers=1")):
-        train.start_workers(runs, print, Signals())
+        train.start_workers(runs("tf32", "float32"), print, Signals())
+    with pytest.raises(ConfigError, match=mentions("train.cudnn_benchmark", "bfloat16", "train.workers=1")):
+        train.start_workers(runs("bfloat16", "float32"), print, Signals())
+    execution["cudnn_benchmark"] = False
+    seen = []
+    train.start_workers(runs("bfloat16", "float32"), seen.append, Signals())()
+    assert len(seen) == 2
 
 
 def test_a_failed_capture_ends_the_process_and_the_others_keep_their_work(tmp_path, monkeypatch):

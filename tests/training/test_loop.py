@@ -18,7 +18,13 @@ from resexp.tasks.classification import Classification
 from resexp.training import checkpoint
 from resexp.training.evaluate import evaluate
 from resexp.training.loop import DivergedError, Trainer, fit
-from resexp.training.precision import autocast, channels_last, channels_last_layout, set_tf32
+from resexp.training.precision import (
+    autocast,
+    channels_last,
+    channels_last_layout,
+    cudnn_benchmark,
+    set_tf32,
+)
 from resexp.training.schedules import StepDecay
 
 CPU = torch.device("cpu")
@@ -226,9 +232,19 @@ def test_channels_last_where_its_kernels_are_fast(device, precision, automatic):
         assert channels_last(asked, precision, device) is asked
 
 
-def test_the_layout_is_no_part_of_what_a_run_is():
+def test_algorithms_are_tried_out_for_bfloat16_on_a_gpu():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert cudnn_benchmark("auto", "bfloat16", gpu)
+    assert not cudnn_benchmark("auto", "float32", gpu)
+    assert not cudnn_benchmark("auto", "bfloat16", cpu)
+    assert cudnn_benchmark(True, "float32", gpu)
+    assert not cudnn_benchmark(False, "bfloat16", gpu)
+
+
+def test_layout_and_algorithms_are_no_part_of_what_a_run_is():
     digests = {
-        digest(resolve(compose("train", [f"train.channels_last={asked}"])))
+        digest(resolve(compose("train", [f"train.{key}={asked}"])))
+        for key in ("channels_last", "cudnn_benchmark")
         for asked in ("auto", "true", "false")
     }
     assert len(digests) == 1
