@@ -1,5 +1,6 @@
 """`resexp train`: execute or resume one run, within its time limit."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from resexp.config.instantiate import make
 from resexp.experiments import build, stop, workers
 from resexp.experiments.checks import check  # noqa: F401  part of the Command interface, see sweep.py
 from resexp.experiments.devices import device_of, threads_of
-from resexp.experiments.recorded import StoppedAtError, record
+from resexp.experiments.recorded import StoppedAtError, in_words, record
 from resexp.experiments.runs import folder_of
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder
@@ -50,6 +51,7 @@ def run(config: dict, signals: stop.Signals) -> str:
         status = folder.recorded()["status"]
         if not folder.is_finished:  # meanwhile, by another worker
             device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
+            _say(in_words(device))
             work = partial(_work, config, folder, device, signals)
             try:
                 status = record(folder, config, device, steps, work)
@@ -57,6 +59,12 @@ def run(config: dict, signals: stop.Signals) -> str:
                 signals.broken = True  # the other threads stop, each with a checkpoint
     signals.end_if_received()
     return status
+
+
+@functools.cache  # once for all runs of a process
+def _say(device: str) -> None:
+    if not workers.worker_index():
+        print(f"training on {device}", flush=True)
 
 
 def start_workers(
