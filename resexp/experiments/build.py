@@ -14,7 +14,7 @@ from resexp.training.loop import Trainer
 from resexp.training.precision import autocast, channels_last
 from resexp.training.sgd import parameter_groups
 
-# Constructing layers draws from the global generator, which all threads share.
+# The global generators are shared by all threads: they are seeded and restored under this lock alone.
 _BUILDING = threading.Lock()
 
 
@@ -26,19 +26,29 @@ def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
     refuse_unused_block(config)
     refuse_sizes_below_one("model", config["model"])
     with torch.random.fork_rng(devices=[]):  # constructors draw before init overwrites the weights
-        torch.manual_seed(seed_for(config["seed"], "layers"))
+        torch.default_generator.manual_seed(seed_for(config["seed"], "layers"))  # and no GPU's
         model = make(config["model"], "model")
     make(config["init"], "init")(model, generator(config["seed"], "init"))
     return model.to(device)
 
 
 def trainer(config: dict, device: torch.device) -> Trainer:
-    """The Trainer of a run, at step 0. Thread-safe."""
+    """The Trainer of a run, at step 0. Thread-safe.
+
+    Seeds the global generators, for layers that use them.
+    """
     with _BUILDING:
+        torch.manual_seed(config["seed"])
         made = _trainer(config, device)
         if device.type == "cuda":  # threads on other streams may share the data
             torch.cuda.current_stream(device).synchronize()
         return made
+
+
+def restore(trainer: Trainer, state: dict) -> None:
+    """Trainer.load_state_dict, which also restores the global generators. Thread-safe."""
+    with _BUILDING:
+        trainer.load_state_dict(state)
 
 
 def _trainer(config: dict, device: torch.device) -> Trainer:

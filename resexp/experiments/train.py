@@ -131,13 +131,12 @@ def _resume(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
     set_tf32(config["precision"] == "tf32")
     torch.backends.cudnn.benchmark = _benchmark(config, device)
     keep_freed()
-    torch.manual_seed(config["seed"])  # for layers that use the global generator
     trainer = build.trainer(config, device)
     state, wrong = checkpoint.load(folder.path, device, run=digest(config))
     for line in wrong:
         print(f"{folder.name}: {line}; the checkpoint before it is used", flush=True)
     if state:
-        trainer.load_state_dict(state)
+        build.restore(trainer, state)
         print(f"{folder.name}: resuming from step {trainer.step}", flush=True)
     folder.write_rows(trainer.rows)
     for part in folder.path.glob(".*.part"):  # left by a killed process; this one holds the lock
