@@ -1,6 +1,7 @@
 """Batches of images that worker processes load during training."""
 
 import hashlib
+import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -51,9 +52,8 @@ class StreamedBatches:
                 DataLoader(
                     _Augmented(self.images),
                     batch_sampler=_Order(len(self.images.train), self.batch_size, self.seed, self.position),
-                    num_workers=self.images.workers,
-                    worker_init_fn=_ignore_signals,
                     pin_memory=self.images.device.type == "cuda",
+                    **_readers(self.images.workers, self.images.device),
                 )
             )
         with _file_named():
@@ -94,9 +94,9 @@ class StreamedSplit:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         centered = _Centered(self.images, self.files)
-        options = {"num_workers": self.images.workers, "worker_init_fn": _ignore_signals}
+        readers = _readers(self.images.workers, self.images.device)
         with _file_named():
-            for x, y in DataLoader(centered, self.batch_size, **options):
+            for x, y in DataLoader(centered, self.batch_size, **readers):
                 yield x.to(self.images.device), y.to(self.images.device)
 
 
@@ -160,6 +160,21 @@ def _file_named() -> Iterator[None]:
     except ValueError as error:
         last = str(error).strip().splitlines()[-1]
         raise ValueError(last.removeprefix("ValueError: ")) from error
+
+
+def _readers(count: int, device: torch.device) -> dict:
+    """Arguments of a DataLoader: its processes, and how they are started.
+
+    Beside a GPU not by a fork of this process, which has CUDA's threads and those of other runs: a lock that
+    one of them holds at that moment stays locked in the child. A server without threads, which has torch
+    imported, is forked instead.
+    """
+    options = {"num_workers": count, "worker_init_fn": _ignore_signals}
+    if count and device.type == "cuda":
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
+        options["multiprocessing_context"] = context
+    return options
 
 
 def _ignore_signals(worker: int) -> None:
