@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from resexp.training.evaluate import evaluate
 from resexp.training.interfaces import Batches, Schedule, Task
 from resexp.training.precision import channels_last_layout
-from resexp.training.step import Captured, Meter
+from resexp.training.step import Captured, Meter, Watch
 
 
 class DivergedError(Exception):
@@ -35,8 +35,8 @@ class Trainer:
         draws: random stream of layers that draw during training, e.g. dropout.
         channels_last: memory layout of the batches; the model's weights should have the same.
         compiled: train with torch.compile.
-        captured: capture a step as a CUDA graph and replay it; the results are the same. Steps must
-            then run within resexp.training.step.own_stream.
+        captured: capture a step as a CUDA graph and replay it; the results are the same up to rounding,
+            as the learning rate is then in float32. Steps must run within resexp.training.step.own_stream.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class Trainer:
         self.rate_on_device = torch.zeros((), device=device) if captured else None
         self.step, self.rows, self.learning_rate = 0, [], None
         self.interval, self.window = (Meter(task.tallies, device) for _ in range(2))
+        self.meters = (self.interval, self.window) if schedule.warm_up else (self.interval,)  # in use
         self.warming_up = schedule.warm_up
-        # Steps taken, and the first step with a non-finite loss (0: none).
-        self.taken, self.first_bad = (torch.zeros((), dtype=torch.int64, device=device) for _ in range(2))
+        self.watch = Watch(device)
         self.seconds = 0.0  # of the whole run, including evaluation
         self.training_seconds = 0.0  # of the interval, excluding evaluation
 
@@ -77,6 +77,8 @@ class Trainer:
         self.batches.advance()
         self.launch()
         self.step += 1
+        for meter in self.meters:
+            meter.count(self.batches.batch_size)
         if self.warming_up and self.step % self.schedule.warm_up_window == 0:
             _, tally, examples = self.window.read()
             error = self.task.columns(tally, examples)["error_percent"]
@@ -93,11 +95,9 @@ class Trainer:
         loss.backward()
         self.optimizer.step()
         loss, tally = loss.detach(), self.task.tally(output.detach(), y)
-        self.interval.add(loss, tally, len(y))
-        if self.schedule.warm_up:
-            self.window.add(loss, tally, len(y))
-        self.taken += 1
-        self.first_bad += (~torch.isfinite(loss) & (self.first_bad == 0)) * self.taken
+        for meter in self.meters:
+            meter.add(loss, tally, len(y))
+        self.watch.add(loss)
 
     def _set_learning_rate(self, rate: float) -> None:
         if rate == self.learning_rate:
@@ -111,7 +111,7 @@ class Trainer:
     def wait(self) -> None:
         """Synchronize with the device; the wait counts as training time."""
         started = time.perf_counter()
-        self.taken.item()
+        self.watch.good.item()
         waited = time.perf_counter() - started
         self.training_seconds += waited
         self.seconds += waited
@@ -126,7 +126,7 @@ class Trainer:
         Raises:
             DivergedError: the loss was not finite at some step.
         """
-        if bad := int(self.first_bad.item()):
+        if bad := self.watch.first_bad(self.step):
             raise DivergedError(bad)
         loss, tally, examples = self.interval.read()
         return {
@@ -153,7 +153,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "batches": self.batches.state_dict(),
             "warming_up": self.warming_up,
-            "first_bad": self.first_bad,
+            "first_bad": torch.tensor(self.watch.first_bad(self.step)),
             "meters": [meter.state() for meter in (self.interval, self.window)],
             "seconds": (self.seconds, self.training_seconds),
             "draws": self.draws.get_state() if self.draws else None,
@@ -185,8 +185,7 @@ class Trainer:
                     buffers[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         self.batches.load_state_dict(state["batches"])
         self.warming_up = state["warming_up"]
-        self.taken.fill_(self.step)
-        self.first_bad.copy_(state["first_bad"])
+        self.watch.restore(self.step, int(state["first_bad"]))
         for meter, saved in zip((self.interval, self.window), state["meters"], strict=True):
             for total, value in zip(meter.state(), saved, strict=True):
                 total.copy_(value)

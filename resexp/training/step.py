@@ -15,7 +15,7 @@ _OF_THREAD = threading.local()
 
 
 class Meter:
-    """Accumulates the loss and a task's counts on the device, without synchronization.
+    """Accumulates the loss and a task's counts on the device, and the number of examples on the host.
 
     Args:
         tallies: number of counts.
@@ -25,11 +25,15 @@ class Meter:
     def __init__(self, tallies: int, device: torch.device):
         self.loss = torch.zeros((), dtype=torch.float64, device=device)
         self.tally = torch.zeros(tallies, dtype=torch.int64, device=device)
-        self.examples = torch.zeros((), dtype=torch.int64, device=device)
+        self.examples = torch.zeros((), dtype=torch.int64)
 
     def add(self, mean_loss: Tensor, tally: Tensor, examples: int) -> None:
+        """The device's part, in three kernels, without synchronization."""
         self.loss += mean_loss * examples
         self.tally += tally
+
+    def count(self, examples: int) -> None:
+        """The host's part: how many examples were added."""
         self.examples += examples
 
     def read(self) -> tuple[float, list[int], int]:
@@ -44,6 +48,33 @@ class Meter:
     def state(self) -> tuple[Tensor, Tensor, Tensor]:
         """The sums themselves (not copies), to save or restore them."""
         return self.loss, self.tally, self.examples
+
+
+class Watch:
+    """Counts on the device how many steps came before the first loss that was not finite.
+
+    Args:
+        device: of the losses.
+    """
+
+    def __init__(self, device: torch.device):
+        self.sum = torch.zeros((), device=device)  # 0, and nan from the first such loss on
+        self.good = torch.zeros((), dtype=torch.int64, device=device)
+
+    def add(self, loss: Tensor) -> None:
+        """In three kernels, without synchronization; torch.isfinite alone takes four."""
+        self.sum.add_(loss, alpha=0)  # 0 times infinity is nan
+        self.good += self.sum == 0
+
+    def first_bad(self, steps: int) -> int:
+        """The first of so many steps whose loss was not finite, 0: none. Synchronizes with the device."""
+        good = int(self.good.item())
+        return good + 1 if good < steps else 0
+
+    def restore(self, steps: int, first_bad: int) -> None:
+        """What first_bad(steps) had returned."""
+        self.good.fill_(first_bad - 1 if first_bad else steps)
+        self.sum.fill_(float("nan") if first_bad else 0.0)
 
 
 class CaptureError(RuntimeError):

@@ -12,11 +12,15 @@ from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build, train, workers
 from resexp.experiments.runs import folder_of
+from resexp.experiments.stop import Signals
 from resexp.training import checkpoint
 from resexp.training.precision import set_tf32
 from resexp.training.step import own_stream
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+    pytest.mark.filterwarnings("default"),  # torch's own, e.g. at the first use of a library, are no failures
+]
 SMALL = [
     "model=resnet", "model.depth=8", "model.width=8", "batch_size=20", "schedule.steps=30",
     "schedule.learning_rate=0.02", "dataset=fake", "dataset.load.train_size=96", "train.device=cuda",
@@ -142,8 +146,9 @@ def test_members_side_by_side_learn_what_they_learn_alone(tmp_path):
         return [resolve(compose("train", [*SMALL, *where, f"seed={seed}"])) for seed in range(MEMBERS)]
 
     for config in configs(tmp_path / "alone"):
-        assert train.run(config) == "done"
-    threads = workers.start_threads(4, train.run, configs(tmp_path / "shared"))
+        assert train.run(config, Signals()) == "done"
+    shared = configs(tmp_path / "shared")
+    threads = workers.start_threads(4, lambda config: train.run(config, Signals()), shared)
     for thread in threads:
         thread.join()
     for alone, shared in zip(configs(tmp_path / "alone"), configs(tmp_path / "shared"), strict=True):
