@@ -72,6 +72,7 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         draws=layer_draws,
         channels_last=layout,
         compiled=execution["compile"],
+        cast_once=config["precision"] == "bfloat16" and device.type == "cuda",  # a CPU has no kernels to save
         # a learning rate in a tensor requires the fused optimizer
         captured=execution["capture"] and device.type == "cuda" and config["optimizer"].get("fused", False),
     )

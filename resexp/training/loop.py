@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from resexp.training.evaluate import evaluate
 from resexp.training.interfaces import Batches, Schedule, Task
-from resexp.training.precision import channels_last_layout
+from resexp.training.precision import cast_at_once, channels_last_layout
 from resexp.training.step import Captured, Meter, Watch
 
 
@@ -35,6 +35,7 @@ class Trainer:
         draws: random stream of layers that draw during training, e.g. dropout.
         channels_last: memory layout of the batches; the model's weights should have the same.
         compiled: train with torch.compile.
+        cast_once: cast the weights to bfloat16 by one operation, unless compiled; the results are the same.
         captured: capture a step as a CUDA graph and replay it; the results are the same up to rounding,
             as the learning rate is then in float32. Steps must run within resexp.training.step.own_stream.
     """
@@ -53,12 +54,17 @@ class Trainer:
         draws: torch.Generator | None = None,
         compiled: bool = False,
         captured: bool = False,
+        cast_once: bool = False,
     ):
         self.model, self.task, self.batches, self.optimizer = model, task, batches, optimizer
         self.schedule, self.splits = schedule, splits
         self.autocast, self.channels_last, self.draws = autocast, channels_last, draws
         device = next(model.parameters()).device
-        self.forward = torch.compile(model) if compiled else model
+        self.forward = model
+        if compiled:
+            self.forward = torch.compile(model)
+        elif cast_once:
+            self.forward = cast_at_once(model)
         generators = [*batches.generators, *([draws] if draws else [])]
         self.launch = Captured(self._on_device, generators) if captured else self._on_device
         # A captured step reads the learning rate from this tensor; otherwise it is a float in the optimizer.

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from helpers import mentions
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from resexp.config.compose import compose, resolve
 from resexp.data.batches import Batches, Split
@@ -20,6 +21,7 @@ from resexp.training.evaluate import evaluate
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.precision import (
     autocast,
+    cast_at_once,
     channels_last,
     channels_last_layout,
     cudnn_benchmark,
@@ -330,3 +332,44 @@ def test_what_layers_draw_goes_on_with_the_same_random_stream(tmp_path, layers):
     second = trainer()
     second.load_state_dict(checkpoint.load(tmp_path, CPU, run="one")[0])
     assert rows + run(second, steps=20) == expected
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        ["model=resnet", "model.depth=8"],
+        ["model=resnet", "model.depth=8", "branch=stochastic_depth"],
+        ["model=resnet", "model.depth=8", "block=fixup", "norm=none"],
+        ["model=fractal", "model.depth=8", "model.widths=[8,8]"],
+        ["model=densenet", "model.depth=13"],
+    ],
+)
+def test_weights_cast_at_once_are_those_that_autocast_casts(network):
+    """On a GPU it saves a kernel per weight and gradient; here the bits are compared."""
+
+    def trainer():
+        small = ["batch_size=20", "schedule.steps=8", "precision=bfloat16"]
+        return build.trainer(resolve(compose("train", [*network, *small])), CPU)
+
+    one, other = trainer(), trainer()
+    other.forward = cast_at_once(other.model)
+    assert run(one, steps=8) == run(other, steps=8)
+    for a, b in zip(one.model.state_dict().values(), other.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_casting_at_once_takes_one_operation_each_way():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(16, 2))
+    copies = []
+
+    class Copies(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+            if "_copy" in function.__name__:
+                copies.append((function.__name__, len(arguments[0]) if "foreach" in str(function) else 1))
+            return function(*arguments, **(keywords or {}))
+
+    x = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0)).bfloat16()
+    with Copies(), autocast("bfloat16", CPU):
+        cast_at_once(model)(x).float().sum().backward()
+    assert [count for name, count in copies if "foreach" in name] == [6, 6], "weights and biases"
+    assert {p.grad.dtype for p in model.parameters()} == {torch.float32}
