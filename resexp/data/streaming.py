@@ -56,8 +56,12 @@ class StreamedBatches:
                     **_readers(self.images.workers, self.images.device),
                 )
             )
-        with _file_named():
-            x, y = next(self.reader)
+        try:
+            with _file_named():
+                x, y = next(self.reader)
+        except ValueError:
+            self.reader = None  # ends its processes; a traceback that is kept would keep them, too
+            raise
         self.x.copy_(x, non_blocking=True)
         self.y.copy_(y, non_blocking=True)
         self.position += 1
@@ -159,7 +163,8 @@ def _file_named() -> Iterator[None]:
         yield
     except ValueError as error:
         last = str(error).strip().splitlines()[-1]
-        raise ValueError(last.removeprefix("ValueError: ")) from error
+        # without the frames that hold the loader, whose processes would outlive it
+        raise ValueError(last.removeprefix("ValueError: ")) from error.with_traceback(None)
 
 
 def _readers(count: int, device: torch.device) -> dict:
