@@ -148,7 +148,8 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
     execution, steps = config["train"], config["schedule"]["steps"]
     console = Console(folder.name, steps=steps, initial=trainer.step, position=workers.worker_index())
     sinks: list[Sink] = [Recorded(folder), console, *_trackers(config, folder, trainer.rows)]
-    saved_at, kept = time.monotonic(), checkpoint.kept_steps(execution["keep"], steps)
+    kept, first = checkpoint.kept_steps(execution["keep"], steps), trainer.step + 1
+    started = saved_at = time.monotonic()
 
     def save() -> None:
         folder.refuse_if_removed()
@@ -156,6 +157,9 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
 
     def after_step() -> bool:
         nonlocal saved_at
+        if execution["compile"] and trainer.step == first:
+            seconds = time.monotonic() - started
+            print(f"{folder.name}: compiled, first step after {seconds:.0f} s", flush=True)
         console.step()
         if trainer.step in kept:
             trainer.wait()

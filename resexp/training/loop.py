@@ -12,6 +12,8 @@ from resexp.training.interfaces import Batches, Schedule, Task
 from resexp.training.precision import cast_at_once, channels_last_layout
 from resexp.training.step import Captured, Meter, Watch
 
+NETWORKS_COMPILED = 1024  # in one process, at most
+
 
 class DivergedError(Exception):
     """The training loss was not finite at step `step` (1-based)."""
@@ -62,7 +64,7 @@ class Trainer:
         device = next(model.parameters()).device
         self.forward = model
         if compiled:
-            self.forward = torch.compile(model)
+            self.forward = _compiled(model)
         elif cast_once:
             self.forward = cast_at_once(model)
         generators = [*batches.generators, *([draws] if draws else [])]
@@ -238,6 +240,19 @@ def fit(trainer: Trainer, *, steps: int, interval: int, after_step: Callable[[],
             yield row
         if after_step():
             return
+
+
+def _compiled(model: nn.Module) -> nn.Module:
+    """torch.compile, also of the ninth network in a process.
+
+    Networks share the code of their class, and beyond torch's limit of 8 recompilations of one code it would
+    fall back to eager steps with no more than a warning.
+    """
+    import torch._dynamo  # slow to import
+
+    torch._dynamo.config.recompile_limit = NETWORKS_COMPILED
+    torch._dynamo.config.accumulated_recompile_limit = NETWORKS_COMPILED
+    return torch.compile(model)
 
 
 def _named(split: str, columns: dict[str, float]) -> dict[str, float]:

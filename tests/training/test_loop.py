@@ -16,7 +16,7 @@ from resexp.data.batches import Batches, Split
 from resexp.experiments import build
 from resexp.records.identity import digest
 from resexp.tasks.classification import Classification
-from resexp.training import checkpoint
+from resexp.training import checkpoint, loop
 from resexp.training.evaluate import evaluate
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.precision import (
@@ -373,3 +373,27 @@ def test_casting_at_once_takes_one_operation_each_way():
         cast_at_once(model)(x).float().sum().backward()
     assert [count for name, count in copies if "foreach" in name] == [6, 6], "weights and biases"
     assert {p.grad.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_the_ninth_network_of_a_process_is_compiled_as_well(monkeypatch):
+    """torch stops at eight recompilations of one code, with a warning; here dynamo alone, without kernels."""
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model: compile_(model, backend="eager"))
+    graphs = []
+    for layers in range(1, 11):
+        model = loop._compiled(Chain(layers))
+        before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+        model(torch.ones(2, 3))
+        graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"] - before)
+    assert graphs == [1] * 10
+
+
+class Chain(nn.Module):
+    def __init__(self, count):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(3, 3) for _ in range(count))
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
