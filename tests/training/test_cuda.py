@@ -155,3 +155,49 @@ def test_members_side_by_side_learn_what_they_learn_alone(tmp_path):
         pairs = zip(folder_of(alone).rows(), folder_of(shared).rows(), strict=True)
         for a, b in pairs:
             assert float(a["train_loss"]) == pytest.approx(float(b["train_loss"]), rel=1e-3)
+
+
+def test_weights_cast_at_once_are_those_that_autocast_casts():
+    # the algorithms are fixed, so that nothing but the casts could differ
+    fixed = ["precision=bfloat16", "train.capture=false", "train.cudnn_benchmark=false"]
+    one, other = trainer(*fixed), trainer(*fixed)
+    other.forward = other.model
+    assert losses(one, 6) == losses(other, 6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_both_layouts_give_the_same_losses(precision):
+    last, first = (
+        trainer(f"precision={precision}", f"train.channels_last={choice}") for choice in ("true", "false")
+    )
+    assert losses(last, 8) == pytest.approx(losses(first, 8), rel=1e-4 if precision == "float32" else 0.02)
+
+
+def test_a_loss_that_is_not_finite_is_found_in_replayed_steps():
+    one = trainer()
+    losses(one, 8)
+    with torch.no_grad():
+        one.model.head.bias.fill_(float("nan"))
+    losses(one, 2)
+    assert one.watch.first_bad(one.step) == 9
+
+
+def test_a_failed_capture_ends_the_command_with_its_status_on_disk(tmp_path):
+    code = f"""
+import torch
+from resexp.config.compose import compose, resolve
+from resexp.experiments import train
+from resexp.experiments.stop import Signals
+from resexp.tasks.classification import Classification
+loss = Classification.loss
+def waits(self, *a, **k):
+    found = loss(self, *a, **k)
+    found.item()
+    return found
+Classification.loss = waits
+train.run(resolve(compose("train", {[*SMALL, f"train.runs={tmp_path}"]!r})), Signals())
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 1
+    (status,) = tmp_path.glob("*/*/status.json")
+    assert "CaptureError" in status.read_text()
