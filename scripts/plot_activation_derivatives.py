@@ -1,4 +1,4 @@
-"""The vanishing product of derivatives: sigmoid and tanh beside ReLUs."""
+"""The vanishing product of derivatives: sigmoid and tanh compared with ReLUs."""
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
@@ -16,7 +16,7 @@ LABELS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU"}
 
 
 def draw(tables: Tables) -> Figure:
-    """Derivatives, their product from the input on, gradients from the output back; mean over networks."""
+    """Derivatives, their product from the input, gradients from the output; mean over networks."""
     table = tables["activation_derivatives_layers"]
     figure = Figure(figsize=(style.PAGE, 3.2), layout="constrained")
     panels = figure.subplots(1, 3)
@@ -36,14 +36,15 @@ def draw(tables: Tables) -> Figure:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     table = tables["activation_derivatives_layers"]
     depth = int(table["layer"].max())
     mean = table.groupby(["activation", "layer"]).mean(numeric_only=True)
     return {
-        "shows": f"random plain networks of {depth} layers, mean over networks, units and inputs",
+        "figure": f"random plain networks of {depth} layers, mean over networks, units and inputs",
+        "after": "no published figure; bound of 1/4 on the derivative of the sigmoid",
         "weights": "variance 1 / n for sigmoid and tanh, 2 / n for ReLUs, 1.55 / n for ELU",
-        "lines": "that of ReLU ends where none of the chains is active in all layers",
+        "lines": "the product for ReLU ends where no chain is active in all layers",
         "product of derivatives over all layers": {
             name: float(f"{mean.loc[(name, depth), 'product']:.3g}") for name in mean.index.levels[0]
         },

@@ -18,7 +18,7 @@ FIGURE = compare.Points(
     after="no single paper: the same network, depth and protocol with each activation",
     departures=[
         "MNIST-1D, 20 layers, width 8, 480 steps: a protocol of our own",
-        "crelu doubles the channels, and with them the parameters of each convolution behind it",
+        "crelu doubles the channels, and with them the parameters of each convolution that follows",
     ],
 )
 TABLES, REFERENCE = FIGURE.tables, compare.REFERENCE

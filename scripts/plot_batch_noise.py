@@ -66,7 +66,7 @@ def bars(axes: Axes, table: pd.DataFrame, looks: dict) -> None:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     there = [name for name in EXPERIMENTS if f"{name}_noise" in tables]
     return {
         "after": "UDL section 11.4 and Hoffer et al. 2017, who draw no such figure",

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from resexp.plots import figures, style
 from resexp.plots.tables import Tables
 
-# The published protocol before the scaled one.
+# The published protocol if available, otherwise the scaled one.
 TABLES = (("depth_sweep",), ("depth_sweep_cifar10", "depth_sweep_cifar10_short"))
 REFERENCE = ("udl_fig11_2_depth_degradation", "he2015_cifar10")
 PUBLISHED_STEPS = 64_000
@@ -20,16 +20,16 @@ TITLES = {"test": "Test error", "train": "Training error (running mean)"}
 
 
 def draw(tables: Tables) -> Figure:
-    """A row of three panels per table: one dataset and one schedule each."""
+    """One row of three panels per table, i.e. per dataset and schedule."""
     curves, numbers = (tables.reference(name) for name in REFERENCE)
     return draw_rows([tables[name] for name in tables.names], curves, numbers)
 
 
 def draw_rows(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.DataFrame) -> Figure:
-    """A row of three panels per table.
+    """One row of three panels per table.
 
     Args:
-        tables: of runs.
+        tables: of training runs.
         curves: UDL figure 11.2: panel, depth, step, error_percent.
         numbers: published errors: model, depth, quantity, value.
     """
@@ -118,7 +118,7 @@ def draw_depths(axes: Axes, table: pd.DataFrame, published: pd.DataFrame) -> Non
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     return {
         "figure": "plain and residual networks of several depths",
         "after": "UDL figure 11.2; He et al. 2015 (arXiv:1512.03385), figure 6 and table 6",
@@ -128,15 +128,15 @@ def facts(tables: Tables) -> dict:
 
 
 def described(name: str, table: pd.DataFrame, provenance: dict) -> dict:
-    """What the caption must say of one table."""
+    """Contents of the caption for one table."""
     protocol, dataset = provenance["protocol"], table["dataset"].iloc[0]
     sessions = [session for run in provenance["runs"] for session in run["sessions"]]
     steps, precision = protocol["schedule.steps"], protocol["precision"]
     departures = []
     if dataset == "cifar10":
         if steps != PUBLISHED_STEPS:
-            departures.append(f"{steps:,} of {PUBLISHED_STEPS:,} steps; the schedule is scaled alike")
-            departures.append("the published curves are drawn against the fraction of their own schedule")
+            departures.append(f"{steps:,} of {PUBLISHED_STEPS:,} steps; the schedule is scaled accordingly")
+            departures.append("the published curves are drawn against the fraction of their schedule")
         if precision != "float32":
             departures.append(f"{precision} arithmetic instead of float32")
         departures.append("inputs are divided by the channels' standard deviation")
@@ -163,7 +163,7 @@ def described(name: str, table: pd.DataFrame, provenance: dict) -> dict:
 
 
 def _seeds(table: pd.DataFrame) -> list[int] | dict[str, list[int]]:
-    """The seeds, for each network where they are not the same for all."""
+    """The seeds; listed by network if networks have different ones."""
     found = {
         f"{model}-{depth}": sorted(int(seed) for seed in runs["seed"].unique())
         for (model, depth), runs in table.groupby(["model", "depth"])

@@ -22,7 +22,7 @@ INPUTS = 256
 
 
 def draw(tables: Tables) -> Figure:
-    """(a), (b) feed-forward networks of the book's depths against delta x; (c) 50 layers against lag."""
+    """(a), (b) feed-forward networks of the book's depths against delta x; (c) depth 50 against lag."""
     table, book = tables[TABLES[0]], tables.reference(REFERENCE[0])
     figure = Figure(figsize=(style.PAGE, 4.2), layout="constrained")
     *pair, right = figure.subplots(1, 3, sharey=True)
@@ -52,7 +52,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def draw_feedforward(axes: Axes, table, book) -> None:
-    """Both estimators, and what the book draws; nothing at lag 0 needs to be measured."""
+    """Both estimators and the book's curves; the value at lag 0 is 1 by definition."""
     for depth, color in BOOK_DEPTHS.items():
         rows = table[table["depth"] == depth]
         r = rows.groupby("delta_x")[["autocorrelation", "about_zero"]].agg(["mean", "std"])
@@ -70,23 +70,22 @@ def draw_feedforward(axes: Axes, table, book) -> None:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     networks = int(tables[TABLES[0]]["seed"].nunique())
     return {
         "figure": "autocorrelation of dy/dx at initialization, mean and standard deviation over networks",
         "after": "UDL figure 11.3c; Balduzzi et al. 2017 (arXiv:1702.08591), figure 2",
         "networks": f"{networks} per curve, 200 units, 256 inputs on [-2, 2), weights N(0, 2/D), no biases; "
-        "(a) every unit centered over the inputs, (b) batch normalization over the inputs, (c) as its "
-        "legend says",
+        "(a) every unit centered over the inputs, (b) batch normalization over the inputs, (c) see legend",
         "lines": "mean over networks; bars and bands: their standard deviation",
-        "estimator": "products at lag k summed over the 256 - k pairs, over the sum at lag 0 (the biased "
-        "one, which leans to 0 by up to 5 % at lag 12); dotted: the mean over the line not subtracted, as "
-        "np.correlate does it, which notebook 11.1 uses",
-        "published": "dashed, as read off, without shifting: the book draws lag 0 at 0.988",
-        "book_2_layers": "the book's curve for 2 layers is 1 - k/256 within 0.002: a nearly constant "
-        "gradient under the biased estimator without the mean subtracted",
+        "estimator": "products at lag k summed over the 256 - k pairs, divided by the sum at lag 0 (biased "
+        "towards 0, by 5 % at lag 12); dotted: without subtracting the mean over the line, as in "
+        "np.correlate, which notebook 11.1 uses",
+        "published": "dashed, as digitized, not shifted: the book draws lag 0 at 0.988",
+        "book_2_layers": "the book's curve for 2 layers is 1 - k/256 within 0.002: the biased estimator "
+        "without mean subtraction gives this for a nearly constant gradient",
         "departures_from_the_paper": [
-            "the derivative holds the means and deviations over the inputs fixed",
+            "means and standard deviations over the inputs are not differentiated",
             "looks-linear networks are measured but not drawn: their gradient is constant",
         ],
         **tables.made_with("shattered_gradients"),

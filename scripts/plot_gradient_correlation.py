@@ -41,18 +41,18 @@ def draw(tables: Tables) -> Figure:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     return {
         "figure": "correlation and variance of the gradient at random pairs of Gaussian inputs",
         "after": "Balduzzi et al. 2017 (arXiv:1702.08591), theorems 1-3",
         "networks": f"{tables[TABLES[0]]['seed'].nunique()} per point, 600 units, 600 inputs of 600 features",
         "theory": "1/2^L and 1; (3/4)^L and 2^L; beta^2 L + 1 and, for beta = 1, the exact product "
-        "prod(1 + 1/(2k)) / (L + 1), of which theorem 3 prints the approximation 1/(beta sqrt L)",
+        "prod(1 + 1/(2k)) / (L + 1), for which theorem 3 states the approximation 1/(beta sqrt L)",
         "departures_from_the_paper": [
-            "theorem 3 counts the layer below the first block: it has L - 1 where L stands here",
-            "theorem 2 assumes units that are active independently at both inputs of a pair: centered ones",
-            "batch normalization divides by the deviation over the inputs, which is smaller than the one "
-            "over the weights that theorem 3 reckons with: the measured variance grows faster",
+            "theorem 3 also counts the layer before the first block: its L is one larger than here",
+            "theorem 2 assumes that units are active independently at both inputs, as centered units are",
+            "batch normalization divides by the standard deviation over the inputs, which is smaller than "
+            "that over the weights assumed by theorem 3: the measured variance grows faster",
         ],
         **tables.made_with("shattered_gradients"),
     }

@@ -61,7 +61,7 @@ def networks(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     names = [name.removesuffix("_curvature") for name in tables.names]
     return {
         "after": "Li et al. 2018, section 6 and figure 7",

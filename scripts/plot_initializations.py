@@ -19,8 +19,8 @@ FIGURE = compare.Curves(
     after="Balduzzi et al. 2017 (arXiv:1702.08591), figure 6: CIFAR-10, no numbers in its text",
     departures=[
         "MNIST-1D, width 8, 480 steps: a protocol of our own",
-        "batch normalization in all networks, the linear ones, too",
-        "crelu doubles the channels, and with them the parameters of each convolution behind it",
+        "batch normalization in all networks, including the linear ones",
+        "crelu doubles the channels, and with them the parameters of each convolution that follows",
     ],
 )
 TABLES, REFERENCE = FIGURE.tables, compare.REFERENCE

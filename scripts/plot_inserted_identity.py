@@ -41,7 +41,7 @@ def depths(table) -> str:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     table = tables["inserted_identity_training"]
     return {
         "after": "He et al. 2015, section 1: a deeper model has a solution by construction",

@@ -10,7 +10,7 @@ TABLES = ("layer_responses_deviation", ("layer_responses_cifar10_deviation",))
 
 
 def draw(tables: Tables) -> Figure:
-    """A column per dataset: in the layers' order above, sorted below; mean over seeds."""
+    """One column per dataset: layers in order above, sorted below; mean over seeds."""
     there = [name for name in EXPERIMENTS if f"{name}_deviation" in tables]
     figure = Figure(figsize=(5.2 * len(there), 5.6), layout="constrained")
     columns = figure.subplots(2, len(there), squeeze=False).T
@@ -36,7 +36,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     there = [name for name in EXPERIMENTS if f"{name}_deviation" in tables]
     means = {}
     for name in there:
@@ -48,10 +48,10 @@ def facts(tables: Tables) -> dict:
         "after": "He et al. 2015, figure 7",
         "published": "residual networks have smaller responses than plain ones, and deeper residual networks"
         " smaller ones than shallower",
-        "lines": "of each 3x3 layer (3 on sequences), behind normalization and before nonlinearity and sum;"
-        " mean over seeds",
+        "lines": "output of each 3x3 layer (3 on sequences) after normalization, before activation and"
+        " addition; mean over seeds",
         "mean over layers": means,
-        "departures": ["measured on test examples; the paper does not say on which"],
+        "departures": ["measured on test examples; the paper does not specify the examples"],
         **tables.made_with(*there),
     }
 

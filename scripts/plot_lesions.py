@@ -1,4 +1,4 @@
-"""What trained networks lose when blocks are deleted or change places (Veit et al. 2016, figures 3 to 5)."""
+"""Error of trained networks with deleted or reordered blocks (Veit et al. 2016, figures 3 to 5)."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,14 +17,14 @@ LABELS = ("model", "depth")
 
 
 def draw(tables: Tables) -> Figure:
-    """A row per dataset: one block deleted, several, several in other places."""
+    """One row per dataset: one block deleted, several deleted, blocks reordered."""
     there = [name for name in EXPERIMENTS if f"{name}_deleted" in tables]
     figure = Figure(figsize=(style.PAGE + 1.6, 3.1 * len(there)), layout="constrained")
     for row, name in zip(figure.subplots(len(there), 3, squeeze=False), there, strict=True):
         deleted, several, shuffled = (tables[f"{name}_{kind}"] for kind in KINDS)
         one_deleted(row[0], deleted)
         several_deleted(row[1], several, deleted)
-        in_other_places(row[2], shuffled)
+        reordered(row[2], shuffled)
         for axes in row:
             axes.axhline(CHANCE, color=style.PUBLISHED, linewidth=0.8, linestyle=":")
             axes.set(ylim=(0, 100), ylabel="Test error (%)")
@@ -36,12 +36,12 @@ def draw(tables: Tables) -> Figure:
 
 
 def networks(table: pd.DataFrame) -> list[tuple[tuple[str, int], pd.DataFrame]]:
-    """Model and depth, and their rows; the shallow ones first."""
+    """((model, depth), rows) of each network, shallow ones first."""
     return sorted(table.groupby(list(LABELS)), key=lambda item: (item[0][1], item[0][0]))
 
 
 def one_deleted(axes: Axes, table: pd.DataFrame) -> None:
-    """Error against the place of the deleted block: mean over seeds, blocks that change shapes open."""
+    """Error against the position of the deleted block, mean over seeds; open where shapes change."""
     for (model, depth), rows in networks(table):
         mean = rows.groupby("block").agg({"error_percent": "mean", "kind": "first"})
         whole, mean = mean["error_percent"][0], mean.drop(0)
@@ -58,7 +58,7 @@ def one_deleted(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def several_deleted(axes: Axes, table: pd.DataFrame, whole: pd.DataFrame) -> None:
-    """Error against the number of deleted blocks: mean over draws and seeds, from none on."""
+    """Error against the number of deleted blocks, from 0; mean over draws and seeds."""
     for (model, depth), rows in networks(table):
         error = rows.groupby("deleted")["error_percent"].agg(["mean", "min", "max"])
         mine = whole[(whole["model"] == model) & (whole["depth"] == depth) & (whole["block"] == 0)]
@@ -71,8 +71,8 @@ def several_deleted(axes: Axes, table: pd.DataFrame, whole: pd.DataFrame) -> Non
     axes.set(xlabel="Number of deleted blocks", xlim=(0, None))
 
 
-def in_other_places(axes: Axes, table: pd.DataFrame) -> None:
-    """Error against Kendall's tau; a point per random choice."""
+def reordered(axes: Axes, table: pd.DataFrame) -> None:
+    """Error against Kendall's tau; one point per random order."""
     for (model, depth), rows in networks(table):
         look = {"color": style.shade(model, depth), "marker": style.marker(model)}
         axes.scatter(rows["kendall_tau"], rows["error_percent"], s=9, alpha=0.6, lw=0, **look)
@@ -81,7 +81,7 @@ def in_other_places(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     there = [name for name in EXPERIMENTS if f"{name}_deleted" in tables]
     panels = {}
     for name in there:
@@ -98,11 +98,11 @@ def facts(tables: Tables) -> dict:
         " minimal impact, more where it downsamples; error grows smoothly with the number of deleted blocks"
         " and with how far their order is shuffled",
         "lines": "left: mean over seeds, position = block / blocks; middle: mean over draws and seeds, band:"
-        " least to most; right: a point per draw and seed; dotted: chance",
-        "deleted": "a residual block leaves its shortcut; a plain block leaves its input, strided and"
+        " minimum to maximum; right: one point per draw and seed; dotted: chance",
+        "deleted": "a residual block is replaced by its shortcut, a plain block by its input, subsampled and"
         " zero-padded where shapes change",
         "panels": panels,
-        "departures": ["activation behind each sum but in networks with pre-activation (preact)"],
+        "departures": ["activation after each addition, except in pre-activation networks (preact)"],
         **tables.made_with(*there),
     }
 

@@ -14,7 +14,7 @@ TABLES = ("loss_surfaces_grid", ("loss_surfaces_cifar10_grid",))
 
 
 def draw(tables: Tables) -> Figure:
-    """Contours of every network on one logarithmic scale, and the cuts along the first direction."""
+    """Contours of every network on a common logarithmic scale, and cuts along both directions."""
     shown = [item for name in EXPERIMENTS if f"{name}_grid" in tables for item in networks(tables, name)]
     figure = Figure(figsize=(2.9 * len(shown), 5.6), layout="constrained")
     above, below = figure.subplots(2, len(shown), squeeze=False, sharey="row")
@@ -42,7 +42,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def networks(tables: Tables, name: str) -> list[tuple[str, pd.DataFrame]]:
-    """A label and the rows of each network; the shallow ones first."""
+    """(label, rows) of each network, shallow ones first."""
     table = tables[f"{name}_grid"]
     dataset = style.dataset(table["dataset"].iloc[0])
     found = sorted(table.groupby(["depth", "model", "seed"]), key=lambda item: item[0])
@@ -54,7 +54,7 @@ def _word(column: str) -> str:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     there = [name for name in EXPERIMENTS if f"{name}_grid" in tables]
     range_of_loss = {
         label: f"{rows['loss'].min():.3g} to {rows['loss'].max():.3g} nats"
@@ -65,10 +65,14 @@ def facts(tables: Tables) -> dict:
         "after": "Li et al. 2018, figures 1 and 5",
         "published": "without shortcuts the surface turns from nearly convex to chaotic with depth; with them"
         " it stays smooth",
-        "lines": "grid of two random filter-normalized directions around the trained network (cross); below:"
-        " cuts through it along each direction",
+        "lines": "grid along two random filter-normalized directions around the trained network (cross);"
+        " below: cuts through the network along each direction",
         "range": range_of_loss,
-        "departures": ["a part of the training examples", "networks of width 8 on MNIST-1D", "coarse grids"],
+        "departures": [
+            "subset of the training examples",
+            "networks of width 8 on MNIST-1D",
+            "coarse grids",
+        ],
         **tables.made_with(*there),
     }
 

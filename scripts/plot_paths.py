@@ -1,4 +1,4 @@
-"""Paths through residual networks by length, and the gradient that they carry (Veit et al. 2016, fig. 6)."""
+"""Paths through residual networks by length, and their gradients (Veit et al. 2016, figure 6)."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,11 +11,11 @@ EXPERIMENTS = ("paths_cifar10", "paths")
 TABLES = (
     "paths_magnitude", "paths_lengths", ("paths_cifar10_magnitude",), ("paths_cifar10_lengths",)
 )  # fmt: skip
-SHARE = 0.95  # of the gradient that an interval of lengths is to carry
+SHARE = 0.95  # of the gradient, carried by an interval of path lengths
 
 
 def draw(tables: Tables) -> Figure:
-    """A row per dataset: how many paths, what one carries, what all of a length carry."""
+    """One row per dataset: number of paths, gradient of one path, gradient of all paths, by length."""
     there = [name for name in EXPERIMENTS if f"{name}_lengths" in tables]
     figure = Figure(figsize=(style.PAGE, 3.2 * len(there)), layout="constrained")
     for row, name in zip(figure.subplots(len(there), 3, squeeze=False), there, strict=True):
@@ -44,7 +44,7 @@ def _label(row: list[Axes], dataset: str) -> None:
 
 
 def effective(tables: Tables, name: str) -> pd.DataFrame:
-    """The mean norm of a path times the number of paths, as shares of their sum, per network.
+    """Number of paths times mean gradient norm of a path, as fractions of the sum over lengths, per network.
 
     Returns:
         model, depth, seed, length, gradient_norm, share.
@@ -58,7 +58,7 @@ def effective(tables: Tables, name: str) -> pd.DataFrame:
 
 
 def interval(rows: pd.DataFrame) -> tuple[int, int]:
-    """The shortest interval of lengths that carries so much of the gradient, of one network."""
+    """The shortest interval of lengths with at least SHARE of the gradient of one network."""
     share = rows.sort_values("length")["share"].to_list()
     blocks = range(len(share))
     fitting = [(b - a, a, b) for a in blocks for b in blocks[a:] if sum(share[a : b + 1]) >= SHARE]
@@ -66,7 +66,7 @@ def interval(rows: pd.DataFrame) -> tuple[int, int]:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     there = [name for name in EXPERIMENTS if f"{name}_lengths" in tables]
     carried = {}
     for name in there:
@@ -83,10 +83,10 @@ def facts(tables: Tables) -> dict:
         "after": "Veit et al. 2016, figure 6",
         "published": "54 modules: more than 95 % of all paths have 19 to 35; nearly all of the gradient is on"
         " paths of 5 to 17, 0.45 % of all paths",
-        "lines": "mean over seeds; solid: random paths, dotted: exact sum over all paths of a length, its"
-        " part along the whole gradient",
+        "lines": "mean over seeds; solid: random paths; dotted: exact sum over all paths of a length,"
+        " projected onto the full gradient",
         "carried": carried,
-        "departures": ["27 blocks or fewer, where the paper has 54", "activation behind each sum"],
+        "departures": ["at most 27 blocks; the paper uses 54", "activation after each addition"],
         **tables.made_with(*there),
     }
 

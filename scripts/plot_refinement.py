@@ -50,7 +50,7 @@ def lines(axes: Axes, table: pd.DataFrame, column: str) -> None:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     there = [name for name in EXPERIMENTS if f"{name}_blocks" in tables]
     return {
         "after": "Greff et al. 2017, section 3",

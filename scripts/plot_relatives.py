@@ -1,4 +1,4 @@
-"""Relatives of the residual network at about equal parameters."""
+"""Relatives of the residual network with about equal parameter counts."""
 
 from resexp.plots import compare, figures
 
@@ -19,8 +19,8 @@ FIGURE = compare.Points(
     experiment="relatives",
     key="case",
     labels=LABELS,
-    after="no single paper: each has as many parameters as ResNet-20, to 10 %",
-    departures=["one protocol for all, that of He et al. 2015; the papers have protocols of their own"],
+    after="no single paper: each has as many parameters as ResNet-20, within 10 %",
+    departures=["all use the protocol of He et al. 2015; each paper has its own"],
 )
 TABLES, REFERENCE = FIGURE.tables, compare.REFERENCE
 draw, facts = FIGURE.draw, FIGURE.facts

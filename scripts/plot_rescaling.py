@@ -62,7 +62,7 @@ def canvas(figure: Figure, axes, table) -> None:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     there = [name for name in EXPERIMENTS if f"{name}_scales" in tables]
     return {
         "after": "a lecture's demonstration with an enlarged photograph; its printed predictions are not"

@@ -1,4 +1,4 @@
-"""What shortcuts scaled by lambda carry through a random network (He et al. 2016, section 3)."""
+"""Propagation through scaled shortcuts in random networks (He et al. 2016, section 3)."""
 
 from matplotlib.figure import Figure
 
@@ -9,7 +9,7 @@ TABLES = ("scaled_shortcuts_carried",)
 
 
 def draw(tables: Tables) -> Figure:
-    """Forward on the left, backward on the right: mean over networks, and the closed form."""
+    """Left: forward, right: backward; mean over networks and closed form."""
     table = tables["scaled_shortcuts_carried"]
     figure = Figure(figsize=(8.4, 3.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -27,17 +27,17 @@ def draw(tables: Tables) -> Figure:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     table = tables["scaled_shortcuts_carried"]
     first = table[table["block"] == 0].groupby("scale")[["forward", "backward", "closed_form"]].mean()
     return {
         "after": "He et al. 2016, section 3: a shortcut scaled by lambda carries lambda^(L - l)",
-        "lines": "the closed form; markers: coefficients of regression, mean over networks",
+        "lines": "closed form; markers: regression coefficients, mean over networks",
         "from the first block to the last": {
             f"lambda={scale:g}": {name: float(f"{value:.3g}") for name, value in row.items()}
             for scale, row in first.iterrows()
         },
-        "departures": ["random fully connected networks; branches read a normalized stream"],
+        "departures": ["random fully connected networks; branches receive a normalized stream"],
         **tables.made_with("scaled_shortcuts"),
     }
 

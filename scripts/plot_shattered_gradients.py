@@ -17,12 +17,12 @@ PANELS = [
     ("brown_noise", 0, "(e) brown noise"),
     ("white_noise", 0, "(f) white noise"),
 ]
-BOOK = {"udl_figure_a": "a", "udl_figure_b": "b"}  # panels of UDL 11.3 that these stand beside
+BOOK = {"udl_figure_a": "a", "udl_figure_b": "b"}  # corresponding panels of UDL 11.3
 SQUARE = {"extent": (-2, 2, -2, 2), "origin": "lower", "cmap": "RdBu_r", "aspect": "auto"}
 
 
 def draw(tables: Tables) -> Figure:
-    """Row 1: one network's gradient; 2: covariance over all networks of two inputs; 3: correlation."""
+    """Rows: gradient of one network; covariance over networks of gradients at two inputs; correlation."""
     gradients, covariances = (tables[name] for name in TABLES)
     book = tables.reference(REFERENCE[0])
     figure = Figure(figsize=(style.PAGE, 5.6), layout="constrained")
@@ -57,32 +57,32 @@ def draw(tables: Tables) -> Figure:
 
 
 def matrix(part: pd.DataFrame) -> np.ndarray:
-    """The whole matrix of pairs of which the table has each once."""
-    lower = part.pivot(index="x", columns="other_x", values="covariance").to_numpy()
+    """Symmetric matrix from a table that contains its lower triangle."""
+    lower = part[[f"x{j}" for j in range(len(part))]].to_numpy()
     return np.where(np.isnan(lower), lower.T, lower)
 
 
 def significant(number: float) -> str:
-    """Two digits."""
+    """Format with two significant digits."""
     return f"{float(f'{number:.2g}'):,g}"
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     return {
         "figure": "gradients of random scalar networks, their covariance and correlation between inputs",
         "after": "Balduzzi et al. 2017 (arXiv:1702.08591), figure 1; UDL figure 11.3a, b",
-        "grey": "UDL figure 11.3a and b, digitized: another draw, to be compared in size and roughness only",
+        "grey": "UDL figure 11.3a and b, digitized: other random networks, comparable in size and roughness "
+        "only",
         "networks": "200 units, 256 inputs; one network in the first row, in (a) three; 100 in the others. "
         "(a) dy/dx of w . relu(x + b), b ~ N(0, 1), w ~ N(0, 1/D), nothing centered; (b) weights N(0, 1/D) "
         "in the first and the output layer, N(0, 2/D) between, every unit centered over the inputs; (c), "
         "(d) N(0, 2/D) and batch normalization over the inputs, branches scaled by beta",
-        "covariance": "over the mean variance of the inputs, which stands above each panel",
+        "covariance": "divided by the variance averaged over the inputs, given above each panel",
         "departures_from_the_paper": [
-            "covariances are drawn between every fourth of the 256 inputs: that is what the table keeps",
-            "how Balduzzi et al. and Prince initialized the networks of (a) and (b) is not published: "
-            "these set-ups were found by comparison with the drawn curves",
-            "gradients of brown and white noise are drawn, not those of a network",
+            "neither Balduzzi et al. nor Prince publish the initialization of the networks in (a) and (b): "
+            "these setups were found by comparison with the published curves",
+            "in (e) and (f) the noise itself takes the place of the gradient",
         ],
         **tables.made_with("shattered_gradients"),
     }

@@ -33,7 +33,7 @@ PANELS = {
     },
 }
 ROWS = {setup: look for panel in PANELS.values() for setup, look in panel.items()}
-ESTIMATED = {  # whose estimators are compared
+ESTIMATED = {  # setups for which the two estimators are compared
     "gain2_centered": "centered",
     "gain2_kinks_centered": "centered,\nbiases",
     "gain2_batch": "batch\nnorm.",
@@ -53,7 +53,7 @@ def draw(tables: Tables) -> Figure:
         for setup, (label, color, marker, line_style) in rows.items():
             r = at_lag_1[at_lag_1["setup"] == setup].groupby("depth")["autocorrelation"].agg(["mean", "sem"])
             look = {"color": color, "marker": marker, "linestyle": line_style, "label": label}
-            # where the variance is but a scale, the markers of 1/D lie around those of 2/D
+            # where the variance only sets a scale, 1/D and 2/D coincide: draw open markers around filled ones
             size = {"markersize": 8, "markerfacecolor": "none"} if "gain1" in setup else {"markersize": 4}
             axes.errorbar(r.index, r["mean"], r["sem"], capsize=2, **size, **look)
         axes.axhline(0, color="black", linewidth=0.5)
@@ -67,7 +67,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def draw_estimators(axes: Axes, curves, book) -> None:
-    """Mean subtracted (full) or not (open), mean and standard error, and the book's value."""
+    """Mean subtracted (filled) or not (open): mean and standard error over networks, and the book's value."""
     at_lag = curves[curves["lag"] == LAG]
     for depth, color in DEPTHS.items():
         for place, setup in enumerate(ESTIMATED):
@@ -93,19 +93,19 @@ def draw_estimators(axes: Axes, curves, book) -> None:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     table = tables[TABLES[0]]
     networks = table.loc[table["setup"].isin(ROWS), "seed"].nunique()
     return {
-        "figure": "lag-1 autocorrelation of dy/dx against depth for each set-up of the ablation; (d) the "
-        "autocorrelation at lag 12 with the mean over the line subtracted or not",
+        "figure": "lag-1 autocorrelation of dy/dx against depth for each setup of the ablation; (d) "
+        "autocorrelation at lag 12 with and without subtracting the mean over the line",
         "after": "the question of UDL notebook 11.1: why does it fail to replicate figure 11.3?",
         "networks": f"{networks} per point, 200 units, 256 inputs",
         "bars": "standard error over networks",
-        "first_biases": "variance 1 in the first layer, as its readings have, and nothing normalized before "
-        "the second: kinks spread over the inputs",
-        "same_by_construction": "without biases 1/D and 2/D differ by a scale only; centering takes "
-        "biases out again, and batch normalization takes out the scale as well",
+        "first_biases": "variance 1 in the first layer, as its pre-activations have, and normalization from "
+        "the second layer only: kinks are spread over the inputs",
+        "same_by_construction": "without biases, 1/D and 2/D differ only by a scale; centering cancels "
+        "biases, and batch normalization also cancels the scale",
         **tables.made_with("shattered_gradients"),
     }
 

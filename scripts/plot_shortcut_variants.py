@@ -1,4 +1,4 @@
-"""Kinds of shortcut: He et al. 2016, table 1."""
+"""Shortcut variants: He et al. 2016, table 1."""
 
 from resexp.plots import compare, figures
 

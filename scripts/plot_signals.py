@@ -59,7 +59,7 @@ def lines(axes: Axes, table: pd.DataFrame, column: str) -> None:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     there = [name for name in EXPERIMENTS if f"{name}_layers" in tables]
     return {
         "after": "He et al. 2015, section 4.1, which has no figure of it",

@@ -42,7 +42,7 @@ def band(axes: Axes, rows: pd.DataFrame, column: str, look: dict) -> None:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     table = tables["smoothness_along"]
     sizes = ", ".join(f"{rate:g}" for rate in sorted(table["rate"].unique()))
     return {

@@ -1,4 +1,4 @@
-"""Does training heal what initialization broke? Both measurements, before and after training."""
+"""Gradient autocorrelation and variances by block, before and after training."""
 
 from matplotlib.figure import Figure
 
@@ -10,7 +10,7 @@ STAGES = {"initial": ":", "trained": "-"}
 
 
 def draw(tables: Tables) -> Figure:
-    """Autocorrelation along lines between test inputs, then variances, of the deepest networks."""
+    """Autocorrelation along lines between test inputs, and variances, for the deepest networks."""
     autocorrelation, variance = (tables[name] for name in TABLES)
     figure = Figure(figsize=(style.PAGE, 3.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
@@ -47,13 +47,13 @@ def draw(tables: Tables) -> Figure:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     return {
         "figure": "gradient autocorrelation and layer-wise variances before and after training",
         "after": "no published figure; the measurements of UDL 11.3 and 11.6 on trained networks",
-        "networks": "the runs of depth_sweep on MNIST-1D; the deepest are drawn",
-        "lines": "20 lines between test inputs, logit of the first one's class; mean over lines and "
-        "seeds, band: standard deviation over seeds; in (a) batch normalization holds the statistics of "
+        "networks": "the runs of depth_sweep on MNIST-1D; only the deepest are drawn",
+        "lines": "20 lines between test inputs, logit of the first input's class; mean over lines and "
+        "seeds, band: standard deviation over seeds; in (a) batch normalization uses the statistics of "
         "512 test inputs; (b) and (c): one batch of 256 test inputs, mean over seeds",
         "seeds": sorted(int(seed) for seed in tables[TABLES[1]]["seed"].unique()),
         **tables.made_with("trained_networks"),

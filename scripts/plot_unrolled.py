@@ -29,7 +29,7 @@ def draw(tables: Tables) -> Figure:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     table = tables["unrolled_steps"]
     return {
         "after": "Liao and Poggio 2016, who unroll each network for the steps that it was trained with",

@@ -1,4 +1,4 @@
-"""Variance of activations and gradients, block by block: UDL figure 11.6."""
+"""Variance of activations and gradients after each block: UDL figure 11.6."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ LIMITS = {
     "layer": (0.5, 5e4),
     "group": (0.5, 5e4),
 }
-FIRST = {  # set-ups whose first blocks are drawn on a linear axis, and the book's numbers
+FIRST = {  # setups whose first blocks are drawn on a linear axis, and the book's numbers
     "none": ("(a) No remedy, first blocks", {0: 1, 1: 2, 2: 4, 3: 8}),
     "batch": ("(b) Batch norm. first, first blocks", {0: 1, 1: 2, 2: 3, 3: 4}),
 }
@@ -45,7 +45,7 @@ FORWARD, BACKWARD = "#0072B2", "#D55E00"
 
 
 def theory(setup: str, block: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
-    """Variance of the activations after a block and of the gradient there, both from 1."""
+    """Variance of activations and gradient after a block, relative to the first and the last block."""
     if setup == "none":
         return 2.0**block, 2.0 ** (depth - block)
     if setup in ("batch", "layer", "group"):
@@ -56,7 +56,7 @@ def theory(setup: str, block: np.ndarray, depth: int) -> tuple[np.ndarray, np.nd
 
 
 def draw(tables: Tables) -> Figure:
-    """Row 1: first blocks, the scaled sum's mean and walks, branch over stream; then a panel per set-up."""
+    """Row 1: first blocks, random walks of the scaled sum, branch over stream; then one panel per setup."""
     table, overflow = variances(tables), tables[TABLES[1]]
     figure = Figure(figsize=(style.PAGE, 7.8), layout="constrained")
     (*first, walks, shares), *rest = figure.subplots(3, 4)
@@ -83,14 +83,14 @@ def draw(tables: Tables) -> Figure:
 
 
 def relative(table: pd.DataFrame) -> pd.DataFrame:
-    """The variance over that before the first block, network by network."""
+    """The variance relative to that before the first block, for each network."""
     table = table.sort_values("block")
     first = table.groupby(["setup", "seed"])["variance"].transform("first")
     return table.assign(variance=table["variance"] / first)
 
 
 def draw_first_blocks(axes: Axes, table: pd.DataFrame, book: dict[int, int]) -> None:
-    """Mean and standard deviation over networks of blocks 0 to 5, the book's grey numbers beside them."""
+    """Mean and standard deviation over networks for blocks 0 to 5, and the book's numbers in grey."""
     r = table[table["block"] <= 5].groupby("block")["variance"].agg(["mean", "std"])
     axes.errorbar(r.index, r["mean"], r["std"], color=FORWARD, marker="o", markersize=4, capsize=2)
     for block, number in book.items():
@@ -100,7 +100,7 @@ def draw_first_blocks(axes: Axes, table: pd.DataFrame, book: dict[int, int]) -> 
 
 
 def draw_walks(axes: Axes, table: pd.DataFrame) -> None:
-    """Each network, and their mean with its standard error."""
+    """Each network, and the mean over networks with its standard error."""
     for _, one in table.groupby("seed"):
         axes.plot(one["block"], one["variance"], color=FORWARD, linewidth=0.5, alpha=0.5)
     r = table.groupby("block")["variance"].agg(["mean", "sem"])
@@ -111,7 +111,7 @@ def draw_walks(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def draw_shares(axes: Axes, table: pd.DataFrame) -> None:
-    """Variance that a branch adds, over that of the stream that it is added to; theory dotted."""
+    """Variance of each branch relative to that of the stream; dotted: theory."""
     for setup, color in SHARES.items():
         mean = table[(table["setup"] == setup) & (table["block"] > 0)].groupby("block")["branch_share"].mean()
         label = PANELS[setup][4:].replace("normalization", "norm.")
@@ -123,10 +123,10 @@ def draw_shares(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
-    """Mean over seeds; a log axis for blocks, so the first ones can be told apart."""
+    """Mean over seeds, with a logarithmic block axis so that the first blocks are distinguishable."""
     low, high = LIMITS.get(setup, (1e-3, 1e3))
     axes.set(xscale="log", xlim=(0.9, 1200))
-    exponents = high > 1e200  # where matplotlib's own logarithmic axis overflows
+    exponents = high > 1e200  # where matplotlib's logarithmic axis overflows
     scaled = np.log10 if exponents else np.asarray
     if exponents:
         axes.set(ylim=np.log10([low, high]))
@@ -135,7 +135,7 @@ def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
     else:
         axes.set(yscale="log", ylim=(low, high))
     axes.set_autoscale_on(False)
-    if setup == "scaled_sum":  # one mean of so few walks says nothing by itself
+    if setup == "scaled_sum":  # the mean of so few random walks is not informative
         for _, one in table[table["inputs"] == "gaussian"].groupby("seed"):
             for column, at, color in (("variance", 0, FORWARD), ("gradient_variance", -1, BACKWARD)):
                 line = {"color": color, "linewidth": 0.4, "alpha": 0.6}
@@ -144,7 +144,7 @@ def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
         mean = rows.groupby("block")[["variance", "gradient_variance"]].mean()
         label, line_style = INPUTS[kind]
         x = mean.index + 1
-        # relative to the first block, or the last: the input's own variance is not the subject
+        # relative to the first or last block, since the variance of the input does not matter
         forward, backward = mean["variance"], mean["gradient_variance"]
         axes.plot(x, scaled(forward / forward.iloc[0]), line_style, color=FORWARD, label=f"forward, {label}")
         axes.plot(
@@ -159,7 +159,7 @@ def draw_setup(axes: Axes, setup: str, table: pd.DataFrame) -> None:
 
 
 def mark_overflow(axes: Axes, overflow: pd.DataFrame) -> None:
-    """A line at the first block that is not finite in a number format."""
+    """A line at the first block that overflows in a number format."""
     first = overflow.dropna().groupby("first_block")["format"].agg(lambda f: " ".join(sorted(set(f))))
     shown: dict[str, list[float]] = {}
     for block, formats in first.items():
@@ -175,7 +175,7 @@ def mark_overflow(axes: Axes, overflow: pd.DataFrame) -> None:
 
 
 def variances(tables: Tables) -> pd.DataFrame:
-    """White noise stands in for images where nobody has measured on CIFAR-10."""
+    """The measured variances, with CIFAR-10 images in place of white noise if their table exists."""
     table = tables[TABLES[0]]
     if IMAGES not in tables:
         return table
@@ -183,7 +183,7 @@ def variances(tables: Tables) -> pd.DataFrame:
 
 
 def facts(tables: Tables) -> dict:
-    """What the caption must say."""
+    """Contents of the caption."""
     table, overflow = variances(tables), tables[TABLES[1]]
     experiments = ["variance_growth", *(["variance_growth_cifar10"] if IMAGES in tables else [])]
     return {
@@ -193,19 +193,20 @@ def facts(tables: Tables) -> dict:
         "dotted black: theory for the Gaussian inputs' depth",
         "networks": "fully connected, 128 units, in (a) to (c) 512 units and 40 blocks; images: 3x3 "
         "convolutions, 32 channels; He initialization; float64",
-        "first_row": "(a), (b) mean and standard deviation over networks, the book's grey numbers dotted; "
-        "(c) thin: each network, thick: their mean and its standard error; (d) variance that the branch "
-        "adds over that of the stream, Gaussian inputs, mean over seeds; dotted: 1 / k",
+        "first_row": "(a), (b) mean and standard deviation over networks, dotted grey: the book's numbers; "
+        "(c) thin: each network, thick: their mean and its standard error; (d) variance of the branch "
+        "relative to that of the stream, Gaussian inputs, mean over seeds; dotted: 1 / k",
         "thin_lines": "in (f) each network, forward and backward",
         "networks_per_line": {kind: int(rows["seed"].nunique()) for kind, rows in table.groupby("inputs")},
         "overflow": overflow.dropna().groupby(["setup", "format"])["first_block"].agg(["min", "max"])
         .astype(int).reset_index().to_dict("records"),
         "departures_from_the_book": [
-            "variances are over the units at each example",
-            "at a finite width D the factors of the blocks scatter by up to sqrt(5 / D), and over "
-            "hundreds of blocks the scaled sum walks away from 1 although its mean over networks stays",
-            "theory's gradient for normalized branches, (K + 1)/(k + 1), takes the deviation over the "
-            "batch for that over the weights; batch normalization divides by the smaller one",
+            "variances are over the units of each example",
+            "at finite width D each block's factor fluctuates by up to sqrt(5 / D), and over hundreds of "
+            "blocks the scaled sum of a network drifts away from 1, although the mean over networks does not",
+            "the theoretical gradient for normalized branches, (K + 1)/(k + 1), equates the standard "
+            "deviation over the batch with that over the weights; batch normalization divides by the former, "
+            "which is smaller",
         ],
         **tables.made_with(*experiments),
     }  # fmt: skip

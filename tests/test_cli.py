@@ -178,7 +178,7 @@ QUICK = ["model=resnet", "model.depth=8", *TINY, "schedule.steps=2", "interval=1
 
 
 @pytest.mark.parametrize("streams", [">&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"])
-def test_a_run_goes_on_without_its_output(tmp_path, streams):
+def test_a_run_continues_without_its_output(tmp_path, streams):
     shell = f"exec {sys.executable} -m resexp train {' '.join(QUICK)} {streams}"
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(shell, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True)

@@ -17,12 +17,15 @@ from resexp.experiments.runs import folder_of
 CPU = torch.device("cpu")
 SMALL = ["batch_size=8", "dataset=fake", "dataset.load.train_size=16", "dataset.load.test_size=4"]
 DEEPEST, LARGEST = 150, 3_000_000  # deeper and larger networks are built, but take no step here
+DENSE = ["dataset=cells", "dataset.load.size=32", "dataset.load.augment.crop=32"]
 TOGETHER = {  # parts that need others
     ("shortcut", "none"): ["model=plain20"],
     ("activation", "crelu"): ["block=full_preactivation"],
     ("init", "looks_linear"): ["activation=crelu", "block=full_preactivation"],
     ("init", "fixup"): ["norm=none"],
     ("block", "fixup"): ["norm=none"],
+    ("task", "segmentation"): [*DENSE, "model=unet", "model.depth=8", "model.width=4"],
+    ("model", "unet"): [*DENSE, "model.depth=8", "model.width=4"],
 }
 ELSEWHERE = ("experiment", "dataset", "measure", "random_network", "case")  # tested below
 CASES = [(group, name) for group in groups() if group not in ELSEWHERE for name in options(group)]
@@ -60,7 +63,8 @@ def test_every_part_builds_and_takes_a_step(group, name):
 
 @pytest.mark.parametrize("name", options("case"))
 def test_every_case_names_itself_and_takes_a_step(name):
-    config = resolve(compose("train", ["batch_size=8", f"case={name}"]))
+    network = [*DENSE, "model=unet", "model.depth=8", "model.width=4"] if name.startswith("unet") else []
+    config = resolve(compose("train", ["batch_size=8", *network, f"case={name}"]))
     assert config["case"].endswith(name.rpartition("/")[2])
     check(config)
     trainer = build.trainer(config, CPU)
@@ -72,7 +76,14 @@ def test_every_case_names_itself_and_takes_a_step(name):
 def test_every_dataset_composes_and_its_network_fits(name):
     config = resolve(compose("train", [f"dataset={name}", "model=resnet20"]))
     assert config["dataset"]["name"] == name
-    size = {1: (40,), 2: (28, 28)}[config["dataset"]["dims"]]
+    size = {1: (40,), 2: (28, 28), 3: (8, 8, 8)}[config["dataset"]["dims"]]
+    if config["task"]["name"] != "classification":
+        config = resolve(
+            compose("train", [f"dataset={name}", "model=unet", "model.depth=8", "model.width=4"])
+        )
+        model, x = build.build_model(config), torch.zeros(2, config["dataset"]["c_in"], *size)
+        assert model(x).shape == (2, config["dataset"]["num_classes"], *size)
+        return
     model = build.build_model(config)
     assert model(torch.zeros(2, config["dataset"]["c_in"], *size)).shape == (
         2,
@@ -96,6 +107,15 @@ def test_every_measurement_composes_and_gives_tables(name):
         case |= {"depth": 3, "width": 16}
     if small.get("random"):
         tables = measuring.function_of(config | {"measure": small})(seed=0, device=CPU)
+    elif name == "agreement":
+        x, y = torch.randn(2, 1, 8, 8, 8), torch.ones(2, 3, 8, 8, 8)
+        settings = {"dataset": "tissue", "model__depth": 8, "model__width": 4}
+        runs = [Fixed(build_model("unet", seed=k, **settings).eval(), x, y) for k in range(2)]
+        tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(runs)
+    elif name == "segments":
+        x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 3, 16, 16)
+        model = build_model("unet", dataset="cells", model__depth=8, model__width=4).eval()
+        tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
     else:
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10
         network, depth = NETWORK.get(name, ("resnet", 8))

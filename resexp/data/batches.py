@@ -16,9 +16,9 @@ class Batches:
 
     Args:
         inputs: (examples, ...), on the training device.
-        targets: (examples,).
+        targets: (examples, ...), of a kind that the task reads.
         batch_size: examples per batch.
-        prepare: (inputs of a batch, generator) -> network inputs.
+        prepare: (inputs of a batch, its targets, generator) -> network inputs and targets, augmented alike.
         generator: random stream of shuffling and of `prepare`, on the same device.
     Raises:
         ValueError: batch_size is not in 1..examples.
@@ -29,7 +29,7 @@ class Batches:
         inputs: Tensor,
         targets: Tensor,
         batch_size: int,
-        prepare: Callable[[Tensor, torch.Generator], Tensor],
+        prepare: Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]],
         generator: torch.Generator,
     ):
         check_batch_size(batch_size, len(targets))
@@ -57,7 +57,7 @@ class Batches:
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """The current batch: the same kernels on the same tensors at every call, for CUDA graphs."""
-        return self.prepare(self.inputs[self.index], self.generator), self.targets[self.index]
+        return self.prepare(self.inputs[self.index], self.targets[self.index], self.generator)
 
     def state_dict(self) -> dict:
         """Sampler state; restoring it continues the same sequence of batches."""
@@ -74,7 +74,7 @@ class Batches:
         return checksum(self.inputs, self.targets)
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore the sampler state `state`.
+        """Restore a sampler state.
 
         Raises:
             ValueError: it belongs to other data, or to the same examples in another order.

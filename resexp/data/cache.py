@@ -1,5 +1,6 @@
 """Cache of decoded datasets."""
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -19,17 +20,17 @@ FIELDS = ("inputs", "targets", "test_inputs", "test_targets")
 def cached(
     root: Path, name: str, files: Iterable[Path], decode: Callable[[], Dataset], *, checked: str = ""
 ) -> Dataset:
-    """Decode once, then read the copy as long as the source's files stay as they are.
+    """Decode a dataset once; afterwards read the cached copy until the source files change.
 
     The cached arrays have checksums (CRC-32, verified on reading); a damaged copy is recreated. If two
     processes start together, one decodes and the other waits.
 
     Args:
-        root: the dataset's folder; where it cannot be written, the user's cache folder serves.
+        root: the dataset's folder; if it is not writable, the copy is kept in the user's cache folder.
         name: of the copy.
-        files: the source; their names, sizes and times say whether the copy is still good.
-        checked: what the contents were checked against; a copy that was not is recreated.
-        decode: reads the source. Where no copy can be kept, as on a full disk, it does so every time.
+        files: source files; the copy is valid for their current paths, sizes and modification times.
+        checked: reference that the contents were verified against; a change invalidates the copy.
+        decode: reads the source; called every time if no copy can be written, e.g. on a full disk.
     """
     key = hashlib.sha256(
         "\n".join(
@@ -48,17 +49,19 @@ def cached(
     return decode() if dataset is None else dataset
 
 
-def remembered(root: Path, name: str, check: Callable[[], None]) -> None:
-    """Carry out a check of the files below `root`, once: that it passed is kept under `name`."""
+def remembered(root: Path, name: str, work_out: Callable[[], str]) -> str:
+    """What was worked out from the files below `root`, once: it is kept under `name`."""
     path = _folder(root) / name
-    if path.exists():
-        return
-    check()
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if text := path.read_text(encoding="ascii"):
+            return text
+    text = work_out()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        with atomic(path) as temporary:
+            temporary.write_text(text, encoding="ascii")
     except OSError as error:
-        print(f"cannot remember in {path.parent} that the files were checked: {error}", file=sys.stderr)
+        print(f"cannot remember in {path.parent} that the files were read: {error}", file=sys.stderr)
+    return text
 
 
 def _folder(root: Path) -> Path:

@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
+from resexp.data.cache import remembered
 from resexp.data.dataset import Dataset
 from resexp.data.images import images_below, is_hidden, read_rgb
+
+LARGE = 2**30  # bytes whose reading is announced
 
 
 def find(root: Path, num_classes: int, size: tuple[int, int]) -> tuple[list[Path], Callable[[], Dataset]]:
@@ -49,8 +53,9 @@ def class_folders(folder: Path) -> dict[str, list[Path]]:
 
 
 def passed_over(folder: Path) -> int:
-    """Number of files that class_folders leaves out: in its classes, those that are no images."""
-    return sum(images_below(folder / name)[1] for name in _class_names(folder))
+    """Number of files that class_folders leaves out: those beside the classes, and no images within them."""
+    beside = sum(entry.is_file() for entry in os.scandir(folder))
+    return beside + sum(images_below(folder / name)[1] for name in _class_names(folder))
 
 
 def _class_names(folder: Path) -> list[str]:
@@ -58,13 +63,33 @@ def _class_names(folder: Path) -> list[str]:
 
 
 def files_fingerprint(root: Path, files: Iterable[Path]) -> str:
-    """Fingerprint of files: paths relative to `root` and sizes; 32 hexadecimal digits.
+    """Fingerprint of files: paths relative to `root` and contents; 32 hexadecimal digits.
 
-    It is invariant to moving the whole folder. Changes that keep a file's size are not detected: reading
-    all of a large dataset at the start of every run would take too long.
+    It is invariant to moving or copying the whole folder. Contents are read once: the fingerprint is
+    remembered until a path, a size or a modification time changes.
     """
-    names = sorted(f"{file.relative_to(root).as_posix()} {file.stat().st_size}" for file in files)
-    return hashlib.blake2b("\n".join(names).encode(), digest_size=16).hexdigest()
+    found = sorted((file.relative_to(root).as_posix(), file, file.stat()) for file in files)
+    as_seen = _hash(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, _, stat in found)
+
+    def read() -> str:
+        size = sum(stat.st_size for _, _, stat in found)
+        if size >= LARGE:
+            print(f"{root}: reading {size / 1e9:.0f} GB once, to tell these files from others", flush=True)
+        with ThreadPoolExecutor() as pool:
+            digests = pool.map(_digest, (file for _, file, _ in found))
+            digests = tqdm(digests, "fingerprint", len(found), leave=False, disable=None)
+            return _hash(f"{path} {digest}" for (path, _, _), digest in zip(found, digests, strict=True))
+
+    return remembered(root, f"contents-{as_seen}", read)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "blake2b").hexdigest()
+
+
+def _hash(lines: Iterable[str]) -> str:
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
 
 def _decode(classes: dict[str, list[Path]], size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from resexp.data.batches import Batches, Split
 from resexp.data.preprocess import crop_and_flip, normalizer
 
-Normalization = Callable[[Tensor], Callable[[Tensor], Tensor]]  # training inputs -> what batches go through
+Normalization = Callable[[Tensor], Callable[[Tensor], Tensor]]  # training inputs -> function of batches
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Dataset:
     val_targets: Tensor | None = None
     normalization: Normalization = normalizer
 
-    in_memory = True
+    in_memory, evaluation_batch, kind = True, 1000, "class"
     remarks = ()
 
     @property
@@ -38,20 +38,32 @@ class Dataset:
         return len(self.targets)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.inputs.shape[1:])
+
+    def blank(self, count: int) -> tuple[Tensor, Tensor]:
+        """A training batch of zeros."""
+        return torch.zeros(count, *self.shape), self.targets.new_zeros(count, *self.targets.shape[1:])
+
+    @property
+    def classes(self) -> int:
+        return 1 + int(max(self.targets.max(), self.test_targets.max()))
+
+    @property
     def split_names(self) -> tuple[str, ...]:
         return ("test",) if self.val_targets is None else ("test", "val")
 
     @cached_property
     def normalize(self) -> Callable[[Tensor], Tensor]:
-        """What inputs go through before the network receives them."""
+        """Function that normalizes the inputs of a batch."""
         return self.normalization(self.inputs)
 
     def normalized(self, normalization: Normalization) -> "Dataset":
-        """The same with its inputs normalized in another way."""
+        """A copy with another normalization of its inputs."""
         return replace(self, normalization=normalization)
 
     def to(self, device: torch.device) -> "Dataset":
-        """The same on another device."""
+        """A copy on another device."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(self, **{k: v.to(device) for k, v in values.items() if isinstance(v, Tensor)})
 
@@ -62,7 +74,7 @@ class Dataset:
             size: number of examples to hold out; the selection does not depend on the run's seed.
         Raises:
             ValueError: size leaves no training examples.
-        Source: He et al. 2015, section 4.2: 5,000 examples; the paper does not say which.
+        Source: He et al. 2015, section 4.2: 5,000 examples; the paper does not specify which.
         """
         if not 0 <= size < self.examples:
             raise ValueError(f"dataset.val_size must lie in 0..{self.examples - 1}, got {size}")
@@ -82,11 +94,11 @@ class Dataset:
     def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> Batches:
         """Shuffled batches, normalized, then cropped and flipped; `seed` seeds their random stream."""
 
-        def prepare(x: Tensor, generator: torch.Generator) -> Tensor:
+        def prepare(x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
             x = self.normalize(x)
             if not crop_padding and not flip:
-                return x
-            return crop_and_flip(x, padding=crop_padding, flip=flip, generator=generator)
+                return x, y
+            return crop_and_flip(x, padding=crop_padding, flip=flip, generator=generator), y
 
         generator = torch.Generator(self.inputs.device).manual_seed(seed)
         return Batches(self.inputs, self.targets, batch_size, prepare, generator)

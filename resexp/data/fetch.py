@@ -8,15 +8,15 @@ from resexp.files import exclusive
 
 
 def fetch(root: Path, kind: str, is_there: Callable[[], bool]) -> None:
-    """Download a dataset with torchvision, unless it exists by now.
+    """Download a dataset with torchvision, unless it already exists.
 
-    If two processes call it together, one downloads and the other waits. An interrupted download leaves
+    If two processes call it concurrently, one downloads and the other waits. An interrupted download leaves
     no partial files behind.
 
     Args:
         root: target folder.
         kind: class name in torchvision.datasets, which verifies md5 sums.
-        is_there: whether the folder contains the dataset.
+        is_there: () -> whether the folder contains the dataset.
     Raises:
         OSError, RuntimeError: the folder is not writable, or the download failed.
     """

@@ -58,9 +58,11 @@ def read_rgb(file: Path):
         return image.convert("RGB")
 
 
-def check_headers(files: Iterable[Path]) -> None:
+def check_headers(files: Iterable[Path]) -> str:
     """Read the header of every file.
 
+    Returns:
+        A word for the record.
     Raises:
         ValueError: a file is no image, or see read_rgb.
     """
@@ -75,6 +77,7 @@ def check_headers(files: Iterable[Path]) -> None:
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(check, files):
             pass
+    return "good"
 
 
 class _named:
@@ -94,6 +97,8 @@ class _named:
                 f"{self.file} is larger than {2 * Image.MAX_IMAGE_PIXELS:,} pixels, as files are that should"
                 " fill the memory: scale it down, or remove it"
             ) from error
+        if isinstance(error, OSError) and error.errno:
+            raise ValueError(f"cannot read {self.file}: {error.strerror}") from error
         if isinstance(error, OSError | SyntaxError | EOFError):  # SyntaxError: a broken PNG
             raise ValueError(f"{self.file} is damaged: {error}") from error
 

@@ -26,8 +26,8 @@ def normalizer(inputs: Tensor) -> Callable[[Tensor], Tensor]:
     Sequences (float) are returned unchanged: MNIST-1D is already standardized.
 
     Source: He et al. 2015, section 4.2 ("per-pixel mean subtracted"). Departure: the paper does not
-    mention a scale. Batch normalization after the first convolution takes out a common factor, but not
-    what the channels' deviations differ by (7 % on CIFAR-10).
+    mention a scale. Batch normalization after the first convolution cancels a common factor, but not the
+    differences between the channels' standard deviations (7 % on CIFAR-10).
     """
     if inputs.dtype != torch.uint8:
         return lambda x: x
@@ -39,20 +39,20 @@ def normalizer(inputs: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def by_channel(inputs: Tensor, *, mean: Sequence[float], std: Sequence[float]) -> Callable[[Tensor], Tensor]:
-    """A function that normalizes batches by given numbers, as weights from elsewhere may need it.
+    """A function that normalizes batches with given statistics, e.g. those used with imported weights.
 
     Args:
         inputs: uint8, (examples, channels, height, width); only their shape and device matter.
-        mean, std: of each channel, counted as [0, 1].
+        mean, std: of each channel, for intensities in [0, 1].
     Raises:
-        ValueError: inputs that are no images, or another number of channels.
-    Source: torchvision's transforms.Normalize behind ToTensor.
+        ValueError: the inputs are not images, or the number of channels differs.
+    Source: torchvision's transforms.Normalize after ToTensor.
     """
     channels = inputs.shape[1]
     if inputs.dtype != torch.uint8 or not len(mean) == len(std) == channels:
         raise ValueError(
-            f"normalization.mean and .std have {len(mean)} and {len(std)} numbers for images; the inputs"
-            f" are {inputs.dtype} with {channels} channels"
+            f"normalization.mean and normalization.std are for images of {len(mean)} and {len(std)} channels;"
+            f" the inputs are {inputs.dtype} with {channels} channels"
         )
     shift, scale = (torch.tensor(values, device=inputs.device).view(-1, 1, 1) for values in (mean, std))
     return lambda x: (x.float() / 255 - shift) / scale

@@ -2,7 +2,9 @@
 
 import hashlib
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,12 +58,8 @@ class StreamedBatches:
                     **_readers(self.images.workers, self.images.device),
                 )
             )
-        try:
-            with _file_named():
-                x, y = next(self.reader)
-        except ValueError:
-            self.reader = None  # ends its processes; a traceback that is kept would keep them, too
-            raise
+        with _file_named():
+            x, y = next(self.reader)
         self.x.copy_(x, non_blocking=True)
         self.y.copy_(y, non_blocking=True)
         self.position += 1
@@ -75,7 +73,7 @@ class StreamedBatches:
         return {"position": self.position, "data": self.images.fingerprint}
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore the sampler state `state`.
+        """Restore a sampler state.
 
         Raises:
             ValueError: it belongs to other data.
@@ -158,13 +156,12 @@ class _Centered(Dataset):
 
 @contextmanager
 def _file_named() -> Iterator[None]:
-    """Torch puts a reader's whole traceback before the sentence that names the file."""
+    """Strip the traceback of the loading process from an error, which torch puts before its message."""
     try:
         yield
     except ValueError as error:
         last = str(error).strip().splitlines()[-1]
-        # without the frames that hold the loader, whose processes would outlive it
-        raise ValueError(last.removeprefix("ValueError: ")) from error.with_traceback(None)
+        raise ValueError(last.removeprefix("ValueError: ")) from error
 
 
 def _readers(count: int, device: torch.device) -> dict:
@@ -174,7 +171,7 @@ def _readers(count: int, device: torch.device) -> dict:
     one of them holds at that moment stays locked in the child. A server without threads, which has torch
     imported, is forked instead.
     """
-    options = {"num_workers": count, "worker_init_fn": _ignore_signals}
+    options = {"num_workers": count, "worker_init_fn": _outlast_signals}
     if count and device.type == "cuda":
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
@@ -182,11 +179,25 @@ def _readers(count: int, device: torch.device) -> dict:
     return options
 
 
-def _ignore_signals(worker: int) -> None:
-    """A reader ends when the process that it reads for ends, which may have a checkpoint to write."""
+def _outlast_signals(worker: int) -> None:
+    """Let a loading process end with its parent only, which may have a checkpoint to write first.
+
+    Signals that a terminal or a scheduler sends to all processes are left to the parent. The parent ends its
+    loading processes with SIGTERM, so SIGTERM from other senders is ignored. macOS does not tell the sender.
+    """
     for number in signal.valid_signals():
-        if callable(signal.getsignal(number)) or number == signal.SIGTERM:
+        if callable(signal.getsignal(number)) and number != signal.SIGTERM:
             signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        threading.Thread(target=_end_with, args=(multiprocessing.parent_process().pid,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def _hash(*key: object) -> int:

@@ -58,9 +58,11 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
     for module in model.modules():
         if isinstance(module, RandomLayer):
             module.generator = layer_draws
-    layout = channels_last(execution["channels_last"], config["precision"], device)
-    if layout:
-        model = model.to(memory_format=torch.channels_last)
+    last = channels_last(execution["channels_last"], config["precision"], device)
+    if last:
+        volumes = any(weight.dim() == 5 for weight in model.parameters())
+        layout = torch.channels_last_3d if volumes else torch.channels_last
+        model = model.to(memory_format=layout)
     return Trainer(
         model,
         make(config["task"], "task"),
@@ -70,7 +72,7 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         splits=splits(config, device),
         autocast=autocast(config["precision"], device),
         draws=layer_draws,
-        channels_last=layout,
+        channels_last=last,
         compiled=execution["compile"],
         cast_once=config["precision"] == "bfloat16" and device.type == "cuda",  # a CPU has no kernels to save
         # a learning rate in a tensor requires the fused optimizer

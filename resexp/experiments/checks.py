@@ -1,39 +1,42 @@
-"""What would stop a run, found before anything is computed."""
+"""Validate a training run's config before anything is computed."""
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from resexp.config.catalog import default_of, option
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.data.batches import check_batch_size
-from resexp.experiments.data import training_examples
+from resexp.experiments.data import load_dataset, training_data
 from resexp.experiments.devices import device_of
+from resexp.experiments.first_step import check_shape, try_first_step
 from resexp.training.checkpoint import kept_steps
 from resexp.training.precision import autocast, channels_last, cudnn_benchmark
 from resexp.training.sgd import parameter_groups
 
-MAY_BE_ZERO = {"hidden"}  # of a model's sizes
+MOST_THREADS = 1024
+MAY_BE_ZERO = {"hidden"}  # sizes for which 0 is allowed
 
 
 def check(config: dict) -> None:
-    """Find what would stop a run, before anything is computed.
+    """Validate the config of a training run before anything is computed.
 
     Raises:
-        ConfigError: says what is wrong and what is allowed.
+        ConfigError: a setting is invalid; the message says what is allowed.
     """
     with refused_in_a_sentence():
         if config["interval"] < 1:
             raise ValueError(f"interval must be at least 1, got {config['interval']}")
-        refuse_zero_or_less(
-            {f"train.{key}": config["train"][key] for key in ("workers", "threads", "max_minutes")}
-        )
-        if (minutes := config["train"]["checkpoint_minutes"]) < 0:  # 0: after every step
+        execution = config["train"]
+        refuse_zero_or_less({f"train.{key}": execution[key] for key in ("workers", "max_minutes")})
+        check_threads("train.threads", execution["threads"])
+        if not (minutes := execution["checkpoint_minutes"]) >= 0:  # 0: after every step
             raise ValueError(f"train.checkpoint_minutes must be at least 0, got {minutes}")
         kept_steps(config["train"]["keep"], config["schedule"]["steps"])
         check_name_and_seed(config)
@@ -41,36 +44,43 @@ def check(config: dict) -> None:
         _check_normalization(config["normalization"], config["dataset"])
         refuse_sizes_below_one("model", config["model"])
         refuse_unused_block(config)
-        with torch.device("meta"), _NothingIsDrawn():  # shapes and settings are checked
+        with torch.device("meta"), _SkipDraws():  # shapes and settings are checked
             model = make(config["model"], "model")
             make(config["init"], "init")(model, None)
-        make(config["tracker"], "tracker")
-        make(config["schedule"], "schedule")  # its rate is the optimizer's
+        _check_task(config, model)
+        _check_tracker(config["tracker"])
+        make(config["schedule"], "schedule")  # before the optimizer, which uses its learning rate
+        refuse_unbounded("optimizer", config["optimizer"])
         make(config["optimizer"], "optimizer")(parameter_groups(model))
-        device = device_of(config["train"]["device"])
+        device = device_of(execution["device"])
         autocast(config["precision"], device)
         for choice in (channels_last, cudnn_benchmark):
-            choice(config["train"][choice.__name__], config["precision"], device)
-        check_batch_size(config["batch_size"], training_examples(config))
+            choice(execution[choice.__name__], config["precision"], device)
+        data = training_data(config)
+        check_batch_size(config["batch_size"], data.examples)
+        check_shape(config, data)
+        try_first_step(config, model, data)
 
 
 @contextmanager
 def refused_in_a_sentence() -> Iterator[None]:
-    """Turn what stands in the way of settings into a ConfigError.
+    """Convert errors raised by invalid settings to a ConfigError with a one-line message.
 
-    Our own refusals are sentences already; torch's classes have words of their own.
+    Our own messages are passed on; those of torch's classes need an introduction.
     """
     try:
         yield
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    except (ArithmeticError, AttributeError, RuntimeError, TypeError) as error:
+    except OSError as error:
+        raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"these settings do not go together: {said}") from error
+        raise ConfigError(f"invalid combination of settings: {said}") from error
 
 
-class _NothingIsDrawn(TorchFunctionMode):
-    """Leaves tensors as they are: the meta device has nothing to fill, but torch is slow to see it."""
+class _SkipDraws(TorchFunctionMode):
+    """Skip random initialization, which is slow even on the meta device, where it has no effect."""
 
     def __torch_function__(self, function, types, arguments=(), keywords=None):
         if function in (Tensor.normal_, Tensor.uniform_):
@@ -79,10 +89,10 @@ class _NothingIsDrawn(TorchFunctionMode):
 
 
 def check_name_and_seed(config: dict) -> None:
-    """What every command's config has.
+    """Check name, labels and seed, which the configs of all commands have.
 
     Raises:
-        ValueError: a name or a label that cannot be a folder's, or a seed that torch does not take.
+        ValueError: a name or label that cannot be part of a folder's name, or a seed out of range.
     """
     labels = {f"label {key}": value for key, value in config.get("labels", {}).items()}
     for key, value in {"name": config["name"], **labels}.items():
@@ -96,25 +106,62 @@ def check_name_and_seed(config: dict) -> None:
 
 
 def refuse_zero_or_less(values: dict[str, float | None]) -> None:
-    """For settings that may be left out.
+    """Check optional positive numbers.
 
     Raises:
-        ValueError: one is neither above 0 nor None.
+        ValueError: a value is neither above 0 nor None.
     """
     for key, value in values.items():
         if value is not None and not value > 0:
             raise ValueError(f"{key} must be above 0, got {value}")
 
 
-def refuse_sizes_below_one(section: str, settings: dict) -> None:
-    """For the whole numbers of a section, `model` or `measure`.
+def check_threads(key: str, asked: int | None) -> None:
+    """For the CPU threads of a process; None: as many as fit.
 
     Raises:
-        ValueError: one is below 1.
+        ValueError: none, or so many that the process cannot start them.
+    """
+    if asked is not None and not 1 <= asked <= MOST_THREADS:
+        raise ValueError(f"{key} must lie in 1..{MOST_THREADS}, got {asked}")
+
+
+def refuse_unbounded(section: str, settings: dict) -> None:
+    """For the numbers of a section.
+
+    Raises:
+        ValueError: one is infinite, or not a number.
+    """
+    for key, value in settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{section}.{key} must be a finite number, got {value}")
+
+
+def refuse_sizes_below_one(section: str, settings: dict) -> None:
+    """Check all integers of a section, `model` or `measure`.
+
+    Raises:
+        ValueError: an integer is below 1.
     """
     for key, value in settings.items():
         if isinstance(value, int) and not isinstance(value, bool) and value < 1 and key not in MAY_BE_ZERO:
             raise ValueError(f"{section}.{key} must be at least 1, got {value}")
+
+
+def _check_task(config: dict, model: nn.Module) -> None:
+    """Raises ValueError where dataset, task and network are not of one kind; see Source.kind."""
+    task, data = make(config["task"], "task").kind, load_dataset(config).kind
+    if task != data:
+        raise ValueError(
+            f"task={config['task']['name']} reads targets of the kind {task} and dataset="
+            f"{config['dataset']['name']} has {data}: leave out task=..., which each dataset chooses"
+        )
+    if (network := getattr(model, "kind", "class")) != task:
+        raise ValueError(
+            f"model={config['model']['name']} predicts the kind {network}, and"
+            f" task={config['task']['name']} needs {task}: take "
+            + ("model=unet" if task == "planes" else "another network, such as model=resnet20")
+        )
 
 
 def _check_data_settings(data: dict) -> None:
@@ -122,7 +169,7 @@ def _check_data_settings(data: dict) -> None:
         raise ValueError(f"dataset.crop_padding must be at least 0, got {data['crop_padding']}")
     if data["dims"] != 2 and (data["crop_padding"] or data["flip"]):
         raise ValueError(
-            f"dataset={data['name']} has sequences, which are not cropped or mirrored: leave out"
+            f"dataset={data['name']} has sequences, which are not cropped or flipped: omit"
             " dataset.crop_padding and dataset.flip"
         )
 
@@ -132,16 +179,24 @@ def _check_normalization(settings: dict, data: dict) -> None:
     if given and (data["dims"] != 2 or given != {data["c_in"]}):
         raise ValueError(
             f"normalization={settings['name']} is for images of {max(given)} channels, which"
-            f" dataset={data['name']} does not have: leave it out, or set normalization.mean and .std"
+            f" dataset={data['name']} does not have: omit it, or set normalization.mean and .std"
         )
+    if not all(value > 0 for value in settings.get("std", ())):
+        raise ValueError(f"normalization.std must be above 0 in each channel, got {settings['std']}")
+
+
+def _check_tracker(node: dict) -> None:
+    tracker = make(node, "tracker")
+    if "_target_" in node:
+        tracker.func.check(**tracker.keywords)
 
 
 def refuse_unused_block(config: dict) -> None:
-    """For networks that are built without blocks.
+    """Check that a block is chosen only for networks that have blocks.
 
     Raises:
-        ValueError: another block than the default was asked for.
+        ValueError: a block other than the default was chosen for a network without blocks.
     """
     model = config["model"]
     if "block" not in model and config["block"] != option("block", default_of("block")):
-        raise ValueError(f"model={model['name']} has no residual blocks: leave out block=...")
+        raise ValueError(f"model={model['name']} has no residual blocks: omit block=...")

@@ -1,4 +1,4 @@
-"""Load the data of a config once, hold out a validation split, move it to the device."""
+"""Load the dataset of a config once, hold out a validation split, move it to the device."""
 
 import functools
 import json
@@ -12,26 +12,25 @@ from resexp.data.source import Source
 from resexp.experiments.seeds import seed_for
 from resexp.training.interfaces import Batches
 
-EVALUATION_BATCH = 1000
 MEASURED = {"_target_": "resexp.data.preprocess.normalizer", "_partial_": True}
 
 
 def load_dataset(config: dict) -> Source:
-    """The dataset of a resolved config; kept while the same one is asked for again."""
+    """The dataset of a resolved config; the last one loaded is kept in memory."""
     return _load(*_described(config))
 
 
-def training_examples(config: dict) -> int:
-    """Number of training examples after the validation split is held out.
+def training_data(config: dict) -> Source:
+    """The dataset with its validation split held out.
 
     Raises:
         ValueError: dataset.val_size is out of range.
     """
-    return load_dataset(config).holding_out(config["dataset"]["val_size"]).examples
+    return load_dataset(config).holding_out(config["dataset"]["val_size"])
 
 
 def on_device(config: dict, device: torch.device) -> Source:
-    """The dataset with its validation split, on a device; shared by runs that train side by side."""
+    """The dataset with its validation split, on a device; shared by runs that train concurrently."""
     return _on_device(*_described(config), config["dataset"]["val_size"], device)
 
 
@@ -45,12 +44,12 @@ def batches(config: dict, device: torch.device) -> Batches:
 def splits(config: dict, device: torch.device) -> dict[str, Iterable[tuple[Tensor, Tensor]]]:
     """The splits that are evaluated every interval: name -> batches."""
     data = on_device(config, device)
-    size = EVALUATION_BATCH if data.in_memory else config["batch_size"]
+    size = data.evaluation_batch or config["batch_size"]
     return {name: data.split(name, size) for name in data.split_names}
 
 
 def _described(config: dict) -> tuple[str, str]:
-    """What is loaded, and how it is normalized: as measured where an older run does not say."""
+    """Loading and normalization settings as text; older configs have no normalization and used `measured`."""
     return json.dumps(config["dataset"]["load"]), json.dumps(config.get("normalization", MEASURED))
 
 

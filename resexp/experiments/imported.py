@@ -1,4 +1,4 @@
-"""A finished run from weights that were trained elsewhere."""
+"""Import weights that were trained elsewhere as a finished run."""
 
 import hashlib
 from collections.abc import Mapping
@@ -22,27 +22,27 @@ from resexp.training import checkpoint
 from resexp.training.evaluate import evaluate
 from resexp.training.precision import autocast, channels_last
 
-# How the weights were trained is not known: these settings are no part of an imported run.
+# It is unknown how the weights were trained, so these settings are not part of an imported run.
 OF_TRAINING = ("optimizer", "schedule", "batch_size", "interval")
-ENTRIES = ("state_dict", "model")  # under which a checkpoint may keep its weights
+ENTRIES = ("state_dict", "model")  # keys of the weights in common checkpoint formats
 
 
 def run(config: dict, weights: Path) -> RunFolder:
-    """Import weights as a finished run, unless that has been done.
+    """Import weights as a finished run, unless they have been imported before.
 
-    The run's identity holds the checksum of the file, and neither its name nor its place.
+    The checksum of the file is part of the run's identity; its name and location are not.
 
     Args:
-        config: resolved, of `resexp train`.
-        weights: a state dict written by torch.save, or a checkpoint that holds one.
+        config: resolved config of `resexp train`.
+        weights: a state dict written by torch.save, or a checkpoint that contains one.
     Returns:
-        The folder of the run; its only row has the errors measured here.
+        The folder of the run; its only row has the errors measured on import.
     Raises:
-        ConfigError: settings that cannot be carried out.
-        ValueError: a file that holds no state dict, or not one of this network.
-        BusyError: another process imports it.
+        ConfigError: a setting is invalid.
+        ValueError: the file contains no state dict, or that of another network.
+        BusyError: another process is importing it.
     """
-    check(config | {"batch_size": 1})  # no batch is drawn from the training examples
+    check(config | {"batch_size": 2})  # no training batch is needed
     try:
         with weights.open("rb") as file:
             source = {"file": weights.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
@@ -66,25 +66,27 @@ def run(config: dict, weights: Path) -> RunFolder:
 
 
 def read(path: Path) -> Mapping[str, Tensor]:
-    """The state dict that a file holds; nothing but tensors and plain values is unpickled.
+    """The state dict in a file; only tensors and plain values are unpickled.
 
     Raises:
-        ValueError: the file cannot be read so, or holds no state dict.
+        ValueError: the file cannot be read in this way, or contains no state dict.
     """
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # of a dozen kinds, by what the file holds instead
+    except Exception as error:  # the type depends on the contents of the file
         raise ValueError(
-            f"{path} is not a file of weights that can be read without running code: it is damaged, or"
-            " holds other objects; save its state dict with torch.save(model.state_dict(), file)"
+            f"{path} cannot be read as weights without executing code: it is damaged, or contains"
+            " other objects; save its state dict with torch.save(model.state_dict(), file)"
         ) from error
     for entry in ENTRIES:
         if isinstance(found, Mapping) and isinstance(found.get(entry), Mapping):
             found = found[entry]
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ValueError(f"{path} holds no state dict, neither by itself nor under {' or '.join(ENTRIES)}")
+        raise ValueError(
+            f"{path} contains no state dict, neither at the top level nor under {' or '.join(ENTRIES)}"
+        )
     return found
 
 

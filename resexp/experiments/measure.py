@@ -13,8 +13,8 @@ from resexp.config.instantiate import make
 from resexp.experiments import stop
 from resexp.experiments.checks import (
     check_name_and_seed,
+    check_threads,
     refuse_sizes_below_one,
-    refuse_zero_or_less,
     refused_in_a_sentence,
 )
 from resexp.experiments.devices import device_of, threads_of
@@ -24,7 +24,8 @@ from resexp.experiments.trained_run import TrainedRun
 from resexp.records.run import RunFolder
 from resexp.training.precision import set_tf32
 
-KINDS = {"random": "random networks", "trained": "trained runs"}  # what a measurement can be applied to
+# What a measurement can be applied to: trained runs one by one, or all of them at once.
+KINDS = {"random": "random networks", "trained": "trained runs", "together": "trained runs together"}
 
 
 def check(config: dict) -> None:
@@ -36,7 +37,7 @@ def check(config: dict) -> None:
     with refused_in_a_sentence():
         device_of(config["device"])
         check_name_and_seed(config)
-        refuse_zero_or_less({"threads": config["threads"]})
+        check_threads("threads", config["threads"])
         refuse_sizes_below_one("measure", config["measure"])
         if config["run"] is not None and not trained_runs(config):
             raise ValueError(f"run={config['run']} matches no finished run; see `resexp status`")
@@ -56,7 +57,7 @@ def run(config: dict, signals: stop.Signals) -> str:
     torch.set_num_threads(threads_of(config["threads"]))
     set_tf32(False)
     with folder.held():
-        if folder.is_finished:  # meanwhile, by another process
+        if folder.is_finished:  # by another process in the meantime
             return "done"
         return record(folder, config, device, 1, partial(_work, config, folder, device))
 
@@ -72,7 +73,7 @@ def function_of(config: dict) -> Callable[..., dict[str, pd.DataFrame]]:
     """The measurement function of a config, with its options bound.
 
     A measurement's yaml file names up to two functions: `random`, called with (seed=, device=), and
-    `trained`, called with a resexp.measure.run.Run.
+    `trained`, called with a resexp.measure.run.Run, or in its place `together`, called with all of them.
 
     Raises:
         ValueError: there is no function for random networks (or trained runs), or an option was
@@ -80,11 +81,11 @@ def function_of(config: dict) -> Callable[..., dict[str, pd.DataFrame]]:
     """
     node = dict(config["measure"])
     name, functions = node.pop("name"), {kind: node.pop(kind, None) for kind in KINDS}
-    kind = "random" if config["run"] is None else "trained"
+    kind = "random" if config["run"] is None else "together" if functions["together"] else "trained"
     if functions[kind] is None:
-        there = " and ".join(words for key, words in KINDS.items() if functions[key])
-        way = "select them with run=..." if kind == "random" else "omit run=..."
-        raise ValueError(f"measure={name} supports {there} only: {way}")
+        supported = " and ".join(words for key, words in KINDS.items() if functions[key])
+        remedy = "select them with run=..." if kind == "random" else "omit run=..."
+        raise ValueError(f"measure={name} supports {supported} only: {remedy}")
     taken = inspect.signature(make(functions[kind], "measure").func).parameters
     options = {key: value for key, value in node.items() if key in taken}
     if unused := node.keys() - options.keys():
@@ -106,6 +107,10 @@ def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, i
     measure = function_of(config)
     if config["run"] is None:
         for name, table in measure(seed=config["seed"], device=device).items():
+            folder.write_table(name, table)
+        return "done", 1
+    if "together" in config["measure"]:
+        for name, table in measure([TrainedRun(run, device) for run in trained_runs(config)]).items():
             folder.write_table(name, table)
         return "done", 1
     found: dict[str, list[pd.DataFrame]] = {}

@@ -44,7 +44,7 @@ def record(
     folder.write_provenance(history)
     step, error, broken = folder.recorded()["step"], "", None
     folder.write_status("running", step=step, steps=steps)
-    alone = config.get("train", {}).get("workers", 1) == 1  # else the peak is that of all threads
+    alone = config.get("train", {}).get("workers", 1) == 1  # otherwise the peak is that of all threads
     if device.type == "cuda" and alone:
         torch.cuda.reset_peak_memory_stats(device)
     try:

@@ -6,10 +6,10 @@ import torch
 
 
 def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """The random stream of a purpose, independent of the streams of other purposes."""
+    """Random generator for a purpose, independent of those for other purposes."""
     return torch.Generator(device).manual_seed(seed_for(seed, purpose))
 
 
 def seed_for(seed: int, purpose: str) -> int:
-    """The 56-bit seed of that stream."""
+    """The 56-bit seed of this generator."""
     return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:7])

@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from resexp.exits import leave
+
 STARTED = time.monotonic()  # of the command: train.max_minutes counts from here
-# A terminal that is closed and schedulers of clusters send the last three before they end a process.
+# The last three are sent by a terminal that is closed, and by cluster schedulers before they kill a process.
 NOTED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -18,10 +20,11 @@ def time_is_up(max_minutes: float | None) -> bool:
 
 
 class Signals:
-    """The first signal of a command that asks it to stop, for all of its threads; the second acts as usual.
+    """The first stop signal that a command receives, seen by all of its threads; a second one acts as usual.
 
-    A signal that was ignored before, as SIGHUP is under nohup, stays ignored. `broken` is set by a thread
-    that has left the process unusable: the others stop, too, and the command ends with exit code 1.
+    Signals that were ignored before, e.g. SIGHUP under nohup, stay ignored.
+    `broken` is set by a thread that has left the process unusable: the others stop, too, and the command ends
+    with exit code 1.
     """
 
     def __init__(self):
@@ -45,7 +48,7 @@ class Signals:
 
         def note(number: int, frame) -> None:
             self.received = number
-            before = self._before[number]  # the next one ends at once; of Python's own handler, no traceback
+            before = self._before[number]  # a second signal acts at once, without Python's traceback
             signal.signal(number, signal.SIG_DFL if before is signal.default_int_handler else before)
 
         try:
@@ -57,7 +60,7 @@ class Signals:
                 signal.signal(number, handler)
 
     def end_if_received(self) -> None:
-        """Once all is saved: let the handler that was there before act, such as a launcher's, then exit.
+        """After everything is saved, call the previous handler, e.g. a launcher's, then exit.
 
         Raises:
             SystemExit: with 128 + the signal's number; with 1 if the process is broken.
@@ -69,4 +72,4 @@ class Signals:
         handler = self._before.get(self.received)
         if callable(handler) and handler is not signal.default_int_handler:
             handler(self.received, None)
-        sys.exit(128 + self.received)
+        leave(self.received)

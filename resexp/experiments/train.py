@@ -49,7 +49,7 @@ def run(config: dict, signals: stop.Signals) -> str:
         return folder.state()["status"]
     with folder.held(), signals.noted():
         status = folder.recorded()["status"]
-        if not folder.is_finished:  # meanwhile, by another worker
+        if not folder.is_finished:  # by another worker in the meantime
             device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
             _say(in_words(device))
             work = partial(_work, config, folder, device, signals)
@@ -134,7 +134,7 @@ def _resume(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
     trainer = build.trainer(config, device)
     state, wrong = checkpoint.load(folder.path, device, run=digest(config))
     for line in wrong:
-        print(f"{folder.name}: {line}; the checkpoint before it is used", flush=True)
+        print(f"{folder.name}: {line}; using the previous checkpoint", flush=True)
     if state:
         build.restore(trainer, state)
         print(f"{folder.name}: resuming from step {trainer.step}", flush=True)

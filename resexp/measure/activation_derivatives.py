@@ -22,19 +22,19 @@ def measure(
 ) -> dict[str, pd.DataFrame]:
     """Derivatives, their product, and gradients in random plain networks, layer by layer.
 
-    A layer is z' = W phi(z) with W ~ N(0, gain^2 / width), behind a first one with z ~ N(0, 1); no biases.
+    A layer is z' = W phi(z) with W ~ N(0, gain^2 / width); the first one receives z ~ N(0, 1). No biases.
 
     Args:
-        seed, device: of the random numbers.
+        seed, device: of the random generator.
         activations: name -> () -> phi, elementwise.
-        gains: of the same names.
+        gains: activation's name -> gain.
         depth: layers.
         width, inputs, networks: units, inputs per network, networks.
     Returns:
-        `layers`: per activation, network (`seed`) and layer, means over units and inputs of
-        `derivative`, phi'(z), and of its `product` over all layers so far, along a chain of one unit per
-        layer; `gradient_rms` at z for a gradient of N(0, 1) at the last layer; and `dead_percent`, the units
-        whose derivative is zero for all inputs.
+        `layers`: per activation, network (`seed`) and layer: means over units and inputs of
+        `derivative`, phi'(z), and of `product`, its product over the layers so far along a chain of one
+        unit per layer; `gradient_rms` at z, given an N(0, 1) gradient at the last layer; `dead_percent`, the
+        percentage of units whose derivative is zero for all inputs.
     """
     generator = torch.Generator(device).manual_seed(seed)
     rows = []
@@ -72,7 +72,7 @@ def _layers(
 
 
 def slope(activation: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """The derivative of an elementwise activation at z, which it may not write over."""
+    """Derivative of an elementwise activation at z; z is not modified, even by an in-place activation."""
     z = z.detach().clone().requires_grad_()
     with torch.enable_grad():
         (derivative,) = torch.autograd.grad(activation(z * 1).sum(), z)
@@ -80,13 +80,13 @@ def slope(activation: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
 
 
 def trained(run: Run, *, batch: int) -> dict[str, pd.DataFrame]:
-    """Channels that are never active: the activation's derivative is zero at all positions of all examples.
+    """Dead channels: the activation's derivative is zero at all positions of all examples.
 
     Args:
-        run: its network's activations are marked with `activates`, as resexp.models.parts does.
+        run: activation layers of its network have `activates`, as set by resexp.models.parts.
         batch: test examples per forward pass.
     Returns:
-        `dead`: per stage and activation layer in the order of the forward pass, `channels` and `dead`.
+        `dead`: per stage and activation layer, in the order of the forward pass: `channels` and `dead`.
     Raises:
         ValueError: the network has no activations.
     """
@@ -110,7 +110,7 @@ def trained(run: Run, *, batch: int) -> dict[str, pd.DataFrame]:
 
 
 def _note(alive: dict[nn.Module, Tensor]) -> Callable:
-    """A hook that adds up which channels have had a derivative other than zero."""
+    """A hook that records which channels have had a nonzero derivative."""
 
     def hook(layer: nn.Module, inputs: tuple[Tensor]) -> None:
         derivative = slope(layer.forward, inputs[0])  # without hooks

@@ -1,4 +1,4 @@
-"""Variance of activations and gradients, block by block (UDL section 11.4.3, figure 11.6)."""
+"""Variance of activations and gradients after each block (UDL section 11.4.3, figure 11.6)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,14 +17,14 @@ OVERFLOW_BATCH = 4  # examples: half precision is emulated on most CPUs
 
 @dataclass(frozen=True)
 class Case:
-    """A type of input and the size of the networks for it.
+    """A type of input, and the size of the networks that receive it.
 
     Args:
-        batch: inputs.
+        batch: inputs, (examples, features or channels, ...).
         dims: 0 for vectors, 1 for sequences, 2 for images.
         width: units or channels.
         depth: blocks.
-        seeds: networks; null: as many as the measurement says.
+        seeds: number of networks; null: the measurement's `seeds`.
     """
 
     batch: Tensor
@@ -43,23 +43,22 @@ def measure(
     seed: int,
     device: torch.device,
 ) -> dict[str, pd.DataFrame]:
-    """Variances at initialization, for every setup and every type of input.
+    """Variances at initialization, for every setup and type of input.
 
     The gradient is that of a random linear function of the last block's output with standard normal
     coefficients, so the gradient after the last block has variance 1. Computed in float64.
 
     Args:
         setups: name -> (depth, width=, dims=, c_in=) -> network.
-        cases: name -> inputs and sizes; null leaves a case out.
-        seeds: networks per set-up and case, where the case does not say.
-        overflow_depth: blocks of the networks that are tried in float32, bfloat16 and float16, on
-            the first case.
+        cases: name -> inputs and sizes; a case that is null is skipped.
+        seeds: networks per setup and case, unless the case sets its own number.
+        overflow_depth: blocks of the networks that are tested for overflow in float32, bfloat16 and
+            float16, with the inputs of the first case.
         seed: of the first network.
     Returns:
         `variance`: setup, inputs, block, seed, variance, gradient_variance, batch_variance,
-        branch_share (see branch_shares), every block up to 20 and ever fewer of the later ones;
-        `overflow`: setup, format, seed,
-        first_block (empty: none).
+        branch_share (see branch_shares), at every block up to 20 and at increasing intervals beyond;
+        `overflow`: setup, format, seed, first_block (empty: none overflows).
     """
     cases = {name: case for name, case in cases.items() if case is not None}
     rows, overflows = [], []

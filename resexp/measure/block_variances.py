@@ -1,4 +1,4 @@
-"""Variances of one network's activations and gradients, block by block."""
+"""Variances of one network's activations and gradients after each block."""
 
 from collections.abc import Callable
 
@@ -12,10 +12,10 @@ from resexp.measure.residual_stream import ResidualStream
 def variances(model: nn.Module, x: Tensor, backward: Callable[[Tensor], Tensor]) -> pd.DataFrame:
     """Variances of activations and their gradients, before the first block and after each block.
 
-    Theory considers the variance over random weights. Units are samples of it, so the variance is taken
-    over the units of each example (and position), then averaged. The textbook's notebook 11.3 prints the
-    variance over the examples for each unit instead, which excludes the mean that all examples share
-    and is therefore smaller after a ReLU.
+    Theory considers the variance over random weights, of which the units are samples. The variance is
+    therefore taken over the units of each example (and position), then averaged. The textbook's notebook
+    11.3 instead prints the variance over the examples for each unit, which excludes the mean common to all
+    examples and is therefore smaller after a ReLU.
 
     Args:
         model: has `stem` and `blocks`; set to training mode, so that batch normalization uses batch
@@ -53,16 +53,16 @@ def variances(model: nn.Module, x: Tensor, backward: Callable[[Tensor], Tensor])
 
 @torch.no_grad()
 def branch_shares(model: ResidualStream, x: Tensor) -> list[float]:
-    """How far each block is from the identity: what its branch adds, over the stream that it is added to.
+    """How far each block is from the identity: the variance of its branch relative to that of the stream.
 
     Args:
         model: in training mode.
         x: inputs of one batch.
     Returns:
-        Per block, from 0 (before the first: nan): variance of the branch over that of the stream,
-        each over the units at each example (and position), then averaged. Without a remedy it is 1
-        in every block, with normalization first 1 / k in block k, so that later blocks are close to
-        the identity.
+        Per block, from 0 (before the first: nan): variance of the branch divided by that of the stream,
+        each over the units of each example (and position), then averaged. In theory it is 1 in every
+        block without a remedy, and 1 / k in block k with normalization first, so later blocks are close
+        to the identity.
     """
     h, shares = model.stem(x), [float("nan")]
     for block in model.blocks:
@@ -73,7 +73,7 @@ def branch_shares(model: ResidualStream, x: Tensor) -> list[float]:
 
 @torch.no_grad()
 def first_overflow(model: nn.Module, x: Tensor, dtype: torch.dtype) -> int | None:
-    """The first block whose output is not finite when everything is computed in `dtype`.
+    """The first block whose output is not finite when the network is evaluated in `dtype`.
 
     Args:
         model: has `stem` and `blocks`; converted in place.

@@ -1,4 +1,4 @@
-"""Networks as a chain of residual blocks, which measurements take apart."""
+"""Networks as a chain of residual blocks whose parts measurements can remove or reorder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class Chain:
     A block is after(shortcut(b, branch(transform(b)))) with b = before(x), or in a plain network anything.
 
     Args:
-        model: with start and finish.
-        blocks: its blocks, or what it names as its links: the layers of a VGG.
-        shapes: of each block's input and of its branch, both without the batch.
-        plain: whether its blocks have no shortcuts.
+        model: has `start` and `finish`.
+        blocks: its blocks, or its `links()` if it has any: the layers of a VGG.
+        shapes: of each block's input and of its branch's output, without the batch dimension.
+        plain: whether the blocks have no shortcuts.
     """
 
     model: nn.Module
@@ -32,14 +32,14 @@ class Chain:
         return len(self.shapes)
 
     def changes_shape(self, block: int) -> bool:
-        """Whether a block's branch has another shape than its input: fewer positions, more channels."""
+        """Whether the output of a block's branch differs in shape from the block's input."""
         return self.shapes[block][0] != self.shapes[block][1]
 
     def without_branch(self, block: int, x: Tensor) -> Tensor:
-        """A block's output with its branch deleted: what its shortcut gives alone.
+        """A block's output with its branch deleted: that of its shortcut alone.
 
-        A block without a shortcut is taken out whole. Where shapes change, its input is strided and
-        zero-padded behind, as an identity shortcut would do (He et al. 2015, option A).
+        A block without a shortcut is removed entirely. Where shapes change, its input is then subsampled
+        and zero-padded as by an identity shortcut (He et al. 2015, option A).
         """
         shape = self.shapes[block][1]
         if self.plain:
@@ -51,10 +51,13 @@ class Chain:
 
 @torch.no_grad()
 def chain_of(model: nn.Module, x: Tensor) -> Chain:
-    """A network in evaluation mode as a chain; x is a batch of its inputs.
+    """View a network in evaluation mode as a chain of blocks.
 
+    Args:
+        model: in evaluation mode.
+        x: a batch of its inputs.
     Raises:
-        ValueError: it is no chain of blocks with a branch each.
+        ValueError: the network is not a chain of blocks with one branch each.
     """
     blocks = model.links() if hasattr(model, "links") else getattr(model, "blocks", [])
     whole = hasattr(model, "links")  # blocks of which nothing is known but their order

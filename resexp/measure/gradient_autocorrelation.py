@@ -1,4 +1,4 @@
-"""How fast dy/dx forgets itself along a line of inputs (UDL 11.3; Balduzzi et al. 2017)."""
+"""Autocorrelation of the input gradient dy/dx along a line of inputs (UDL 11.3; Balduzzi et al. 2017)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,8 +11,7 @@ from resexp.measure.random_networks import Setup
 from resexp.measure.run import Run, before_and_after
 
 SHOWN = 3  # networks whose gradients are kept
-EVERY = 4  # inputs of the grid between those whose covariance is kept
-STATISTICS = 512  # test examples that batch normalization of a trained network is set by
+STATISTICS = 512  # test examples over which batch normalization takes its statistics in trained runs
 
 
 def gradient_autocorrelation(
@@ -21,28 +20,28 @@ def gradient_autocorrelation(
     """Autocorrelate dy/dx along a line of inputs, network by network.
 
     The mean over the line is subtracted; products at lag k are summed over the N - k pairs and
-    divided by the sum at lag 0. That is the usual, biased estimator, which leans towards 0 by a
-    factor (N - k) / N; `unbiased` divides that factor out. At 256 inputs and 15 lags the two
-    differ by at most 6 %. `about_zero` leaves the mean in, so that a gradient that is large against
-    its changes stays correlated: a constant one has 1 - k / N, biased, or 1.
+    divided by the sum at lag 0. This is the standard biased estimator, which shrinks towards 0 by a
+    factor (N - k) / N; `unbiased` divides by this factor. With 256 inputs and 15 lags the two
+    differ by at most 6 %. With `about_zero` the mean is not subtracted, so a gradient that varies
+    little relative to its size stays correlated: a constant one gives 1 - k / N (biased) or 1.
 
     Args:
         gradients: dy/dx, shape (networks, inputs), at evenly spaced inputs.
         max_lag: largest lag in grid steps, 0 < max_lag < inputs.
-        unbiased: divide each sum by the number of its pairs.
+        unbiased: divide each sum by its number of pairs.
         about_zero: do not subtract the mean.
     Returns:
-        Shape (networks, max_lag + 1), unitless, 1 at lag 0; nan where the gradient is constant
-        along the line, which has no autocorrelation, or about zero where it is zero.
+        Shape (networks, max_lag + 1), unitless, 1 at lag 0; nan where it is undefined: a gradient
+        that is constant along the line or, with `about_zero`, zero.
     Raises:
         ValueError: max_lag out of range.
-    Source: Balduzzi et al. 2017, fig. 2 (arXiv:1702.08591), which does not say what is subtracted;
-    np.correlate gives the biased one about zero.
+    Source: Balduzzi et al. 2017, fig. 2 (arXiv:1702.08591), which does not say whether the mean is
+    subtracted; np.correlate gives the biased estimator about zero.
     """
     inputs = gradients.shape[1]
     if not 0 < max_lag < inputs:
         raise ValueError(f"max_lag must lie in 1..{inputs - 1}, got {max_lag}")
-    # what rounding alone leaves of a constant is no signal
+    # the rounding error of a constant gradient is not a signal
     floor = 1e4 * torch.finfo(gradients.dtype).eps * gradients.abs().amax(dim=1, keepdim=True)
     gradients = gradients.double()
     if not about_zero:
@@ -69,27 +68,29 @@ def measure(
     panels: Sequence[Sequence],
     seed: int,
     device: torch.device,
+    covariance_every: int = 1,
 ) -> dict[str, pd.DataFrame]:
-    """Autocorrelation of dy/dx and the size of it, for every set-up and depth.
+    """Autocorrelation and magnitude of dy/dx for every setup and depth.
 
     Args:
-        setups: name -> set-up.
+        setups: name -> setup.
         depths, networks, width, seed: see line_gradients.
-        inputs: points on [-2, 2), evenly spaced.
+        inputs: number of evenly spaced points on [-2, 2).
         max_lag, unbiased: see gradient_autocorrelation.
-        curves: (set-up, depth) pairs whose autocorrelation is kept at more lags than the first:
-            each up to 4, every other one up to max_lag.
-        panels: (set-up, depth) pairs whose gradients are kept: those of three networks, and
-            their covariance over the networks between every fourth input. If there are any,
-            brown and white noise join them, at depth 0, and in `curves`. A pair whose depth is not
-            among `depths` is left out.
+        curves: (setup, depth) pairs whose autocorrelation is kept at further lags: all lags up to 4,
+            then every second one up to max_lag.
+        panels: (setup, depth) pairs of which gradients are kept (of three networks), with their
+            covariance over the networks between inputs. If there are any, brown and white noise are
+            added to them and to `curves`, with depth 0. Pairs whose depth is not among `depths` are
+            ignored.
+        covariance_every: grid steps between the inputs whose covariance is kept.
     Returns:
-        `autocorrelation`: setup, depth, seed, lag, delta_x, autocorrelation, about_zero (the mean
-        over the line not subtracted), at lag 1; with curves, `curves`: the same, at more lags;
+        `autocorrelation`: setup, depth, seed, lag, delta_x, autocorrelation, about_zero (without
+        subtracting the mean over the line), at lag 1; with curves, `curves`: the same at further lags;
         `summary`: setup, depth, seed, gradient_std, coactive_fraction, quadratic_variation (sum of
-        the squared steps along the line);
+        squared increments along the line);
         with panels, `gradients`: setup, depth, seed, x, gradient, and `covariance`: setup, depth,
-        x, other_x up to x, covariance.
+        x, x0, x1, ...: the covariance with each input up to x, in the order of the rows.
     Source: the grid is that of the textbook's notebook 11.1, np.arange(-2, 2, 4 / 256).
     """
     spacing = 4 / inputs
@@ -99,7 +100,7 @@ def measure(
 
     def add(name: str, depth: int, gradients: Tensor) -> None:
         keys = {"setup": name, "depth": depth}
-        tidy = _both(gradients, keys, max_lag, unbiased)
+        tidy = _with_and_without_mean(gradients, keys, max_lag, unbiased)
         tidy.insert(4, "delta_x", tidy["lag"] * spacing)
         parts.setdefault("autocorrelation", []).append(tidy[tidy["lag"] == 1])
         if (name, depth) in drawn or depth == 0:
@@ -108,16 +109,16 @@ def measure(
         if (name, depth) in wanted or depth == 0:
             curve = _tidy(gradients[:SHOWN], keys, "x", "gradient")
             parts.setdefault("gradients", []).append(curve.assign(x=curve["x"] * spacing - 2))
-            covariance = _covariance(gradients[:, ::EVERY], x[::EVERY].tolist(), keys)
+            covariance = _covariance(gradients[:, ::covariance_every], x[::covariance_every].tolist(), keys)
             parts.setdefault("covariance", []).append(covariance)
 
     for name, setup in setups.items():
         found, coactive = line_gradients(setup, x, depths, networks=networks, width=width, seed=seed)
-        for depth, gradients, both in zip(depths, found, coactive, strict=True):
+        for depth, gradients, fraction in zip(depths, found, coactive, strict=True):
             add(name, depth, gradients)
             sizes = {
                 "gradient_std": gradients.std(dim=1, correction=0),
-                "coactive_fraction": both,
+                "coactive_fraction": fraction,
                 "quadratic_variation": gradients.diff(dim=1).square().sum(dim=1),
             }
             columns = {column: values.tolist() for column, values in sizes.items()}
@@ -129,8 +130,8 @@ def measure(
     return {table: pd.concat(frames, ignore_index=True) for table, frames in parts.items()}
 
 
-def _both(gradients: Tensor, keys: dict, max_lag: int, unbiased: bool) -> pd.DataFrame:
-    """The autocorrelation about the mean and about zero, tidy."""
+def _with_and_without_mean(gradients: Tensor, keys: dict, max_lag: int, unbiased: bool) -> pd.DataFrame:
+    """Tidy table of the autocorrelation about the mean and about zero."""
     about_mean, about_zero = (
         gradient_autocorrelation(gradients, max_lag, unbiased=unbiased, about_zero=zero)
         for zero in (False, True)
@@ -140,31 +141,27 @@ def _both(gradients: Tensor, keys: dict, max_lag: int, unbiased: bool) -> pd.Dat
 
 
 def _covariance(gradients: Tensor, x: list[float], keys: dict) -> pd.DataFrame:
-    """Over the networks, between the gradients at each two inputs, each pair once."""
+    """Covariance over the networks of the gradients at each pair of inputs: the lower triangle."""
     matrix = torch.cov(gradients.double().T)
-    later, earlier = torch.tril_indices(len(x), len(x)).tolist()
-    return pd.DataFrame(
-        {
-            **keys,
-            "x": [x[i] for i in later],
-            "other_x": [x[i] for i in earlier],
-            "covariance": matrix[later, earlier].tolist(),
-        }
+    above = torch.ones_like(matrix, dtype=torch.bool).triu(1)
+    lower = pd.DataFrame(
+        matrix.masked_fill(above, torch.nan).tolist(), columns=[f"x{j}" for j in range(len(x))]
     )
+    return pd.concat([pd.DataFrame({**keys, "x": x}), lower], axis=1)
 
 
 def trained(run: Run, *, inputs: int, max_lag: int, unbiased: bool, pairs: int) -> dict[str, pd.DataFrame]:
-    """The same of a trained run, along straight lines between two test examples, before and after training.
+    """Autocorrelation along lines between pairs of test examples, before and after training.
 
-    The output is the logit of the first example's class, its derivative that with respect to the
-    position s on the line, from 0 to 1. Batch normalization keeps the statistics of a batch of test
-    examples, for the initial network, too, which has none of its own yet.
+    The output is the logit of the first example's class; it is differentiated with respect to the
+    position s on the line, from 0 to 1. Batch normalization uses the statistics of a batch of test
+    examples at both stages, since the initial network has no running statistics.
 
     Args:
         run: see Run.
         inputs: points on each line.
         max_lag, unbiased: see gradient_autocorrelation.
-        pairs: lines; example 2i to example 2i + 1.
+        pairs: number of lines; line i connects examples 2i and 2i + 1.
     Returns:
         `autocorrelation`: stage, line, lag, delta_s, autocorrelation.
     """
@@ -185,7 +182,7 @@ def trained(run: Run, *, inputs: int, max_lag: int, unbiased: bool, pairs: int) 
 
 
 def _tidy(values: Tensor, keys: dict, column: str, name: str) -> pd.DataFrame:
-    """(networks, points) -> one row each."""
+    """A tensor (networks, points) as a table with one row per value."""
     networks, points = values.shape
     return pd.DataFrame(
         {

@@ -12,24 +12,24 @@ CHUNK = 10  # networks at a time
 
 
 def theory(setup: Setup, depth: int) -> tuple[float, float]:
-    """Variance and correlation that Balduzzi et al. 2017 derive, theorems 1 to 3.
+    """Variance and correlation according to theorems 1 to 3 of Balduzzi et al. 2017.
 
     Feed-forward, centered, gain 2: variance 1, correlation 1/2^L. Residual: 2^L and (3/4)^L.
-    Residual with batch normalization: the branch of block k sees units of variance
-    v = beta^2 (k - 1) + 1, so the variance grows by a factor 1 + beta^2 / v and the covariance of a
-    pair, of which half the active units are active together, by 1 + beta^2 / (2 v). The variance
-    is beta^2 L + 1; for beta = 1 the correlation is prod_k (1 + 1/(2k)) / (L + 1).
+    Residual with batch normalization: the branch of block k receives units of variance
+    v = beta^2 (k - 1) + 1, so the variance grows by a factor 1 + beta^2 / v, and the covariance of a
+    pair by 1 + beta^2 / (2 v), since half of the units that are active at one input are active at
+    both. The variance is beta^2 L + 1; for beta = 1 the correlation is prod_k (1 + 1/(2k)) / (L + 1).
 
     Args:
         setup: of the networks.
         depth: L, hidden layers or residual blocks.
     Returns:
-        nan where the theorems say nothing.
-    Source: arXiv:1702.08591, theorems 1-3. Departures: theorem 3 prints the approximation
-    1 / (beta sqrt L) of the correlation, for large L; here is the product that it approximates. It
-    counts the layer below the first block, so it has L - 1 where L stands here. Theorem 2 assumes
-    that units are active half the time and independently at both inputs; it is given for networks
-    that are not centered as well, to show what that assumption is worth.
+        nan for setups that the theorems do not cover.
+    Source: arXiv:1702.08591, theorems 1-3. Departures: theorem 3 states the approximation
+    1 / (beta sqrt L) of the correlation for large L; here the product that it approximates is used.
+    The theorem also counts the layer before the first block, so its L is one larger than here.
+    Theorem 2 assumes that units are active with probability 1/2, independently at both inputs; it is
+    also evaluated for networks that are not centered, to show the effect of this assumption.
     """
     if setup.kind == "feedforward" and setup.gain == 2 and setup.normalization == "center":
         return 1.0, 0.5**depth
@@ -55,20 +55,20 @@ def measure(
 ) -> dict[str, pd.DataFrame]:
     """Variance and covariance of the gradient with respect to the input, after every layer.
 
-    The inputs are Gaussian, so two of them are about orthogonal: random pairs, not neighbours.
+    The inputs are Gaussian, so any two of them are nearly orthogonal: random pairs, not neighbours.
     The gradient is that of a linear output layer, averaged over its weights in closed form; the
     covariance is averaged over all pairs of different inputs.
 
     Args:
-        setups: name -> set-up.
+        setups: name -> setup.
         depth: of the deepest network.
-        networks: how many.
+        networks: number of networks.
         width: units per layer, and features of the inputs.
         inputs: per network; normalization runs over them.
         seed: of weights and inputs.
     Returns:
         `correlation`: setup, depth, seed, variance, covariance, theory_variance,
-        theory_correlation; the correlation is the mean covariance over the mean variance.
+        theory_correlation; the correlation is the mean covariance divided by the mean variance.
     Source: Balduzzi et al. 2017, theorems 1-3. Departure: widths and numbers of inputs are finite.
     """
     frames = []
@@ -79,9 +79,9 @@ def measure(
             generator = generator_of(seed, chunk, 0, device)
             x = torch.randn(CHUNK, inputs, width, generator=generator, device=device)
             direction = torch.zeros(width, device=device)
-            direction[0] = width**0.5  # so that the units' derivatives begin with variance 1
+            direction[0] = width**0.5  # so that the derivatives of the first layer have variance 1
             passes = forward(setup, x, direction, width=width, layers=depth, generator=generator)
-            # the output layer keeps the variance: it doubles what a ReLU has halved
+            # the output layer preserves the variance: its gain makes up for the ReLU
             kept = 1.0 if setup.kind == "residual" else setup.gain
             for layer, (_, da, _) in enumerate(passes):
                 t = da.double()

@@ -1,4 +1,4 @@
-"""Scales gamma of normalization by block, before and after training."""
+"""Scale gamma of each block's last normalization, before and after training."""
 
 import pandas as pd
 from torch import nn
@@ -7,18 +7,18 @@ from resexp.measure.run import Run, before_and_after
 
 
 def trained(run: Run) -> dict[str, pd.DataFrame]:
-    """How much each block's branch is let through: the scales of its last normalization.
+    """Contribution of each block's branch, measured by the scale of its last normalization.
 
-    A branch that ends in a normalization is as large as its gamma: at gamma = 0 the block is the
-    identity. Branches that do not end in one (pre-activation) still have a last one, whose gamma
-    scales what the last convolution reads.
+    If a branch ends in a normalization, gamma determines its magnitude: at gamma = 0 the block is the
+    identity. In pre-activation blocks the last normalization is followed by a convolution, whose input
+    it scales.
 
     Args:
-        run: its networks have `blocks`, each with a `transform` as resexp.models.blocks builds it; a
-            normalization is what its network was given as one (resexp.models.parts).
+        run: its networks have `blocks`, each with a `transform` (see resexp.models.blocks);
+            normalization layers have `normalizes`, as set by resexp.models.parts.
     Returns:
-        `scales`: stage, block (from 1), scale_mean (of the absolute values over the channels),
-        scale_lowest, scale_highest.
+        `scales`: stage, block (from 1), and scale_mean, scale_lowest and scale_highest of the absolute
+        values over the channels.
     Raises:
         ValueError: a block without a normalization that has a scale.
     """

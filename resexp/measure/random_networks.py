@@ -1,8 +1,8 @@
-"""Many random fully connected networks at once, carried forward with their derivative.
+"""Forward-mode differentiation of many random fully connected networks at once.
 
-A pair of tensors (h, t) of shape (networks, inputs, width) runs through the layers: h holds the
-units, t their derivative along one direction of the input (forward-mode differentiation: dual
-numbers). All networks, inputs and depths take one forward pass; no graph is kept.
+A pair of tensors (h, t) of shape (networks, inputs, width) is propagated through the layers: h holds
+the units, t their derivative along one direction of the input (dual numbers). A single forward pass
+covers all networks, inputs and depths; no graph is kept.
 """
 
 from collections.abc import Iterator
@@ -26,22 +26,22 @@ class Setup:
             looks_linear: h' = W relu(h) - W relu(-h), mirrored weights over concatenated ReLUs.
         gain: variance of the weights times the width: 1 (Glorot) or 2 (He et al. 2015b).
         bias: draw biases with the same variance as the weights; otherwise there are none.
-        normalization: n: none; center: each unit's mean over the inputs subtracted; batch: also
-            divided by its standard deviation over the inputs.
-        normalized_from: the first hidden layer or block that is normalized, from 1. Centering the
-            first layer of a network with one input takes its biases out again, so that all its
-            units have their kink at the same input.
-        through_statistics: whether the derivative goes through these means and deviations, or
-            holds them fixed.
+        normalization: n. none: the identity; center: subtract each unit's mean over the inputs;
+            batch: also divide by its standard deviation over the inputs.
+        normalized_from: index of the first normalized hidden layer or block, from 1. With
+            one-dimensional inputs, centering the first layer cancels its biases: all units then have
+            their kink at the same input.
+        through_statistics: whether these means and standard deviations are differentiated; otherwise
+            they are treated as constants.
         branch_scale: beta of a residual network.
-        first_weights: ones: all are 1; unit: N(0, 1 / features), so that units begin with the
-            variance of the inputs; width: N(0, first_gain / width).
-        first_gain: variance of the first weights times the width, where they are of `width`.
-        first_bias: variance of the first layer's biases; null: like the other layers' (`bias`).
+        first_weights: ones: all are 1; unit: N(0, 1 / features), so that the first layer preserves
+            the variance of the inputs; width: N(0, first_gain / width).
+        first_gain: variance of the first weights times the width; used with first_weights=width only.
+        first_bias: variance of the first layer's biases; null: as in the other layers (`bias`).
         output_gain: variance of the output weights times the width.
     Raises:
-        ValueError: a word that is not in these lists, a number out of range, or biases where the
-            kind has none.
+        ValueError: an unknown kind, normalization or first_weights; a number out of range; or biases
+            in a network that is not feedforward.
     """
 
     kind: str
@@ -75,23 +75,23 @@ class Setup:
 def forward(
     setup: Setup, x: Tensor, direction: Tensor, *, width: int, layers: int, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Carry inputs and a direction through networks whose weights are drawn layer by layer.
+    """Propagate inputs and a direction through networks whose weights are drawn layer by layer.
 
-    The carried derivative holds the statistics of normalization fixed. The values follow
-    `through_statistics` in reverse mode, when x asks for its gradient. Otherwise a layer is computed
-    in the memory of the one before the last: fresh memory costs more than the arithmetic of a ReLU.
+    The forward-mode derivative treats the statistics of normalization as constants. `through_statistics`
+    affects reverse mode only, i.e. when x requires a gradient. When it does not, each layer reuses the
+    memory of the layer before the last: allocation would cost more than the arithmetic of a ReLU.
 
     Args:
         setup: of the networks.
         x: inputs, (networks, inputs, features).
-        direction: in which the input moves, (features,), the same at every input.
+        direction: of the derivative, (features,); the same at every input.
         width: units per layer.
         layers: hidden layers.
         generator: of all weights; on x's device.
     Yields:
-        After each hidden layer: what a linear output layer reads, its derivative along the
-        direction, both (networks, inputs, width or, looks-linear, 2 width), and which units are
-        active, a mask of the same shape. They hold until the next layer is asked for.
+        After each hidden layer: the input of a linear output layer and its derivative along the
+        direction, both (networks, inputs, width or, for looks_linear, 2 width), and the outputs of the
+        layer's ReLUs, of the same shape (see active_units). The next iteration overwrites all three.
     """
     networks, inputs, features = x.shape
     reuse = not x.requires_grad
@@ -113,57 +113,73 @@ def forward(
     h = x @ first
     if first_bias := (variance * setup.bias if setup.first_bias is None else setup.first_bias):
         h = h + draw(1, first_bias)
-    both = torch.cat([h, (direction @ first).unsqueeze(1).expand_as(h)], dim=1)
+    pair = torch.cat([h, (direction @ first).unsqueeze(1).expand_as(h)], dim=1)
     for layer in range(layers):
-        normalized = _normalize(setup, both, reuse) if layer + 1 >= setup.normalized_from else both
-        activated, active = _activate(setup, normalized, is_stream=normalized is both)
+        normalized = _normalize(setup, pair, reuse) if layer + 1 >= setup.normalized_from else pair
+        # the shortcut needs the unmodified stream; other layers do not need their input again
+        keep_input = setup.kind == "residual" and normalized is pair
+        activated = _activate(setup, normalized, keep_input=keep_input)
+        relu = activated.chunk(2, dim=1)[0]
         if setup.kind == "residual":
             branch = product(layer, activated, draw(width, variance)).mul_(setup.branch_scale)
-            both = both.add_(branch) if reuse else both + branch
-            yield *both.chunk(2, dim=1), active
+            pair = pair.add_(branch) if reuse else pair + branch
+            yield *pair.chunk(2, dim=1), relu
             continue
-        yield *activated.chunk(2, dim=1), active
+        yield *activated.chunk(2, dim=1), relu
         if layer < layers - 1:
-            both = product(layer, activated, mirrored(setup, draw(width, variance)))
+            pair = product(layer, activated, mirrored(setup, draw(width, variance)))
             if setup.bias:
-                both[:, :inputs] += draw(1, variance)
+                pair[:, :inputs] += draw(1, variance)
 
 
 def mirrored(setup: Setup, weights: Tensor) -> Tensor:
-    """Weights of a layer that reads the activations: [W, -W] for looks-linear networks."""
+    """Weights of a layer that follows an activation: [W, -W] in looks-linear networks."""
     return torch.cat([weights, -weights], dim=1) if setup.kind == "looks_linear" else weights
 
 
-def _activate(setup: Setup, both: Tensor, *, is_stream: bool) -> tuple[Tensor, Tensor]:
-    """ReLU of the units, the first half of dimension 1, and its derivative; which units are active."""
-    if setup.kind == "looks_linear":  # concatenated ReLU
-        both = torch.cat([both, -both], dim=2)
-    active = both.chunk(2, dim=1)[0] > 0
-    if setup.kind == "looks_linear":  # a unit that is 0 is active in its mirror image
-        width = active.shape[2] // 2
-        active = torch.cat([active[..., :width], ~active[..., :width]], dim=2)
-    halves, mask = both.unflatten(1, (2, -1)), active.to(both.dtype).unsqueeze(1)
-    # the stream of a residual network goes on beside its branch; no other layer is needed again
-    keep = setup.kind == "residual" and is_stream
-    return (halves * mask if keep else halves.mul_(mask)).flatten(1, 2), active
+def active_units(setup: Setup, relu: Tensor) -> Tensor:
+    """Mask of active units, given the ReLUs' outputs. Either a unit or its mirror image is active."""
+    if setup.kind != "looks_linear":
+        return relu > 0
+    active = relu.chunk(2, dim=2)[0] > 0
+    return torch.cat([active, ~active], dim=2)
 
 
-def _normalize(setup: Setup, both: Tensor, reuse: bool) -> Tensor:
-    """Units over the inputs; their derivatives follow the scale."""
+def _activate(setup: Setup, pair: Tensor, *, keep_input: bool) -> Tensor:
+    """Apply the ReLU to units and derivatives, the two halves of dimension 1.
+
+    In place, unless the input is kept or autograd needs it. threshold_backward is the backward pass of ReLU;
+    multiplying by a mask takes six times as long.
+    """
+    h, t = pair.chunk(2, dim=1)
+    if setup.kind == "looks_linear":  # concatenated ReLU; at 0 the mirror image is the active one
+        passed = t * (h > 0)
+        return torch.cat([torch.cat([h, -h], dim=2).relu(), torch.cat([passed, passed - t], dim=2)], dim=1)
+    if pair.requires_grad:
+        return torch.cat([h.relu(), t * (h > 0)], dim=1)
+    pair = pair.clone() if keep_input else pair
+    h, t = pair.chunk(2, dim=1)
+    torch.ops.aten.threshold_backward.grad_input(t, h, 0, grad_input=t)
+    h.relu_()
+    return pair
+
+
+def _normalize(setup: Setup, pair: Tensor, reuse: bool) -> Tensor:
+    """Normalize each unit over the inputs; its derivative is scaled by the same factor."""
     if setup.normalization == "none":
-        return both
+        return pair
 
     def statistic(value: Tensor) -> Tensor:
         return value if setup.through_statistics else value.detach()
 
-    if reuse:  # in place, of a residual network in a copy
-        both = both.clone() if setup.kind == "residual" else both
-        h = both.chunk(2, dim=1)[0]
+    if reuse:  # in place, except for the stream of a residual network
+        pair = pair.clone() if setup.kind == "residual" else pair
+        h = pair.chunk(2, dim=1)[0]
         h.sub_(h.mean(dim=1, keepdim=True))
         if setup.normalization == "batch":
-            both.mul_((h.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt())
-        return both
-    h, t = both.chunk(2, dim=1)
+            pair.mul_((h.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt())
+        return pair
+    h, t = pair.chunk(2, dim=1)
     h = h - statistic(h.mean(dim=1, keepdim=True))
     if setup.normalization == "batch":
         inverse = statistic((h.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt())
@@ -172,13 +188,14 @@ def _normalize(setup: Setup, both: Tensor, reuse: bool) -> Tensor:
 
 
 def chunks(networks: int, size: int) -> list[range]:
-    """Network numbers in groups of `size`: a group's weights depend on its place alone.
+    """Split the network indices into chunks of `size`.
 
-    So memory stays bounded, and network 37 is the same among 100 and among 10,000.
+    A chunk's weights depend on its position only. Memory is bounded, and network 37 is the same whether
+    100 or 10,000 networks are drawn.
     """
     return [range(start, min(start + size, networks)) for start in range(0, networks, size)]
 
 
-def generator_of(seed: int, chunk: range, stream: int, device: torch.device) -> torch.Generator:
-    """A generator for a group of networks: stream 0 for hidden weights, L for depth L's readout."""
-    return torch.Generator(device).manual_seed((seed * 10**7 + chunk.start) * 10**4 + stream)
+def generator_of(seed: int, chunk: range, number: int, device: torch.device) -> torch.Generator:
+    """Random generator of a chunk: number 0 for the hidden weights, L for the output layer at depth L."""
+    return torch.Generator(device).manual_seed((seed * 10**7 + chunk.start) * 10**4 + number)

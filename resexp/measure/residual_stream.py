@@ -19,7 +19,7 @@ class Branch(nn.Module):
         self.branch_scale, self.sum_scale = branch_scale, sum_scale
 
     def branch(self, h: Tensor) -> Tensor:
-        """What is added to the stream."""
+        """The term that is added to the stream."""
         return self.branch_scale * self.last(self.layer(self.activation(self.first(h))))
 
     def forward(self, h: Tensor) -> Tensor:
@@ -27,12 +27,12 @@ class Branch(nn.Module):
 
 
 class ResidualStream(nn.Module):
-    """A first layer and blocks of one layer each, of constant width; no output layer.
+    """A first layer, then blocks of one layer each with constant width; no output layer.
 
     Input (batch, c_in) for dims=0 (fully connected), (batch, c_in, length) for 1 and
     (batch, c_in, height, width) for 2 (3x3 convolutions); output of the same shape with `width`
-    channels. The weights of each layer have variance 2 / fan_in (He et al. 2015b) in the blocks and
-    1 / fan_in in the first layer, which is not preceded by a ReLU; there are no biases.
+    channels. Weights have variance 2 / fan_in in the blocks (He et al. 2015b) and 1 / fan_in in the
+    first layer, which is not preceded by a ReLU; there are no biases.
 
     Args:
         depth: number of blocks.
@@ -41,14 +41,14 @@ class ResidualStream(nn.Module):
         c_in: features or channels of the input.
         first: channels -> normalization at the start of each branch.
         last: channels -> normalization at the end of each branch.
-        branch_scale: factor of each branch; null: 1 / sqrt(depth).
-        sum_scale: factor of each sum.
+        branch_scale: multiplies each branch; null: 1 / sqrt(depth).
+        sum_scale: multiplies each sum.
         zero_gamma: initialize the scale of the last normalization to zero.
     Raises:
         ValueError: depth below 1, or zero_gamma without a learned scale at the end of the branch.
     Source: UDL section 11.4.3 and figure 11.6; notebook 11.3. zero_gamma: Goyal et al. 2017,
-    section 5.1; branch_scale 0: SkipInit (De and Smith 2020); 1 / sqrt(depth): the scale that both
-    SkipInit's analysis and Fixup (Zhang et al. 2019, two-layer branches) arrive at.
+    section 5.1; branch_scale 0: SkipInit (De and Smith 2020); 1 / sqrt(depth): derived both in the
+    analysis of SkipInit and in Fixup (Zhang et al. 2019, for two-layer branches).
     """
 
     def __init__(

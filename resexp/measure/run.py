@@ -10,8 +10,8 @@ from torch import Tensor, nn
 class Run(Protocol):
     """A finished training run: its config, networks and data.
 
-    stages: what `network` can give: `initial`, `trained`, and `step-<n>` for each checkpoint kept; of
-        imported weights `trained` alone.
+    stages: available stages of the network: `initial`, `step-<n>` for each kept checkpoint, and `trained`;
+        for imported weights, whose initialization is unknown, `trained` only.
     """
 
     config: dict
@@ -25,18 +25,18 @@ class Run(Protocol):
         """A whole split (train, test or val) as (network inputs, targets)."""
 
     def examples(self, split: str, count: int) -> tuple[Tensor, Tensor]:
-        """The first examples of a split; fewer where it has fewer."""
+        """The first `count` examples of a split, or all if it has fewer."""
 
 
 def before_and_after(run: Run) -> list[str]:
-    """The stages `initial` and `trained`, those that the run has: where imported weights began is unknown."""
+    """Those of the stages `initial` and `trained` that the run has."""
     return [stage for stage in ("initial", "trained") if stage in run.stages]
 
 
 def spread(run: Run, split: str, count: int) -> tuple[Tensor, Tensor]:
-    """Examples at equal distances over a split, all of it where it has no more than `count`.
+    """`count` evenly spaced examples of a split, or all if it has fewer.
 
-    Images in folders are sorted by class: the first ones would be of a single class.
+    Folders of images are sorted by class, so the first examples would all be of one class.
     """
     batches = list(run.batches(split, 1000))
     x, y = (torch.cat(parts) for parts in zip(*batches, strict=True))

@@ -1,4 +1,4 @@
-"""What scaled shortcuts pass on: lambda^(L - l) of the signal forward, and of the gradient backward."""
+"""Propagation through scaled shortcuts: a factor lambda^(L - l) for the signal and for the gradient."""
 
 from collections.abc import Sequence
 
@@ -18,26 +18,27 @@ def measure(
     networks: int,
     branch_scale: float,
 ) -> dict[str, pd.DataFrame]:
-    """The share of the stream that shortcuts scaled by lambda carry through random residual networks.
+    """Fraction of the stream that shortcuts scaled by lambda carry through random residual networks.
 
-    A block is h' = lambda h + branch_scale W relu(h / rms(h)), with W ~ N(0, 2 / width) drawn anew for each
-    network and block, so that branches are uncorrelated with the stream. What the shortcuts alone carry is
-    then the coefficient of regression of h_L on h_l, and of the gradient at h_l on that at h_L.
+    A block is h' = lambda h + branch_scale W relu(h / rms(h)), with independent W ~ N(0, 2 / width) for each
+    network and block, so that branches are uncorrelated with the stream. The fraction carried by the
+    shortcuts alone is then the regression coefficient of h_L on h_l, and of the gradient at h_l on that at
+    h_L.
 
     Args:
-        seed, device: of the random numbers.
+        seed, device: of the random generator.
         scales: lambda.
         depth: blocks L.
         width, inputs, networks: units, inputs per network, networks.
-        branch_scale: of each branch.
+        branch_scale: multiplies each branch.
     Returns:
         `carried`: per scale, block l (0: before the first) and network (`seed`), `forward` and `backward`,
         and `closed_form`, lambda^(L - l).
     Raises:
         ValueError: depth or a scale is not above 0.
-    Source: He et al. 2016 (arXiv:1603.05027), section 3, eq. 6 to 8: the product of the scales is the factor
-    of the shortcuts. Departure: the branch reads a normalized stream, so that it neither grows nor vanishes
-    with it; the normalization is not differentiated.
+    Source: He et al. 2016 (arXiv:1603.05027), section 3, eq. 6 to 8: the shortcuts contribute the product of
+    their scales. Departure: the branch receives the normalized stream, so that its size does not depend on
+    the stream's; the normalization is not differentiated.
     """
     if depth < 1:
         raise ValueError(f"measure.depth must be at least 1, got {depth}")
@@ -58,7 +59,7 @@ def measure(
 def _carried(
     scale: float, depth: int, width: int, inputs: int, branch_scale: float, generator: torch.Generator
 ) -> tuple[list[float], list[float]]:
-    """Coefficients of regression of h_L on h_l, and of the gradients at h_l on that at h_L, for all l."""
+    """Regression coefficients of h_L on h_l, and of the gradient at h_l on that at h_L, for all l."""
     draw = {"generator": generator, "device": generator.device, "dtype": torch.float64}
     streams, weights, slopes = [torch.randn(inputs, width, **draw)], [], []
     for _ in range(depth):
@@ -76,5 +77,5 @@ def _carried(
 
 
 def _coefficient(y: Tensor, x: Tensor) -> float:
-    """Of the regression of y on x through the origin."""
+    """Coefficient of the regression of y on x through the origin."""
     return ((x * y).sum() / x.square().sum()).item()

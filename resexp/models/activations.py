@@ -1,4 +1,4 @@
-"""Activations missing in torch.nn, and what initializations ask of activations."""
+"""Activations missing in torch.nn, and properties of activations that initializations depend on."""
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +8,8 @@ class CReLU(nn.Module):
     """relu(x) and relu(-x): twice the channels.
 
     Args:
-        interleaved: each channel beside its negative, (x1, -x1, x2, -x2, ...), instead of all channels before
-            all negatives. The two are the same up to a permutation of the channels.
+        interleaved: put each channel next to its negative, (x1, -x1, x2, -x2, ...), instead of all channels
+            before all negatives; equivalent up to a permutation of the channels.
     Source: Shang et al. 2016 (arXiv:1603.05201), section 2: concatenated.
     """
 
@@ -49,16 +49,16 @@ def channel_factor(activation: nn.Module) -> int:
 
 
 def activation_gain(activation: nn.Module) -> float:
-    """The factor of weights by which an activation keeps the mean square of a standard normal input.
+    """The gain of weights that preserves the mean square of a standard normal input to an activation.
 
-    For z ~ N(0, 1) it is (E |phi(z)|^2)^(-1/2): sqrt(2) for ReLU, 1 for no activation and for CReLU, whose
-    two outputs are summed, sqrt(2 / (1 + a^2)) for a slope a below zero.
+    For z ~ N(0, 1) it is (E |phi(z)|^2)^(-1/2): sqrt(2) for ReLU; sqrt(2 / (1 + a^2)) for a slope a below
+    zero; 1 without activation and for CReLU, where the squares of both outputs are summed.
 
-    Source: He et al. 2015b (arXiv:1502.01852), eq. 8 and 14, for any activation. torch's
-    calculate_gain has conventions of its own for some, e.g. 5/3 for tanh, where this gives 1.59.
+    Source: He et al. 2015b (arXiv:1502.01852), eq. 8 and 14, generalized to any activation. torch's
+    calculate_gain deviates for some, e.g. 5/3 for tanh instead of 1.59.
     """
     weights = list(activation.parameters())
-    if any(weight.is_meta for weight in weights):  # a network without numbers
+    if any(weight.is_meta for weight in weights):  # weights without values
         return 1.0
     z = torch.linspace(-8, 8, 4001, device="cpu")
     channels = max([weight.numel() for weight in weights], default=1)

@@ -18,8 +18,8 @@ ENTRIES = ("branch", "both", "none")
 class ResidualBlock(nn.Module):
     """y = after(shortcut(h, branch(transform(h)))) with h = before(x).
 
-    The shortcut module performs the addition: gates weight both of its terms, and a plain network has no
-    addition at all.
+    The shortcut module performs the addition, since gates weight both terms and plain networks have no
+    addition.
 
     Args:
         transform: the residual branch F.
@@ -53,9 +53,9 @@ class ResidualBlock(nn.Module):
 
 
 class BlockKind(Protocol):
-    """What a network asks of a kind of residual block: Block is one, InceptionBlock another.
+    """Interface of a block type; implemented by Block and InceptionBlock.
 
-    depth: weight layers on the way through a block. expansion: channels of its output for each of the
+    depth: weight layers on the longest path through the branch. expansion: output channels relative to the
     stage's width. activates_stem: whether the stem ends with normalization and activation.
     """
 
@@ -66,7 +66,7 @@ class BlockKind(Protocol):
     def __call__(
         self, parts: Parts, c_in: int, channels: int, stride: int, *, entry: str = "branch"
     ) -> ResidualBlock:
-        """A block; see Block."""
+        """Build a block; see Block."""
 
 
 @dataclass(frozen=True)
@@ -136,5 +136,5 @@ class Sum(nn.Module):
 
 
 def summed(transforms: Sequence[nn.Module]) -> nn.Module:
-    """The sum of transforms of the same input; a single one as it is."""
+    """Sum of transforms of the same input; a single transform is returned unchanged."""
     return transforms[0] if len(transforms) == 1 else Sum(transforms)

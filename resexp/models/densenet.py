@@ -16,7 +16,7 @@ IMAGENET_BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 
 
 
 class WithInput(nn.Module):
-    """The input and its transform, concatenated."""
+    """Concatenation of the input and its transform."""
 
     def __init__(self, transform: nn.Module):
         super().__init__()
@@ -58,12 +58,12 @@ class DenseNet(nn.Module):
         bottleneck: a 1x1 convolution to 4k channels before each 3x3 one (DenseNet-B).
         compression: theta, the fraction of channels kept by a transition.
         dropout: after each convolution but the first; 0.2 in the paper without augmentation.
-        keep_input: the stem's output is concatenated to the input, so that layers see the input itself.
+        keep_input: concatenate the stem's output to its input, so that all layers receive the input.
         c_in, num_classes, parts, stem: as in ResNet.
     Raises:
         ValueError: compression not in (0, 1], dropout not in [0, 1), or shortcuts.
     Source: Huang et al. 2017 (arXiv:1608.06993), sections 3 and 4.2. keep_input: UDL figure 11.9, where
-    layers of 32 channels turn images of 3 channels into 35 and 67.
+    layers of 32 channels extend the 3 channels of an image to 35 and 67.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ def densenet(
         depth: weight layers: 3n + 4, with bottlenecks 6n + 4.
         growth, bottleneck, compression, dropout, c_in, num_classes, parts: as in DenseNet. The
             stem has 16 channels, or 2k with bottlenecks and compression.
-        keep_input: as in DenseNet; the stem then is a layer as all others, of k channels.
+        keep_input: as in DenseNet; the stem is then a layer of k channels like all others.
     Raises:
         ValueError: unsupported depth.
     """

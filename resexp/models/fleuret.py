@@ -31,7 +31,7 @@ def fleuret(
     Raises:
         ValueError: unsupported depth.
     Source: EE-559, lecture on residual networks (fleuret.org/dlc): 25 blocks of 16 channels,
-    117,802 parameters on MNIST; a ReLU follows the stem, without normalization. Departures: none.
+    117,802 parameters on MNIST; the stem is followed by a ReLU without normalization. Departures: none.
     """
     return ResNet(
         [blocks_per_stage(depth, block.depth, stages=1)],

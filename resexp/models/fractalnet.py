@@ -1,4 +1,4 @@
-"""FractalNet: ultra-deep without residuals; columns of different depth are joined by averaging."""
+"""FractalNet: deep networks without residual connections; columns of different depth, joined by averaging."""
 
 from collections.abc import Sequence
 
@@ -11,22 +11,22 @@ from resexp.models.stochastic import Dropout, RandomLayer
 
 
 class Column(RandomLayer):
-    """Samples the column kept by global drop-path: 0 is the deepest; -1: no global drop-path.
+    """Sample the column that global drop-path keeps: 0 is the deepest; -1: no global drop-path.
 
     Args:
         columns: number of columns.
-        share: fraction of batches with global drop-path.
+        fraction: of batches with global drop-path.
     """
 
-    def __init__(self, columns: int, share: float):
+    def __init__(self, columns: int, fraction: float):
         super().__init__()
-        self.columns, self.share = columns, share
+        self.columns, self.fraction = columns, fraction
 
     def forward(self, device: torch.device) -> Tensor:
         if not self.training:
             return torch.full((), -1, device=device)  # no copy from the host
         chance, place = torch.rand(2, device=device, generator=self.generator)
-        return torch.where(chance < self.share, (place * self.columns).long(), -1)
+        return torch.where(chance < self.fraction, (place * self.columns).long(), -1)
 
 
 class Join(RandomLayer):
@@ -46,7 +46,7 @@ class Join(RandomLayer):
             return stacked.mean(dim=0)
         draws = torch.rand(len(paths), device=stacked.device, generator=self.generator)
         kept = (draws >= self.drop_path) | (draws == draws.max())
-        # paths are sorted from shallow to deep; the column may bypass this join
+        # paths are sorted from shallow to deep; the kept column may not pass through this join
         own = torch.arange(len(paths) - 1, -1, -1, device=stacked.device) == column
         kept = torch.where(own.any(), own, kept)
         weights = kept.to(stacked.dtype) / kept.sum()
@@ -91,7 +91,7 @@ class FractalNet(nn.Module):
         widths: channels of each block.
         drop_path: probability of dropping a path at a join (local drop-path).
         global_drop_path: fraction of batches in which a single column is kept instead.
-        dropout: after each convolution of the last block; increases linearly from 0 in the first.
+        dropout: in the last block, after each convolution; increases linearly from 0 in the first.
         c_in, num_classes, parts: as in ResNet.
     Raises:
         ValueError: shortcuts; unsupported depth; drop_path or dropout not in [0, 1); global_drop_path

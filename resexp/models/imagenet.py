@@ -28,14 +28,14 @@ def imagenet(
     parts: Parts,
     activated_stem: bool = False,
 ) -> ResNet:
-    """The networks for images of 224x224: four stages behind a strided stem.
+    """Networks for images of 224x224: a strided stem and four stages.
 
     Args:
         depth: 18 or 34 for blocks of two layers, 50, 101, 152 or 200 for bottlenecks.
         width: of the first stage, 64 in the paper.
         c_in, num_classes, block, parts: as in ResNet.
-        activated_stem: pre-activation networks normalize and activate the stem before it is pooled, and their
-            first block starts with its convolution; other networks do so in any case.
+        activated_stem: in pre-activation networks, normalize and activate the stem before pooling, so that
+            the first block starts with its convolution; other networks always do.
     Raises:
         ValueError: unsupported depth, the wrong block type for it, or pre-activation without activated_stem.
     Source: He et al. 2015 (arXiv:1512.03385), table 1. Pre-activation, and 200 layers: He et al. 2016

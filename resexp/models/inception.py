@@ -15,9 +15,9 @@ KINDS = ("one", "two_way", "poly_2", "mpoly_2")
 class Inception(nn.Module):
     """Parallel paths of one, two and three convolutions, concatenated and joined by a 1x1 convolution.
 
-    Source: Szegedy et al. 2017 (arXiv:1602.07261), figure 16, Inception-ResNet-A. Path widths scale
-    with the block's channels: 1/4, 1/4, and 1/4 increasing to 1/2. Section 3.3 scales
-    branches by 0.1 to 0.3, as shortcut=scaled_branch does. Departure: the joined branch is normalized; in
+    Source: Szegedy et al. 2017 (arXiv:1602.07261), figure 16, Inception-ResNet-A. Path widths relative to
+    the block's channels: 1/4; 1/4; 1/4 increasing to 1/2. Section 3.3 scales branches by 0.1 to 0.3, see
+    shortcut=scaled_branch. Departure: the final 1x1 convolution is followed by normalization; in
     tensorflow/models, research/slim/nets/inception_resnet_v2.py, it has a bias instead.
     """
 
@@ -38,9 +38,9 @@ class Poly(nn.Module):
 
     two_way: F + G; poly_2: F + FF with shared weights; mpoly_2: F + GF.
 
-    Source: Zhang et al. 2017 (arXiv:1611.05725), figure 4. Departure: composed modules have an
-    activation in between, as blocks do; poly_2 also shares its normalizations, so their running
-    statistics mix both positions.
+    Source: Zhang et al. 2017 (arXiv:1611.05725), figure 4. Departures: there is an activation between
+    composed modules, as between blocks; poly_2 also shares its normalizations, so that their running
+    statistics are updated by both applications.
     """
 
     def __init__(self, parts: Parts, c_in: int, channels: int, stride: int, *, kind: str):

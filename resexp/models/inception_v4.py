@@ -1,4 +1,4 @@
-"""Inception-v4: modules A, B and C, reductions, and the network that they make."""
+"""Inception-v4: modules A, B and C, reductions, and the network composed of them."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,7 @@ STEM = (
     [[[(192, 3, 2)], ["max"]]],
 )
 COUNTS = (4, 7, 3)  # of modules A, B and C
-DEPTH = 76  # weight layers on the longest way
+DEPTH = 76  # weight layers on the longest path
 
 
 class Paths(nn.Module):
@@ -91,11 +91,11 @@ class InceptionV4(nn.Module):
     Input (batch, c_in, height, width), at least 75 pixels wide; output logits (batch, num_classes).
 
     Args:
-        depth: weight layers on the longest way through the network, 76.
+        depth: weight layers on the longest path through the network, 76.
         c_in, num_classes, parts: as in ResNet.
         dropout: before the classifier; 0.2 in the paper.
     Raises:
-        ValueError: another depth, sequences, or shortcuts.
+        ValueError: unsupported depth, sequences, or shortcuts.
     Source: Szegedy et al. 2017 (arXiv:1602.07261), figures 3 to 9, with the details of
     tensorflow/models, research/slim/nets/inception_v4.py. Departures: no auxiliary classifier; normalization
     has a learned scale.

@@ -1,7 +1,7 @@
-"""Initializations: functions of (model, generator) that draw all weights anew.
+"""Initializations: functions of (model, generator) that redraw all weights.
 
-They raise ValueError for models that they do not apply to, including models on torch's meta device, whose
-weights have no values.
+They raise ValueError for models that they do not apply to. Models on torch's meta device, whose weights have
+no values, can be checked in this way.
 """
 
 import torch
@@ -11,7 +11,9 @@ from resexp.models.activations import activation_gain
 from resexp.models.blocks import ResidualBlock, Sum
 from resexp.models.shortcuts import Gated
 
-WEIGHTS = nn.Conv1d | nn.Conv2d | nn.Linear
+TRANSPOSED = nn.ConvTranspose2d | nn.ConvTranspose3d
+WEIGHTS = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear | TRANSPOSED
+OTHER_FAN = {"fan_in": "fan_out", "fan_out": "fan_in"}
 
 
 def he(model: nn.Module, generator: torch.Generator | None) -> None:
@@ -55,12 +57,12 @@ def glorot(model: nn.Module, generator: torch.Generator | None) -> None:
 
 
 def orthogonal(model: nn.Module, generator: torch.Generator | None, *, gain: float | None = None) -> None:
-    """Orthogonal weights (Saxe et al. 2014) times a gain, the classifier's without; biases 0.
+    """Orthogonal weights (Saxe et al. 2014) times a gain, which is 1 for the classifier; biases 0.
 
     The weight of a convolution is flattened to a matrix with one row per output channel.
 
     Args:
-        gain: None: that of the network's activation; see resexp.models.activations.activation_gain.
+        gain: None: the gain of the network's activation, see resexp.models.activations.activation_gain.
     """
     *weights, classifier = weights_of(model)
     if gain is None:
@@ -90,7 +92,7 @@ def zero_gamma(model: nn.Module, generator: torch.Generator | None) -> None:
 
 
 def fixup(model: nn.Module, generator: torch.Generator | None) -> None:
-    """Branches scaled down by their number; their last weights and the classifier's are zero.
+    """Weights of branches scaled down with their number; the last ones and the classifier's are zero.
 
     With K branches of m weight layers, the first m - 1 of each branch are N(0, 2 / fan_in) times
     K^(-1/(2m-2)).
@@ -117,7 +119,9 @@ def fixup(model: nn.Module, generator: torch.Generator | None) -> None:
 def _he(model: nn.Module, generator: torch.Generator | None, fan: str) -> None:
     *weights, classifier = weights_of(model)
     for module in weights:
-        nn.init.kaiming_normal_(module.weight, mode=fan, nonlinearity="relu", generator=generator)
+        # torch takes the weight of a transposed convolution, (c_in, c_out, ...), for that of a convolution
+        mode = OTHER_FAN[fan] if isinstance(module, TRANSPOSED) else fan
+        nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu", generator=generator)
     bound = classifier.weight[0].numel() ** -0.5
     nn.init.uniform_(classifier.weight, -bound, bound, generator=generator)
     set_biases(model)
@@ -164,6 +168,6 @@ def _last_layers(model: nn.Module) -> list[nn.Module]:
 
 
 def make_orthogonal(weight: Tensor, gain: float, generator: torch.Generator | None) -> None:
-    """Fill a weight, flattened to a matrix, with an orthogonal one times a gain."""
+    """Fill a weight, flattened to a matrix, with an orthogonal matrix times a gain."""
     if weight.device.type != "meta":  # the decomposition needs values
         nn.init.orthogonal_(weight, gain, generator=generator)

@@ -1,4 +1,4 @@
-"""The weight layers of a residual branch, without norms and activations.
+"""The weight layers of a residual branch, without normalizations and activations.
 
 A branch is a list of `Layer`; the block's order (resexp.models.orders) adds normalizations and
 activations.
@@ -32,8 +32,10 @@ class Basic:
 
     Args:
         count: number of convolutions; two in the paper.
-        dropout: after the activation of each but the last, i.e. right before the next convolution
-            (Zagoruyko and Komodakis 2016, section 2.4 and figure 1d, and the authors' code).
+        dropout: probability, after the activation of each convolution but the last, i.e. directly
+            before the next one (Zagoruyko and Komodakis 2016, section 2.4 and figure 1d, and the
+            authors' code).
+        expansion: output channels relative to the stage's width.
     Raises:
         ValueError: count or expansion below 1, dropout not in [0, 1), or dropout with a single layer.
     """

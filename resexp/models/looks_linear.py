@@ -36,11 +36,11 @@ def looks_linear(model: nn.Module, generator: torch.Generator | None) -> None:
             "init=looks_linear needs a network that is linear apart from CReLU, but this one"
             f" has {', '.join(sorted(others))}: use model=plain, or block=full_preactivation"
         )
-    # The layers that read the input, or a residual stream that is not activated, do not follow a CReLU.
-    not_behind = {id(module) for module in _readers_of_the_stream(model)}
+    # Layers that receive the input, or a residual stream that is not activated, do not follow a CReLU.
+    unpaired = {id(module) for module in _readers_of_the_stream(model)}
     for module in weights_of(model):
         weight = module.weight
-        if id(module) in not_behind:
+        if id(module) in unpaired:
             make_orthogonal(weight, 1.0, generator)
             continue
         half = weight.detach()[:, : weight.shape[1] // 2].clone()

@@ -31,7 +31,7 @@ def mlp(
         c_in, size: channels and size of the input, (height, width) or (length,).
         num_classes, block, parts: as in ResNet; parts.dims is ignored.
     Raises:
-        ValueError: unsupported depth, or a normalization over positions only, of which there is one.
+        ValueError: unsupported depth, or a normalization over positions only (there is a single one).
     Source: UDL figures 11.4 and 11.5.
     """
     model = ResNet(

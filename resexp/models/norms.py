@@ -1,4 +1,4 @@
-"""Normalization layers that take the number of channels alone, for inputs of any shape."""
+"""Normalization layers for inputs of any shape, constructed from the number of channels."""
 
 import torch
 import torch.nn.functional as F
@@ -53,8 +53,8 @@ class GhostBatchNorm(BatchNorm):
         size: examples per part; the last part is smaller if size does not divide the batch.
     Raises:
         ValueError: size below 1.
-    Source: Hoffer et al. 2017 (arXiv:1705.08741), algorithm 1: the running statistics are updated part by
-    part.
+    Source: Hoffer et al. 2017 (arXiv:1705.08741), algorithm 1: running statistics are updated by each part
+    in turn.
     """
 
     def __init__(self, channels: int, *, size: int):
@@ -72,15 +72,15 @@ class GhostBatchNorm(BatchNorm):
 class StdBatchNorm(BatchNorm):
     """Batch normalization with eps added to the standard deviation: (h - m) / (s + eps).
 
-    BatchNorm divides by sqrt(s^2 + eps). The output's standard deviation is s / (s + eps) here and
-    s / sqrt(s^2 + eps) there: with eps = 1e-5 it is 1/2 at s = eps here, at s = sqrt(eps / 3) = 1.8e-3 there.
-    The gradient at constant inputs, where s = 0, is taken with s held fixed and grows as 1 / eps, not
-    1 / sqrt(eps).
+    BatchNorm divides by sqrt(s^2 + eps) instead. The output's standard deviation is s / (s + eps) here and
+    s / sqrt(s^2 + eps) there; with eps = 1e-5 it drops to 1/2 at s = eps here, at s = sqrt(eps / 3) = 1.8e-3
+    there. At constant inputs, where s = 0, s is not differentiated; the gradient is of order 1 / eps instead
+    of 1 / sqrt(eps).
 
     Args:
         channels: of the input.
         eps: added to s.
-    Source: UDL section 11.4.1. Departure: as in BatchNorm, running statistics are of the unbiased variance.
+    Source: UDL section 11.4.1. Departure: as in BatchNorm, the running variance is the unbiased one.
     """
 
     def __init__(self, channels: int, *, eps: float):

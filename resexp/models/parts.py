@@ -1,4 +1,4 @@
-"""Building blocks of all networks: convolutions in 0 to 2 dimensions, and the chosen parts."""
+"""Building blocks of all networks: convolutions in 0 to 2 dimensions, and the configurable parts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +21,15 @@ def conv(
     images of one row; see as_images.
 
     Raises:
-        ValueError: groups of a fully connected layer.
+        ValueError: groups > 1 in a fully connected layer.
     """
     if dims == 0:
         if groups > 1:
             raise ValueError("fully connected layers have no groups: omit block=grouped")
         return nn.Linear(c_in, c_out, bias=bias)
+    if dims == 3:
+        size = (kernel_size, stride, kernel_size // 2)
+        return nn.Conv3d(c_in, c_out, *size, groups=groups, bias=bias)
     rows = (1, 1, 0) if dims == 1 else (kernel_size, stride, kernel_size // 2)
     sizes, strides, padding = zip(rows, (kernel_size, stride, kernel_size // 2), strict=True)
     return nn.Conv2d(c_in, c_out, sizes, strides, padding, groups=groups, bias=bias)
@@ -60,22 +63,22 @@ def _activation(make: Callable[..., nn.Module], channels: int) -> nn.Module:
     return layer
 
 
-_activation.per_channel = True  # Parts may be made of the parts of others
+_activation.per_channel = True  # so that Parts can be built from the fields of other Parts
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a network, independent of its sizes.
+    """The parts of a network, independent of its size.
 
     Args:
-        dims: 2 for images, 1 for sequences, 0 for vectors; see conv.
+        dims: 3 for volumes, 2 for images, 1 for sequences, 0 for vectors; see conv.
         norm: channels -> normalization layer.
-        activation: () -> activation layer; channels -> activation layer if it is `per_channel`.
-            Once it is part of Parts, it takes the channels in either case.
-        shortcut: (c_in, c_out, stride, conv=, norm=) -> module of (x, transformed x).
-        branch: number of blocks -> for each the module that its transformed branch goes through.
+        activation: () -> activation layer, or channels -> activation layer if it has `per_channel`.
+            The attribute of Parts takes the number of channels in both cases.
+        shortcut: (c_in, c_out, stride, conv=, norm=) -> module of (x, F(x)).
+        branch: number of blocks -> for each block the module applied to the output of its residual branch.
         kernel_size: default of convolutions; odd.
-        bias: whether they have one.
+        bias: whether convolutions have a bias by default.
     """
 
     dims: int
@@ -126,7 +129,7 @@ class Parts:
         return getattr(self.shortcut, "func", self.shortcut) is NoShortcut
 
     def refuse_shortcuts(self, network: str) -> None:
-        """For networks without residual blocks.
+        """Check the parts of a network without residual blocks.
 
         Raises:
             ValueError: a shortcut or a branch module was chosen.
@@ -136,10 +139,10 @@ class Parts:
         self.refuse_branches(network)
 
     def refuse_branches(self, network: str) -> None:
-        """For networks without residual branches that a module could be applied to.
+        """Check the parts of a network that does not support branch modules.
 
         Raises:
             ValueError: a branch module was chosen.
         """
         if getattr(self.branch, "func", self.branch) is not always:
-            raise ValueError(f"model={network} has no such branches: omit branch=...")
+            raise ValueError(f"model={network} does not support branch modules: omit branch=...")

@@ -46,16 +46,16 @@ class ResNet(nn.Module):
 
     Args:
         stages: number of blocks of each stage; all stages but the first start with stride 2.
-        widths: of the stages; multiplied by the block's expansion they give the channels.
+        widths: of the stages; the output channels are width times the block's expansion.
         stem_width: channels of the stem.
         c_in: channels of the input.
         num_classes: number of logits.
         block: see resexp.models.blocks.BlockKind.
         parts: see resexp.models.parts.Parts; NoShortcut makes the network plain.
         stem: (parts, c_in, channels) -> first layer, pooling.
-        stem_norm: whether an activated stem has a normalization.
+        stem_norm: whether the stem has a normalization before its activation.
         entry: of the first block, see resexp.models.blocks.ENTRIES; with `none` the stem is activated.
-        shared: all blocks of a stage but the first share their convolutions; normalizations are not
+        shared: share convolutions among all blocks of a stage but the first; normalizations are not
             shared.
     Raises:
         ValueError: branches that are dropped, without shortcuts, or an unknown entry.
@@ -108,7 +108,7 @@ class ResNet(nn.Module):
         return self.head(pooled(self.features(x)))
 
     def start(self, x: Tensor) -> Tensor:
-        """What the first block receives."""
+        """Input of the first block."""
         return self.stem(as_images(x))
 
     def features(self, x: Tensor) -> Tensor:
@@ -119,15 +119,15 @@ class ResNet(nn.Module):
         return self.tail(x)
 
     def finish(self, x: Tensor) -> Tensor:
-        """Logits, of the last block's output."""
+        """Logits, given the output of the last block."""
         return self.head(pooled(self.tail(x)))
 
 
 def _share_weights(source: nn.Module, target: nn.Module) -> None:
     """Make `target`, of the same architecture, share the convolution weights of `source`."""
-    for ours, theirs in zip(source.modules(), target.modules(), strict=True):
-        if isinstance(ours, nn.Conv2d | nn.Linear):
-            theirs.weight, theirs.bias = ours.weight, ours.bias
+    for own, other in zip(source.modules(), target.modules(), strict=True):
+        if isinstance(own, nn.Conv2d | nn.Linear):
+            other.weight, other.bias = own.weight, own.bias
 
 
 def pooled(x: Tensor) -> Tensor:
@@ -180,7 +180,7 @@ def plain(
     parts: Parts,
     shared: bool = False,
 ) -> ResNet:
-    """The network resnet without shortcuts (He et al. 2015, figure 6, left).
+    """The network `resnet` without shortcuts (He et al. 2015, figure 6, left).
 
     Raises:
         ValueError: a shortcut other than NoShortcut, stochastic depth, or unsupported depth.

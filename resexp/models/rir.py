@@ -1,4 +1,4 @@
-"""ResNet in ResNet (RiR): a residual stream beside a transient one."""
+"""ResNet in ResNet (RiR): parallel residual and transient streams."""
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,11 @@ STAGES = (4, 6, 6)  # blocks
 class GeneralizedBlock(nn.Module):
     """r' = act(norm(W_rr r + W_tr t + shortcut(r))), t' = act(norm(W_rt r + W_tt t)).
 
-    The residual stream r keeps its input, as a residual block of one layer does; the transient stream t does
-    not, as a plain layer. With W_tr = W_rt = 0 they are a residual and a plain network side by side.
+    The residual stream r has a shortcut, as a residual block of one layer; the transient stream t has none,
+    as a plain layer. With W_tr = W_rt = 0 they are a residual and a plain network in parallel.
 
     Args:
-        parts: its shortcut is that of the residual stream.
+        parts: the shortcut is used in the residual stream only.
         c_in, channels: of each stream.
         stride: of the block.
     """
@@ -40,7 +40,7 @@ class GeneralizedBlock(nn.Module):
 class RiR(nn.Module):
     """Two streams through three stages of blocks, a 1x1 convolution to the classes, global average pooling.
 
-    Input and output as in ResNet. Both streams are one tensor, the residual stream first.
+    Input and output as in ResNet. Both streams are concatenated in one tensor, the residual one first.
 
     Args:
         depth: weight layers, 18.
@@ -49,7 +49,7 @@ class RiR(nn.Module):
     Raises:
         ValueError: another depth, no shortcut, stochastic depth, or activation=crelu.
     Source: Targ et al. 2016 (arXiv:1603.08029), sizes as in osmr/imgclsmob, rir_cifar.py. Departures:
-    none with shortcut=projection, which has no normalization here, as the sum is normalized.
+    none with shortcut=projection, whose normalization is omitted here, since the sum is normalized.
     """
 
     def __init__(self, depth: int, *, width: int, c_in: int, num_classes: int, parts: Parts):

@@ -10,8 +10,8 @@ from resexp.models.resnet import STAGES, ResNet, blocks_per_stage
 class RoR(ResNet):
     """A ResNet with additional shortcuts around each stage and around all stages.
 
-    At the end of a stage, the sum of its last block also includes the shortcut around the stage and, in
-    the last stage, the one around all stages; the block's activation follows this sum.
+    At the end of a stage, the shortcut around the stage is added to the sum of its last block, in the last
+    stage also the one around all stages; the block's activation follows this sum.
 
     Input, output and arguments as in resexp.models.resnet.resnet; the outer shortcuts are of the same
     type as those of the blocks.
@@ -19,7 +19,7 @@ class RoR(ResNet):
     Raises:
         ValueError: unsupported depth, or no shortcuts.
     Source: Zhang et al. 2017 (arXiv:1608.02908), section 3, RoR-3: root, stage and block
-    level. Departure: stages start with stride 2, as in ResNet; other implementations pool in between.
+    level. Departure: stages start with stride 2, as in ResNet; other implementations pool between stages.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ class ZeroPad(nn.Module):
         return self.identity(x) + transformed
 
     def identity(self, x: Tensor) -> Tensor:
-        """The input in the shape of the branch output."""
+        """The input, subsampled and zero-padded to the shape of the branch's output."""
         spatial = x.dim() - 2
         if self.stride > 1:
             x = x[(..., *[slice(None, None, self.stride)] * spatial)]
@@ -51,9 +51,9 @@ class ZeroPad(nn.Module):
 
 
 class ZeroPadBoth(ZeroPad):
-    """As ZeroPad, with half of the zero channels before the input's and half after them.
+    """As ZeroPad, with half of the zero channels before and half after those of the input.
 
-    Source: akamaster/pytorch_resnet_cifar10, resnet.py, option A; for weights that were trained with it.
+    Source: akamaster/pytorch_resnet_cifar10, resnet.py, option A; needed for weights trained there.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int, **parts: Callable[..., nn.Module]):

@@ -1,7 +1,7 @@
-"""Layers that draw random numbers during training, from an explicit random stream.
+"""Layers that draw random numbers during training, from a generator of their own.
 
-`generator` is set from outside (None: torch's global generator), so that networks trained concurrently
-do not share a random stream and resumed runs reproduce their draws.
+`generator` is set by the trainer (None: torch's global generator), so that networks trained concurrently
+do not share a random stream, and resumed runs reproduce their draws.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class RandomLayer(nn.Module):
-    """Base class of layers that draw during training."""
+    """Base class of layers that draw random numbers during training."""
 
     generator: torch.Generator | None = None
 
@@ -36,13 +36,13 @@ class StochasticDepth(RandomLayer):
     The survival probability decreases linearly with depth, from 1 to `survival` at the last block.
 
     Args:
-        position: of the block, in (0, 1]: block index (1-based) over the number of blocks.
+        position: of the block, in (0, 1]: block index (1-based) divided by the number of blocks.
         survival: survival probability p_L of the last block.
     Raises:
         ValueError: survival not in (0, 1].
     Source: Huang et al. 2016 (arXiv:1603.09382), sections 3 and 4: p_L = 0.5. Departure: a
-    dropped branch is computed and multiplied by zero, so no time is saved; shortcuts that change shapes
-    are strided, where theirs average.
+    dropped branch is computed and multiplied by zero, so no time is saved; shortcuts subsample where shapes
+    change, instead of average pooling.
     """
 
     def __init__(self, position: float, *, survival: float):

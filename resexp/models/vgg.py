@@ -29,11 +29,11 @@ class VGG(nn.Module):
     (batch, num_classes).
 
     Args:
-        depth: 11, 13, 16 or 19 weight layers of the published network.
+        depth: weight layers of the published network: 11, 13, 16 or 19.
         width: channels of the first stage; doubled in each of the next three stages.
-        hidden: units of the two hidden fully connected layers; 0: global average pooling and a linear
-            classifier only, as is common for small images.
-        positions: side of the feature map that the fully connected layers receive, 7 in the paper.
+        hidden: units of the two hidden fully connected layers; 0: only global average pooling and a linear
+            classifier, as is common for small images.
+        positions: side length of the feature map that the fully connected layers receive, 7 in the paper.
         dropout: after each hidden layer.
         c_in, num_classes, parts: as in ResNet.
     Raises:
@@ -105,12 +105,12 @@ class VGG(nn.Module):
 def as_convolutions(head: nn.Sequential, shape: Sequence[int]) -> nn.Sequential:
     """Convert a fully connected head to convolutions, to apply it densely to larger feature maps.
 
-    The first layer becomes a convolution whose kernel covers the head's input, the others become 1x1
-    convolutions. The output at each position is the head's output for the window there.
+    The first layer becomes a convolution whose kernel has the size of the head's input, the others become
+    1x1 convolutions. The output at each position is the head's output for the window at this position.
 
     Args:
-        head: linear layers, activations and dropout; the first linear layer receives `shape`, flattened.
-        shape: (channels, height, width) or (channels, length) of the head's input.
+        head: linear layers, activations and dropout; its input is a feature map of `shape`, flattened.
+        shape: (channels, height, width) or (channels, length).
     Raises:
         ValueError: the first layer's input features do not match `shape`.
     Source: Long et al. 2015 (arXiv:1411.4038), section 3.1; UDL section 11.5.3.

@@ -18,23 +18,22 @@ def load_by_position(model: nn.Module, state_dict: Mapping[str, Tensor]) -> None
     Raises:
         ValueError: numbers of entries or shapes differ; the message names the first mismatch.
     """
-    ours = _entries(model.state_dict())
-    theirs = _entries(state_dict)
-    for (name, target), (their_name, source) in zip(ours, theirs, strict=False):
+    targets, sources = _entries(model.state_dict()), _entries(state_dict)
+    for (name, target), (source_name, source) in zip(targets, sources, strict=False):
         if target.shape != source.shape:
             raise ValueError(
-                f"entry {name} has shape {tuple(target.shape)}, but {their_name} at the same"
+                f"entry {name} has shape {tuple(target.shape)}, but {source_name} at the same"
                 f" position has {tuple(source.shape)}"
             )
-    if len(ours) != len(theirs):
-        longer, owner = max((ours, "the model"), (theirs, "the state dict"), key=lambda x: len(x[0]))
-        name, tensor = longer[min(len(ours), len(theirs))]
+    if len(targets) != len(sources):
+        longer, owner = max((targets, "the model"), (sources, "the state dict"), key=lambda x: len(x[0]))
+        name, tensor = longer[min(len(targets), len(sources))]
         raise ValueError(
-            f"the model has {len(ours)} entries and the state dict {len(theirs)}: only {owner}"
+            f"the model has {len(targets)} entries and the state dict {len(sources)}: only {owner}"
             f" has {name}, shape {tuple(tensor.shape)}"
         )
     with torch.no_grad():
-        for (_, target), (_, source) in zip(ours, theirs, strict=True):
+        for (_, target), (_, source) in zip(targets, sources, strict=True):
             target.copy_(source)
 
 

@@ -1,4 +1,4 @@
-"""Comparisons of what a sweep varies: final errors as points and bars, or against a number."""
+"""Figures that compare the options of a sweep: final errors as points with bars, or as curves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ REFERENCE = ("comparisons",)
 
 @dataclass(frozen=True)
 class Comparison:
-    """An experiment's quick preset and, as <experiment>_cifar10, the published protocol; a panel each.
+    """One panel for an experiment's quick preset, one for <experiment>_cifar10, the published protocol.
 
     Args:
-        experiment: its name.
-        labels: option -> label, in their order.
+        experiment: name of the quick preset.
+        labels: option -> label, in the order in which they are drawn.
         after: the published figure or table.
         departures: of the quick preset from it.
     """
@@ -35,7 +35,7 @@ class Comparison:
         return (self.experiment,), (f"{self.experiment}_cifar10",)
 
     def described(self, tables: Tables, keys: Sequence[str], lines: dict) -> dict:
-        """What the caption must say."""
+        """Contents of the caption."""
         panels = []
         for name in tables.names:
             table, record = self.prepared(tables[name]), tables.record(name)
@@ -55,13 +55,13 @@ class Comparison:
         return {"after": self.after, **lines, "panels": panels, "departures": list(self.departures)}
 
     def prepared(self, table: pd.DataFrame) -> pd.DataFrame:
-        """A table with the column that its options stand in."""
+        """The table with a column of its options."""
         return table
 
 
 @dataclass(frozen=True)
 class Points(Comparison):
-    """A line per option: a point per seed, mean and standard deviation, the published number beside it.
+    """One line per option: a point per seed, mean and standard deviation, and the published number.
 
     Args:
         key: column of the options.
@@ -70,7 +70,7 @@ class Points(Comparison):
     key: str
 
     def draw(self, tables: Tables) -> Figure:
-        """A panel per table."""
+        """One panel per table."""
         numbers = published(tables.reference("comparisons"), self.experiment)
         height = 1.1 + 0.26 * len(self.labels)
         figure = Figure(figsize=(6.4 * len(tables.names), height), layout="constrained")
@@ -87,20 +87,20 @@ class Points(Comparison):
         return figure
 
     def facts(self, tables: Tables) -> dict:
-        """What the caption must say."""
+        """Contents of the caption."""
         lines = {"points": "one per seed; bars: mean and standard deviation"}
         return self.described(tables, [self.key, "seed"], lines)
 
 
 @dataclass(frozen=True)
 class Curves(Comparison):
-    """Error against a number, a line per option: mean over seeds, band from smallest to largest.
+    """Error against a number, one line per option: mean over seeds, band from minimum to maximum.
 
     Args:
         x: column of the number.
-        key: column of the options, or several that make one together.
-        xlabel: what x is.
-        log: draw it on a logarithmic axis.
+        key: column of the options, or several columns whose combinations are the options.
+        xlabel: label of the x axis.
+        log: whether the x axis is logarithmic.
     """
 
     x: str
@@ -110,24 +110,24 @@ class Curves(Comparison):
 
     @property
     def keys(self) -> list[str]:
-        """Columns that tell runs apart."""
+        """Columns that together identify a run."""
         return [self.x, "option" if not isinstance(self.key, str) else self.key, "seed"]
 
     def prepared(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Several columns of options as one."""
+        """The table with several columns of options combined into one."""
         if isinstance(self.key, str):
             return table
         return table.assign(option=table[list(self.key)].agg(" ".join, axis=1))
 
     def draw(self, tables: Tables) -> Figure:
-        """A panel per table."""
+        """One panel per table."""
         numbers = published(tables.reference("comparisons"), self.experiment)
         figure = Figure(figsize=(5.6 * len(tables.names), 3.6), layout="constrained")
         panels = figure.subplots(1, len(tables.names), squeeze=False)[0]
         for axes, name in zip(panels, tables.names, strict=True):
             table = self.prepared(tables[name])
             curves(axes, final(table, self.keys), self.x, self.keys[1], self.labels)
-            if table["dataset"].iloc[0] == "cifar10":  # what the published numbers are of
+            if table["dataset"].iloc[0] == "cifar10":  # the published numbers are for CIFAR-10
                 stars(axes, numbers)
             axes.set(xlabel=self.xlabel, title=dataset_of(table))
             if self.log:
@@ -139,16 +139,16 @@ class Curves(Comparison):
         return figure
 
     def facts(self, tables: Tables) -> dict:
-        """What the caption must say."""
-        lines = "mean over seeds; bands: least to most; crosses: diverged runs; stars on CIFAR-10: published"
+        """Contents of the caption."""
+        lines = "mean over seeds; bands: minimum to maximum; crosses: diverged; stars: published (CIFAR-10)"
         return self.described(tables, self.keys, {"lines": lines})
 
 
 def dataset_of(table: pd.DataFrame) -> str:
-    """The name of a table's dataset as it is written."""
+    """Display name of a table's dataset."""
     return style.dataset(table["dataset"].iloc[0])
 
 
 def depths(table: pd.DataFrame) -> str:
-    """The depths of a table's networks, in words."""
+    """Depths of a table's networks, as text."""
     return ", ".join(str(depth) for depth in sorted(table["depth"].unique()))

@@ -1,10 +1,10 @@
-"""Figures from tables: one script a figure, found by listing a folder; only stale ones are drawn again.
+"""Draw figures from tables: one script per figure, found by listing a folder; only stale ones are redrawn.
 
-A script plot_<name>.py has
+A script plot_<name>.py defines
     TABLES: the tables that it draws, see resexp.plots.tables.Wanted,
-    REFERENCE: the tables of published numbers, if any,
+    REFERENCE: names of its tables of published numbers, if any,
     draw(tables) -> Figure,
-    facts(tables) -> dict: what the caption says: what was measured, on what, and how it departs.
+    facts(tables) -> dict: contents of the caption: what was measured, on what, and departures.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from resexp.files import atomic
 from resexp.plots import style
 from resexp.plots.tables import Folders, MissingTableError, Tables, inputs
 
-# fontTools remarks on the missing date, which is missing so that a figure redraws to the same bytes
+# fontTools warns about the missing date, which is omitted so that redrawing gives the same bytes
 logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 
 def main(script: str) -> None:
-    """Draw the figure of one script; exit with 1 and a hint where its tables are missing."""
+    """Draw the figure of one script; exit with code 1 and a hint if its tables are missing."""
     folders = _parse(argparse.ArgumentParser())[0]
     try:
         print(draw(Path(script), folders))
@@ -39,10 +39,10 @@ def main(script: str) -> None:
 
 
 def main_all() -> NoReturn:
-    """Draw the stale figures of a folder of scripts, several at once; exit with 1 if one failed."""
+    """Draw the stale figures of a folder of scripts, in parallel; exit with code 1 if any failed."""
     parser = argparse.ArgumentParser("python -m resexp.plots.figures", description=main_all.__doc__)
     parser.add_argument("--scripts", type=Path, default=Path("scripts"), help="default: scripts")
-    parser.add_argument("--all", action="store_true", help="also those that are up to date")
+    parser.add_argument("--all", action="store_true", help="redraw all figures, not only stale ones")
     folders, options = _parse(parser)
     stale = [
         script
@@ -61,26 +61,31 @@ def main_all() -> NoReturn:
 
 
 def draw(script: Path, folders: Folders) -> str:
-    """Draw a script's figure, whatever the user's own settings of matplotlib; says what was written.
+    """Draw a script's figure, independently of the user's matplotlib settings.
 
+    Its facts begin with the names of its tables, by which `resexp report` finds it.
+
+    Returns:
+        The files written, as text.
     Raises:
-        MissingTableError: it has nothing to draw.
+        MissingTableError: a table that it needs is missing.
     """
     module = load(script)
     tables = Tables(module.TABLES, folders)
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(style.SETTINGS)
-        return save(module.draw(tables), folders.figures, name_of(script), module.facts(tables))
+        facts = {"tables": tables.names, **module.facts(tables)}
+        return save(module.draw(tables), folders.figures, name_of(script), facts)
 
 
 def save(figure: Figure, folder: Path, name: str, facts: dict) -> str:
-    """Write `<name>.pdf`, `<name>.png` and, beside them, what the caption says as `<name>.json`.
+    """Write `<name>.pdf`, `<name>.png`, and the contents of the caption to `<name>.json`.
 
-    The same tables give the same bytes.
+    The same tables always give the same bytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic(folder / f"{name}.pdf") as pdf:  # in its place when all is written: it tells what is stale
+    with atomic(folder / f"{name}.pdf") as pdf:  # appears last: its date marks the figure as up to date
         figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})
         figure.savefig(folder / f"{name}.png", metadata={"Software": None})
         text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
@@ -89,7 +94,7 @@ def save(figure: Figure, folder: Path, name: str, facts: dict) -> str:
 
 
 def load(script: Path) -> ModuleType:
-    """A script as a module."""
+    """Import a script as a module."""
     spec = importlib.util.spec_from_file_location(script.stem, script)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -97,12 +102,12 @@ def load(script: Path) -> ModuleType:
 
 
 def name_of(script: Path) -> str:
-    """Of a script's figure."""
+    """Name of a script's figure."""
     return script.stem.removeprefix("plot_")
 
 
 def has_tables(script: Path, folders: Folders) -> bool:
-    """Whether a script's figure can be drawn."""
+    """Whether the tables that a script needs exist."""
     try:
         Tables(load(script).TABLES, folders)
     except MissingTableError:
@@ -111,7 +116,7 @@ def has_tables(script: Path, folders: Folders) -> bool:
 
 
 def is_stale(script: Path, folders: Folders) -> bool:
-    """Whether a figure is missing, or older than its tables, its script or what scripts share."""
+    """Whether a figure is missing, or older than its tables, its script or resexp.plots."""
     figure, module = folders.figures / f"{name_of(script)}.pdf", load(script)
     if not figure.exists():
         return True

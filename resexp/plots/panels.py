@@ -1,4 +1,4 @@
-"""What a panel of a comparison shows: points with bars, curves with bands, published numbers as stars."""
+"""Panels of comparisons: points with bars, curves with bands, published numbers as stars."""
 
 from collections.abc import Mapping
 
@@ -9,19 +9,19 @@ from resexp.plots import style
 
 
 def points(axes: Axes, runs: pd.DataFrame, key: str, labels: Mapping[str, str], published: Mapping) -> None:
-    """One line per option: a point per seed, mean and standard deviation, the published number beside.
+    """One line per option: a point per seed, mean and standard deviation, and the published number.
 
     Args:
-        runs: see final.
+        runs: see resexp.plots.tables.final.
         key: column of the options.
-        labels: option -> label, in the order from top to bottom.
-        published: option -> text; said to be of CIFAR-10 by the title of the column.
+        labels: option -> label, from top to bottom.
+        published: option -> text, written to the right of the axes.
     """
-    there = [option for option in labels if option in set(runs[key])]
-    for place, option in enumerate(there):
+    shown = [option for option in labels if option in set(runs[key])]
+    for place, option in enumerate(shown):
         mine = runs[runs[key] == option]
         good = mine.loc[~mine["diverged"], "test_error_percent"]
-        # below the bar, so that neither hides the other
+        # drawn below the bar, so that neither hides the other
         axes.plot(good, [place + 0.22] * len(good), ".", color=style.COLORS["resnet"], ms=5, alpha=0.6)
         if len(good):
             spread = good.std() if len(good) > 1 else 0
@@ -36,16 +36,16 @@ def points(axes: Axes, runs: pd.DataFrame, key: str, labels: Mapping[str, str], 
                 published[option], (1.02, place), xycoords=("axes fraction", "data"), va="center",
                 fontsize=8, color=style.PUBLISHED,
             )  # fmt: skip
-    axes.set_yticks(range(len(there)), [labels[option] for option in there])
-    axes.set(ylim=(len(there) - 0.4, -0.6), xlim=(0, None))
+    axes.set_yticks(range(len(shown)), [labels[option] for option in shown])
+    axes.set(ylim=(len(shown) - 0.4, -0.6), xlim=(0, None))
     axes.set_xlabel("Test error (%); dots: seeds, bars: mean ± standard deviation")
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
 
 
 def curves(axes: Axes, runs: pd.DataFrame, x: str, key: str, labels: Mapping) -> None:
-    """Error against a number, one line per option: mean over seeds, band from least to most.
+    """Error against a number, one line per option: mean over seeds, band from minimum to maximum.
 
-    Runs that diverged are left out of the line and marked at the top.
+    Diverged runs are excluded from the line and marked at the top.
     """
     for index, option in enumerate(o for o in labels if o in set(runs[key])):
         mine = runs[runs[key] == option]
@@ -62,7 +62,7 @@ def curves(axes: Axes, runs: pd.DataFrame, x: str, key: str, labels: Mapping) ->
 
 
 def stars(axes: Axes, published: Mapping[str, str]) -> None:
-    """Published errors of networks named <option>-<number>, such as 28-10, at their number."""
+    """Published errors of networks named <option>-<x>, e.g. 28-10, at their x."""
     for name, error in published.items():
         place = float(name.rpartition("-")[2]), float(error.removesuffix(" %"))
         axes.plot(*place, "*", color=style.PUBLISHED, ms=8, mfc="white")

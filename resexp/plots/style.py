@@ -1,11 +1,11 @@
-"""Sizes, colours and labels: a model has one colour in every figure, also one that is not named here."""
+"""Sizes, colours and labels. A model has the same colour in every figure, even if it is not listed here."""
 
 import math
 import zlib
 
 from matplotlib import colors
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; print differs by line and marker.
+# Okabe and Ito's colour-blind safe palette; in black and white, lines and markers differ.
 COLORS = {"plain": "#D55E00", "resnet": "#0072B2", "fleuret": "#009E73"}
 LINES = {"plain": (0, (4, 1.5)), "resnet": "-"}
 MARKERS = {"plain": "s", "resnet": "o"}
@@ -16,7 +16,7 @@ PUBLISHED = "#444444"
 DATASETS = {"mnist1d": "MNIST-1D", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 PAGE = 10.5  # inches: the width of a three-panel figure
 
-# Set-ups of random networks: label, colour, line.
+# Setups of random networks: label, colour, line style.
 SETUPS = {
     "udl_notebook": ("notebook 11.1 (no centering)", "#CC79A7", ":"),
     "balduzzi": ("feed-forward, centered", "#D55E00", (0, (4, 1.5))),
@@ -34,38 +34,38 @@ SETUPS = {
 
 
 def setup(name: str) -> dict:
-    """Label, colour and line style of a set-up of random networks."""
+    """Label, colour and line style of a setup of random networks."""
     label, color, line_style = SETUPS.get(name, (name, _other_color(name), "-"))
     return {"label": label, "color": color, "linestyle": line_style}
 
 
 def color(model: str) -> str:
-    """The colour of a model."""
+    """Colour of a model."""
     return COLORS.get(model) or _other_color(model)
 
 
 def label(model: str) -> str:
-    """What a model is called in a legend."""
+    """Label of a model in legends."""
     return LABELS.get(model, model)
 
 
 def marker(model: str) -> str:
-    """The marker of a model."""
+    """Marker of a model."""
     return MARKERS.get(model, "D")
 
 
 def dash(model: str) -> object:
-    """The line style of a model."""
+    """Line style of a model."""
     return LINES.get(model, "-.")
 
 
 def dataset(name: str) -> str:
-    """What a dataset is called in a title."""
+    """Name of a dataset in titles."""
     return DATASETS.get(name, name)
 
 
 def _other_color(name: str) -> str:
-    """One of the palette's that no named model has; the same for a name in every figure."""
+    """A colour of the palette that no listed model has; a function of the name only."""
     free = [color for color in PALETTE if color not in COLORS.values()]
     return free[zlib.crc32(name.encode()) % len(free)]
 
@@ -84,7 +84,7 @@ SETTINGS = {
 
 
 def shade(model: str, depth: int) -> tuple[float, float, float]:
-    """The model's colour, the darker the deeper the network, the same in every figure."""
+    """Shade of the model's colour: darker for deeper networks, the same in every figure."""
     strength = min(1.0, max(0.0, math.log(depth / 5) / math.log(110 / 5)))
     base = colors.to_rgb(color(model))
     faded = [1 - (0.25 + 0.75 * min(1.0, strength / 0.7)) * (1 - channel) for channel in base]
@@ -93,5 +93,5 @@ def shade(model: str, depth: int) -> tuple[float, float, float]:
 
 
 def line(model: str, depth: int) -> dict:
-    """Colour and line style of a model at a depth."""
+    """Colour and line style of a model with a given depth."""
     return {"color": shade(model, depth), "linestyle": dash(model)}

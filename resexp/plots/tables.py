@@ -1,4 +1,4 @@
-"""What figures are drawn from: tables, their provenance, published numbers."""
+"""Sources of figures: tables, their provenance, published numbers."""
 
 import json
 import re
@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pandas as pd
 
-# A table that a figure needs, or alternatives of which the first that exists is drawn, if any does.
+# Tables of a figure. A name is a required table; a sequence of names is optional, and the first existing
+# table of it is drawn.
 Wanted = Sequence[str | Sequence[str]]
 
 
 class MissingTableError(Exception):
-    """A table that a figure cannot do without."""
+    """A table that a figure requires is missing."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where figures read and write."""
+    """Input and output folders of figures."""
 
     tables: Path
     reference: Path
@@ -26,22 +27,23 @@ class Folders:
 
 
 class Tables:
-    """The tables of one figure, by their names; read once, when they are asked for.
+    """The tables of one figure, by name; each is read once, on first access.
 
     Args:
-        wanted: as a script's TABLES.
-        folders: where they lie.
+        wanted: a script's TABLES.
+        folders: that contain them.
     Raises:
-        MissingTableError: a needed one is missing, or all are; says how to make it.
+        MissingTableError: a required table is missing, or all tables are; the message gives the commands
+            that create it.
     """
 
     def __init__(self, wanted: Wanted, folders: Folders):
         self.folders, self.names = folders, []
         for item in wanted:
-            there = [name for name in _alternatives(item) if self.path(name).exists()]
-            if isinstance(item, str) and not there:
+            existing = [name for name in _alternatives(item) if self.path(name).exists()]
+            if isinstance(item, str) and not existing:
                 raise MissingTableError(self._hint(item))
-            self.names += there[:1]
+            self.names += existing[:1]
         if not self.names:
             first = _alternatives(wanted[0])[0]
             raise MissingTableError(self._hint(first))
@@ -56,7 +58,7 @@ class Tables:
         return self._read[name].copy()
 
     def path(self, name: str) -> Path:
-        """Of a table."""
+        """Path of a table."""
         return self.folders.tables / f"{name}.csv"
 
     def reference(self, name: str) -> pd.DataFrame:
@@ -79,14 +81,14 @@ class Tables:
 
     def _hint(self, name: str) -> str:
         return (
-            f"no {self.path(name)}: run its experiment, `resexp train -m experiment=...` or"
-            " `resexp measure -m experiment=...`, and `resexp collect` it; results/README.md says"
-            " which experiment each table is of"
+            f"{self.path(name)} is missing: run its experiment with `resexp train -m experiment=...` or"
+            " `resexp measure -m experiment=...`, then `resexp collect` it; results/README.md lists"
+            " the experiment of each table"
         )
 
 
 def inputs(wanted: Wanted, reference: Iterable[str], folders: Folders) -> list[Path]:
-    """The files that a figure is drawn from, those that exist."""
+    """The existing files that a figure is drawn from."""
     names = [name for item in wanted for name in _alternatives(item)]
     found = [folders.tables / f"{name}.csv" for name in names]
     found += [folders.reference / f"{name}.csv" for name in reference]
@@ -95,21 +97,20 @@ def inputs(wanted: Wanted, reference: Iterable[str], folders: Folders) -> list[P
 
 
 def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """The last row of every run, and whether the run diverged before the end.
+    """The last row of every run, and whether the run diverged.
 
     Args:
-        table: as `resexp collect` writes it.
-        keys: columns that tell runs apart.
+        table: as written by `resexp collect`; a diverged run ends with a row without numbers.
+        keys: columns that together identify a run.
     Returns:
-        keys, test_error_percent, train_error_percent (but for imported runs), diverged. A run that
-        diverged ends with a row without numbers.
+        keys, test_error_percent, train_error_percent (except for imported runs), diverged.
     Raises:
-        ValueError: keys that do not tell the runs apart.
+        ValueError: several runs have the same keys.
     """
-    there = table.dropna(subset="test_error_percent")
-    if there.duplicated([*keys, "step"]).any():
+    measured = table.dropna(subset="test_error_percent")
+    if measured.duplicated([*keys, "step"]).any():
         raise ValueError(
-            f"{', '.join(keys)} do not tell the runs of this table apart; collect those of one dataset and"
+            f"{', '.join(keys)} do not distinguish the runs of this table; collect those of one dataset and"
             " one depth with `resexp collect NAME --only dataset=... --only model.depth=...`"
         )
     last = table.sort_values([*keys, "step"]).groupby(list(keys), dropna=False).tail(1)
@@ -119,7 +120,7 @@ def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 
 def published(comparisons: pd.DataFrame, experiment: str) -> dict[str, str]:
-    """Option -> the published number with its unit, and words as they were printed."""
+    """Option -> published number with its unit, or the published text if it is not a number."""
     rows = comparisons[comparisons["experiment"] == experiment]
     pairs = zip(rows["option"], rows["value"].astype(str), strict=True)
     return {option: f"{v} %" if re.fullmatch(r"[\d.]+", v) else v for option, v in pairs}

@@ -13,14 +13,16 @@ from typing import Any
 EXECUTION = {"name", "case", "command", "labels", "train", "tracker", "device", "threads", "runs", "run"}
 # Execution settings inside other sections: location and loading of data.
 EXECUTION_KEYS = {"root", "download", "workers"}
-# Settings whose derived values are in the config as well.
+# Settings from which other settings in the config are derived.
 SOURCES = {"dataset.protocol", "dataset.fingerprint"}
 # Import paths. Parts are identified by name; paths set by the user are in the section `typed`.
 PYTHON = ("_target_", "_partial_")
-# Settings that came later, with the value that leaves all numbers as they were: with it, a setting is no
-# part of the identity. Whoever adds a setting adds a line here, or makes all earlier runs another's.
+# Settings added after runs had been recorded, with the value that reproduces the earlier behaviour; a setting
+# with this value is not part of the identity. A new setting needs a line here, or the identity of all earlier
+# runs changes.
 NEUTRAL = {
     "task.name": "classification", "normalization.name": "measured", "activation.interleaved": False,
+    "measure.covariance_every": 4,
 }  # fmt: skip
 
 # Settings that all runs of a table share unless swept; NOT_PROTOCOL depends on the model instead.

@@ -33,7 +33,7 @@ class BusyError(Exception):
 
 
 class RemovedError(RuntimeError):
-    """A run's folder is gone while the run is executed."""
+    """A run's folder was removed during the run."""
 
 
 class RunFolder:
@@ -67,27 +67,27 @@ class RunFolder:
             ) from None
 
     def refuse_if_removed(self) -> None:
-        """Raises RemovedError if the folder that this process holds is gone, or is another by now."""
+        """Raise RemovedError if the folder that this process has locked was removed or replaced."""
         if self._lock is not None and not is_same_file(self._lock, self.path / "lock"):
-            raise RemovedError(f"{self.path} was removed while the run was executed")
+            raise RemovedError(f"{self.path} was removed during the run")
 
     def write_config(self, config: dict) -> None:
         write_json(self.path / "config.json", config)
 
     def config(self) -> dict:
-        """What the run is of, in the words of this version.
+        """The run's config, translated to the current version.
 
         Raises:
-            DamagedError: the file does not hold a config.
+            DamagedError: the file does not contain a config.
         """
         config = read_json(self.path / "config.json") or {}
         try:
             return translate(config)
         except (AttributeError, KeyError, TypeError) as error:
-            raise DamagedError(f"{self.path / 'config.json'} is damaged: it holds no config") from error
+            raise DamagedError(f"{self.path / 'config.json'} is damaged: it contains no config") from error
 
     def write_status(self, status: str, *, step: int, steps: int, error: str = "") -> None:
-        """Record how far the run is, `error` in one line; of a finished run a checksum of its results."""
+        """Record status and progress, a one-line error, and for finished runs a checksum of the results."""
         state = {"status": status, "step": step, "steps": steps, "error": error}
         if status != "failed":
             (self.path / "error.txt").unlink(missing_ok=True)
@@ -97,7 +97,7 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is nothing left to do: the run is done or has diverged, and its results are whole.
+        """Whether the run is done or has diverged, and its results are undamaged.
 
         Check it before a run, and again once the lock is held: another process may have finished the
         run in between.
@@ -105,10 +105,10 @@ class RunFolder:
         return self.recorded()["status"] in FINISHED
 
     def recorded(self) -> dict:
-        """What was last written: status, step, steps, error; `missing` if nothing was.
+        """The recorded status, step, steps and error; status `missing` if nothing is recorded.
 
-        `damaged` where the status, or the results of a finished run, are not as they were written: the
-        same command restores rows from the checkpoint, and measures again.
+        The status is `damaged` if the status file, or the results of a finished run, were altered. Rerunning
+        the command restores the rows from the checkpoint, or repeats the measurement.
         """
         nothing = {"status": "missing", "step": 0, "steps": 0, "error": ""}
         try:
@@ -123,14 +123,14 @@ class RunFolder:
         if (right := state.pop("results_sha256", None)) and right != self._results_checksum():
             state |= {
                 "status": "damaged",
-                "error": f"{self.path}: rows or tables are not as they were written",
+                "error": f"{self.path}: rows or tables were altered after the run",
             }
         return state
 
     def _results_checksum(self) -> str:
-        """Of the rows of a training run, of the tables of a measurement."""
+        """Checksum of a training run's rows or of a measurement's tables."""
         found, tables = hashlib.sha256(), self.path / "tables"
-        # glob takes long to find out that there is no folder
+        # glob is slow if the folder does not exist
         for path in (self.path / "rows.csv", *(sorted(tables.glob("*.csv")) if tables.is_dir() else ())):
             if path.is_file():
                 found.update(path.read_bytes())
@@ -148,7 +148,7 @@ class RunFolder:
         return state
 
     def last_step(self) -> int:
-        """Step of the last complete row; 0 where there is none that can be read."""
+        """Step of the last complete row; 0 if there is none."""
         try:
             return int(self.rows()[-1]["step"])
         except (IndexError, KeyError, TypeError, ValueError):
@@ -166,7 +166,7 @@ class RunFolder:
             temporary.write_text("".join(_csv_lines(rows)))
 
     def append_row(self, row: dict) -> None:
-        """Add one row; it is whole in the file before this returns."""
+        """Append one row and flush it to disk."""
         self.refuse_if_removed()
         path = self.path / "rows.csv"
         lines = _csv_lines([row])
@@ -199,7 +199,7 @@ class RunFolder:
         return {path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in paths}
 
     def provenance(self) -> dict:
-        """The sessions of the run; none where the file is damaged, which costs no number."""
+        """The sessions of the run; empty if the file is damaged, since no result depends on them."""
         try:
             found = read_json(self.path / "provenance.json") or {}
         except DamagedError:
@@ -218,9 +218,8 @@ def find(root: Path, label: str, config: dict) -> RunFolder:
     """
     path = root / f"{label}-{digest(config)}"
     if not path.exists() and root.is_dir():
-        wanted = identity(config)
-        for name in _names(root, root.stat().st_mtime_ns):
-            if name.rpartition("-")[0] == label and _identity(RunFolder(root / name)) == wanted:
+        for name in _by_label(root, root.stat().st_mtime_ns).get(label, ()):
+            if _identity(RunFolder(root / name)) == identity(config):
                 return RunFolder(root / name)
     return RunFolder(path)
 
@@ -238,14 +237,46 @@ def _is_state(state: dict) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _names(root: Path, changed: int) -> list[str]:
-    """Names of a folder's entries; `changed`, its modification time, invalidates the cache."""
-    return sorted(os.listdir(root))
+def _by_label(root: Path, changed: int) -> dict[str, list[str]]:
+    """Label -> names of the folders that carry it; `changed`, a modification time, invalidates the cache."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(root)):
+        found.setdefault(name.rpartition("-")[0], []).append(name)
+    return found
 
 
 def folders(root: Path) -> list[RunFolder]:
-    """All runs in `root`, sorted by name."""
-    return [RunFolder(path.parent) for path in sorted(root.glob("*/config.json"))]
+    """All runs in `root`, sorted by name.
+
+    Raises:
+        PermissionError: a folder may not be read: runs are never passed over in silence.
+    """
+    return [RunFolder(path) for path in sorted(_subfolders(root)) if _exists(path / "config.json")]
+
+
+def experiments(root: Path) -> list[str]:
+    """Names of the folders in `root` that hold runs, sorted. Raises as `folders`."""
+    return sorted(
+        place.name
+        for place in _subfolders(root)
+        if any(_exists(path / "config.json") for path in _subfolders(place))
+    )
+
+
+def _subfolders(root: Path) -> list[Path]:
+    try:
+        with os.scandir(root) as entries:
+            return [Path(entry.path) for entry in entries if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def commands_in(root: Path) -> Iterator[str]:

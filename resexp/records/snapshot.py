@@ -53,7 +53,7 @@ class Snapshot:
 
 
 def snapshots(root: Path) -> tuple[list[Snapshot], list[Path]]:
-    """Every run below `root`, sorted by name, and the folders whose config is damaged.
+    """All runs in `root`, sorted by name, and the folders whose config is damaged.
 
     Sections that are equal in several configs are kept once: runs of one experiment differ in few.
     """
@@ -62,7 +62,7 @@ def snapshots(root: Path) -> tuple[list[Snapshot], list[Path]]:
         try:
             config = run.config()
             if not isinstance(config.get("labels"), dict) and config.get("command") != "measure":
-                raise DamagedError(f"{run.path} holds no run's config")
+                raise DamagedError(f"{run.path} contains no config of a run")
         except DamagedError:
             damaged.append(run.path)
             continue

@@ -39,7 +39,7 @@ def _changes(before: Path, after: Path) -> str:
         return "replacing an unreadable table"
     if len(old) != len(new):
         return f"previously {len(old)}"
-    # pandas takes fields beyond the header as an index
+    # pandas reads extra fields as an index
     if list(old) != list(new) or not isinstance(old.index, pd.RangeIndex):
         return "with different columns"
     differing = {name: count for name, count in (old != new).sum().items() if count}

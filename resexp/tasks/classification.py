@@ -12,7 +12,7 @@ class Classification:
     Outputs: logits (batch, classes). Targets: class indices (batch,).
     """
 
-    tallies = 1
+    tallies, kind = 1, "class"
 
     def loss(self, output: Tensor, target: Tensor, *, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
         """Cross-entropy, nats."""

@@ -1,7 +1,7 @@
-"""Checkpoints: written whole, named by what they hold.
+"""Checkpoints: written atomically, with a checksum in their name.
 
-Those to resume from are dropped but for the last two, and the newest undamaged one is used. Those of a folder
-of their own, NETWORKS, hold the network at chosen steps and stay, for measurements.
+Of those to resume from the last two are kept, and the newest undamaged one is used. The subfolder NETWORKS
+permanently keeps the network at chosen steps, for measurements.
 """
 
 import hashlib
@@ -22,13 +22,13 @@ NAME = re.compile(r"checkpoint-(\d+)(?:-([0-9a-f]{32}))?\.pt")
 
 
 def save(folder: Path, step: int, state: dict, *, run: str) -> None:
-    """Write `checkpoint-<step>-<checksum>.pt` and drop all but the newest two.
+    """Write `checkpoint-<step>-<checksum>.pt` and delete all but the newest two.
 
     Args:
         folder: of the run.
-        step: that it was taken after.
+        step: number of steps taken.
         state: see Trainer.state_dict.
-        run: what names the run, so that the state of another is never resumed.
+        run: digest of the run, so that the state of another run is never resumed.
     """
     _write(folder, step, state | {"run": run})
     keep(folder, KEPT)
@@ -101,16 +101,16 @@ def keep(folder: Path, count: int) -> None:
 
 
 def load(folder: Path, device: torch.device, *, run: str) -> tuple[dict | None, list[str]]:
-    """The newest checkpoint that is whole and of this run.
+    """Load the newest undamaged checkpoint of this run.
 
     Args:
         folder: of the run.
         device: of the tensors.
         run: see save.
     Returns:
-        The state, None where there is no checkpoint; and what is wrong with newer ones, in words.
+        The state, or None if there is no checkpoint; and what is wrong with newer ones, as text.
     Raises:
-        ValueError: there are checkpoints, but none can be used.
+        ValueError: there are checkpoints, but none is usable.
     """
     wrong = []
     for path in _newest_first(folder):
@@ -120,30 +120,30 @@ def load(folder: Path, device: torch.device, *, run: str) -> tuple[dict | None, 
             wrong.append(f"{path.name} {error}")
     if wrong:
         raise ValueError(
-            f"no checkpoint in {folder} can be used ({'; '.join(wrong)}); delete it to start again"
+            f"no checkpoint in {folder} is usable ({'; '.join(wrong)}); delete this folder to start over"
         )
     return None, []
 
 
 class _UnusableError(Exception):
-    """Why a checkpoint is passed over."""
+    """Why a checkpoint is skipped."""
 
 
 def _read(path: Path, device: torch.device, run: str) -> dict:
     if not path.is_file():  # a pipe would be waited for
         raise _UnusableError("is no regular file")
     content, right = path.read_bytes(), NAME.fullmatch(path.name)[2]
-    if right and _checksum(content) != right:  # torch checks no checksum
+    if right and _checksum(content) != right:  # torch does not verify checksums
         raise _UnusableError("is damaged")
     try:
         state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-        of = state.get("run", run)  # earlier versions did not say
+        of = state.get("run", run)  # earlier versions did not record it
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # of a dozen kinds, by where the file is cut or altered
+    except Exception as error:  # the type depends on where the file is damaged
         raise _UnusableError("is damaged") from error
     if of != run:
-        raise _UnusableError("is of another run")
+        raise _UnusableError("belongs to another run")
     return state
 
 

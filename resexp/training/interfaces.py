@@ -10,10 +10,12 @@ from torch import Tensor
 class Task(Protocol):
     """The training objective: a loss, and counts for further metrics. See resexp.tasks.
 
-    Counts are a vector of `tallies` integers on the device, summed over batches.
+    Counts are a vector of `tallies` integers on the device, summed over batches. `kind` names the targets
+    that it reads, as resexp.data.source.Source does.
     """
 
     tallies: int
+    kind: str
 
     def loss(self, output: Tensor, target: Tensor, *, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
         """Loss of the network's output (any precision), a scalar."""
@@ -42,7 +44,7 @@ class Batches(Protocol):
         """Sampler state; restoring it continues the same sequence of batches."""
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore the sampler state `state`."""
+        """Restore a sampler state."""
 
 
 class Schedule(Protocol):

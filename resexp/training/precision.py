@@ -74,7 +74,7 @@ def cast_at_once(model: nn.Module) -> Callable[[Tensor], Tensor]:
     Args:
         model: its convolutions and linear layers must be torch's own, or are left to autocast.
     """
-    layers = (nn.Conv1d, nn.Conv2d, nn.Linear)
+    layers = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
     products = {id(p) for m in model.modules() if type(m) in layers for p in m.parameters(recurse=False)}
     names, weights = zip(*((n, p) for n, p in model.named_parameters() if id(p) in products), strict=True)
 

@@ -1,5 +1,6 @@
 """Learning-rate schedules: pure functions of the step and the training error."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,8 +10,8 @@ from itertools import pairwise
 class StepDecay:
     """Step decay: the learning rate is divided at given fractions of the run.
 
-    With a warm-up it starts lower, until the training error drops below a threshold. The divisions apply to
-    the rate of a warm-up that has not ended, too.
+    With a warm-up it starts at a lower rate, until the training error drops below a threshold. The divisions
+    also apply during a warm-up.
 
     Args:
         steps: of the whole run.
@@ -25,8 +26,8 @@ class StepDecay:
         ValueError: an argument is out of range.
     Source: He et al. 2015, section 4.2: 0.1, divided by 10 at 32k and 48k of 64k iterations;
     110 layers: 0.01 until the training error is below 80 % (about 400 iterations), then 0.1. The
-    config decides from which depth on a network warms up.
-    Departure: the paper does not say over how many steps the error is averaged; here 100.
+    config determines which depths warm up.
+    Departure: the paper does not specify over how many steps the error is averaged; here 100.
     """
 
     steps: int
@@ -44,8 +45,8 @@ class StepDecay:
         if self.warm_up_window < 1:
             raise ValueError(f"schedule.warm_up_window must be at least 1, got {self.warm_up_window}")
         for key in ("learning_rate", "warm_up_learning_rate"):
-            if not getattr(self, key) >= 0:  # also rejects nan
-                raise ValueError(f"schedule.{key} must be at least 0, got {getattr(self, key)}")
+            if not 0 <= getattr(self, key) < math.inf:  # also rejects nan
+                raise ValueError(f"schedule.{key} must be at least 0 and finite, got {getattr(self, key)}")
         if not self.divisor > 0:
             raise ValueError(f"schedule.divisor must be above 0, got {self.divisor}")
         bounds = [0, *self.divide_at, 1]

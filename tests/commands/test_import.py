@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import torch
-from helpers import ROOT
+from helpers import ROOT, mentions
 
 from resexp.config.compose import compose, resolve
 from resexp.experiments import imported
@@ -64,8 +64,8 @@ def test_the_network_and_its_inputs_are_those_of_the_file(tmp_path, weights, mon
     monkeypatch.chdir(tmp_path)
     folder = imported.run(settings(*SMALL, *FOREIGN), weights)
     run = TrainedRun(folder, CPU)
-    assert run.stages == ("trained",)
-    with pytest.raises(ValueError, match="has the stages trained, not initial"):
+    assert list(run.stages) == ["trained"]
+    with pytest.raises(ValueError, match=mentions("stages", "trained", "initial")):
         run.network("initial")
     expected = build_model(settings(*SMALL, *FOREIGN, "seed=5")).eval()
     (x, y), *others = run.batches("test", 64)
@@ -100,9 +100,9 @@ def test_the_identity_holds_the_weights_and_nothing_of_training(tmp_path, weight
     ("content", "message"),
     [
         (None, "cannot read .*none.th: No such file"),
-        (b"not a pickle", "cannot|can be read without running code"),
-        ({"weights": 3}, "holds no state dict, neither by itself nor under state_dict or model"),
-        (torch.nn.Linear(2, 2), "can be read without running code"),
+        (b"not a pickle", mentions("torch.save", "model.state_dict")),
+        ({"weights": 3}, mentions("state_dict", "model")),
+        (torch.nn.Linear(2, 2), mentions("torch.save", "model.state_dict")),
         ({"a": torch.zeros(3)}, r"does not fit model=resnet: entry stem.0.weight has shape .* but a at"),
     ],
 )

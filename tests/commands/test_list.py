@@ -20,7 +20,7 @@ def test_there_are_published_numbers():
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['key']} {row['overrides']}")
-def test_as_published(row):
+def test_parameter_counts_are_the_published_ones(row):
     overrides = [*row["overrides"].split(), *parameters.of_dataset(row["dataset"])]
     if row["published"].isdigit():
         assert parameters.count(overrides) == int(row["published"])

@@ -47,3 +47,4 @@ def test_measure_trained_runs_before_and_after(resexp, tmp_path):
     assert re.search(
         r"measure=gradient_autocorrelation .*measure\.depths, measure\.networks\b", refused.stderr
     )
+    assert "setups" not in refused.stderr, "it was not changed"

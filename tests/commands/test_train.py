@@ -2,16 +2,18 @@
 
 import contextlib
 import json
+import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import time
 from itertools import pairwise
 
 import pytest
 import torch
-from helpers import LONG, TINY, numbers, only_run, status, wait_for_rows
+from helpers import LONG, ROOT, TINY, numbers, only_run, status, wait_for_rows
 
 from resexp import cli
 from resexp.experiments import stop
@@ -21,7 +23,7 @@ from resexp.records.run import RunFolder
 RESUMED = re.compile(r" from step [1-9]\d*$", re.MULTILINE)
 
 
-def test_killed_at_a_random_step_it_goes_on_to_the_same_numbers(resexp, background, tmp_path):
+def test_a_run_killed_at_a_random_step_resumes_to_the_same_numbers(resexp, background, tmp_path):
     assert resexp("train", "name=whole", *LONG).returncode == 0
     whole = only_run(tmp_path, "whole")
     process = background("train", *LONG, "train.checkpoint_minutes=0")
@@ -72,6 +74,26 @@ def test_a_signal_ends_a_sweep_and_its_workers_with_checkpoints(background, tmp_
     assert len(list((tmp_path / "results/runs").glob("*/*/config.json"))) == 2, "the third is not begun"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"], ["-m", "seed=0,1,2", "train.workers=2"]])
+def test_two_signals_whenever_they_come_print_no_traceback(sweep, number, tmp_path):
+    for gap in (0, 0.05, 0.2, 0.5):
+        with (tmp_path / "said").open("w") as said:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "resexp", "train", *LONG, "schedule.steps=100000", *sweep],
+                cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=subprocess.DEVNULL, stderr=said,
+            )  # fmt: skip
+        wait_for_rows(tmp_path, 1)
+        process.send_signal(number)
+        time.sleep(gap)
+        process.send_signal(number)
+        assert process.wait(60) in (-number, 128 + number)
+        time.sleep(1)  # a worker may still be saving
+        assert "Traceback" not in (tmp_path / "said").read_text()
+
+
 def test_time_that_is_up_is_no_failure_and_the_same_command_resumes(monkeypatch, capfd, tmp_path):
     """In this process, by a clock that is up after 60 questions: a start under load takes any time."""
     sweep = ["train", "-m", *LONG, "schedule.steps=100000", "seed=0,1", "train.max_minutes=9"]
@@ -100,7 +122,7 @@ def test_a_second_process_on_the_same_run_is_refused(resexp, background, tmp_pat
     assert re.fullmatch(r"resexp: .*results/runs/single/.*`resexp status`.*\n", done.stderr)
 
 
-def test_a_run_that_diverges_ends_and_the_sweep_goes_on(resexp, tmp_path):
+def test_a_sweep_continues_after_a_diverged_run(resexp, tmp_path):
     sweep = [
         "train",
         "-m",
@@ -118,7 +140,7 @@ def test_a_run_that_diverges_ends_and_the_sweep_goes_on(resexp, tmp_path):
     assert resexp(*sweep).stdout == "1 diverged, 1 done\n", "neither is begun again"
 
 
-def test_a_run_that_fails_says_where_and_the_sweep_goes_on(resexp, tmp_path):
+def test_a_failed_run_names_its_error_file_and_the_sweep_continues(resexp, tmp_path):
     short = [*TINY, "model.depth=8", "schedule.steps=6", "interval=3"]
     assert resexp("train", *short).returncode == 0
     run = only_run(tmp_path)

@@ -24,12 +24,12 @@ from resexp.config.instantiate import make
         "",
     ],
 )
-def test_what_a_strangers_config_may_not_name(target):
+def test_targets_that_are_not_parts_are_refused(target):
     with pytest.raises(ValueError, match=r"^part\._target_"):
         make({"_target_": target}, "part")
 
 
-def test_what_it_may():
+def test_parts_of_the_project_and_of_torch_are_instantiated():
     assert isinstance(make({"_target_": "torch.nn.ReLU"}, "part"), nn.ReLU)
     assert (
         make({"_target_": "resexp.models.norms.group", "_partial_": True, "groups": 2}, "part")(4).num_groups

@@ -82,7 +82,7 @@ def batches(tmp_path, arrays, monkeypatch):
     return folder
 
 
-def test_batches(batches, arrays):
+def test_extracted_batches_are_read(batches, arrays):
     assert_holds(load(batches.parent), arrays)
     assert_holds(load(batches), arrays)
 
@@ -110,7 +110,7 @@ def archive(batches, monkeypatch):
     return path
 
 
-def test_archive(archive, arrays):
+def test_the_archive_is_read(archive, arrays):
     assert_holds(load(archive.parent), arrays)
 
 
@@ -136,7 +136,7 @@ def class_folders(tmp_path, arrays):
     return tmp_path, order
 
 
-def test_folders(class_folders):
+def test_class_folders_are_read(class_folders):
     folder, arrays = class_folders
     assert_holds(load(folder), arrays)
 
@@ -171,7 +171,7 @@ def test_other_classes_are_refused(class_folders):
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
-def test_npz(tmp_path, arrays, channels_last):
+def test_npz_files_are_read(tmp_path, arrays, channels_last):
     stored = dict(arrays)
     if channels_last:
         stored |= {k: arrays[k].transpose(0, 2, 3, 1) for k in ("x_train", "x_test")}
@@ -180,7 +180,7 @@ def test_npz(tmp_path, arrays, channels_last):
     assert_holds(load(tmp_path / "cifar10.npz"), arrays)
 
 
-def test_npz_of_another_kind_is_refused(tmp_path, arrays):
+def test_npz_files_with_other_arrays_are_refused(tmp_path, arrays):
     path = tmp_path / "cifar10.npz"
     np.savez(path, **arrays | {"x_test": arrays["x_test"].astype(np.float32)})
     with pytest.raises(ValueError, match=mentions("uint8", "float32")):
@@ -271,7 +271,7 @@ def test_a_folder_that_cannot_be_written_is_cached_elsewhere(tmp_path, arrays, m
     assert list(user.rglob("cifar10-*.npz"))
 
 
-def test_cifar100(tmp_path, monkeypatch):
+def test_cifar100_is_read_with_its_fine_labels(tmp_path, monkeypatch):
     monkeypatch.setattr(cifar, "TRAIN", 200)
     monkeypatch.setattr(cifar, "TEST", 100)
     folder = tmp_path / "cifar-100-python"

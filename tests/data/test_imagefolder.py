@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from torchvision.datasets import ImageFolder
 
 from resexp.bench import run as bench
 from resexp.config.compose import ConfigError, compose, resolve
-from resexp.data import imagefolder, streaming
+from resexp.data import class_folders, imagefolder, streaming
 from resexp.data.imagefolder import load
 from resexp.data.images import read_rgb
 from resexp.data.preprocess import by_channel
@@ -82,6 +83,27 @@ def test_other_images_are_not_resumed_on(root):
     (root / "train" / "cat" / "0.png").rename(root / "train" / "dog" / "9.png")
     with pytest.raises(ValueError, match=mentions("dataset.root", "data")):
         batches(root).load_state_dict(state)
+
+
+def test_the_fingerprint_is_of_contents_and_places_and_not_of_where_or_when(root, tmp_path_factory):
+    before, file = imagefolder.fingerprint(str(root)), root / "train" / "cat" / "0.png"
+    copy = tmp_path_factory.mktemp("copy") / "images"
+    shutil.copytree(root, copy)
+    os.utime(copy / "train" / "cat" / "0.png", (0, 0))
+    assert imagefolder.fingerprint(str(copy)) == before == images(root).fingerprint
+    whole = bytearray(file.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    file.write_bytes(whole)
+    assert imagefolder.fingerprint(str(root)) != before, "one bit, in a file of the same size"
+    (copy / "train" / "cat" / "0.png").rename(copy / "train" / "dog" / "new.png")
+    assert imagefolder.fingerprint(str(copy)) != before, "another label"
+
+
+def test_contents_are_read_once(root, monkeypatch):
+    before, read = imagefolder.fingerprint(str(root)), []
+    monkeypatch.setattr(class_folders, "_digest", read.append)
+    assert imagefolder.fingerprint(str(root)) == before
+    assert not read
 
 
 def test_workers_change_nothing(root):
@@ -169,7 +191,7 @@ def test_bench_refuses_what_is_not_in_memory(root):
 def test_only_imagenets_statistics_normalize_it(root):
     found, numbers = images(root), {"mean": list(MEAN), "std": list(STD)}
     assert found.normalized(partial(by_channel, **numbers)) is found
-    with pytest.raises(ValueError, match="is normalized by ImageNet's statistics"):
+    with pytest.raises(ValueError, match=mentions("dataset=imagefolder", "normalization=...")):
         found.normalized(partial(by_channel, **numbers | {"std": [0.2] * 3}))
 
 
@@ -181,13 +203,14 @@ def test_what_torchvision_reads_is_read_and_what_programs_left_is_not(root):
     theirs = [Path(path).relative_to(root) for path, _ in ImageFolder(root / "train").samples]
     for junk in ("train/cat/._0.png", "train/cat/notes.txt", "train/cat/.DS_Store"):
         (root / junk).write_bytes(b"junk")
+    shutil.copy(root / "train/cat/0.png", root / "train/0.png")  # in no class
     for junk in ("train/.ipynb_checkpoints", "val/__MACOSX", "train/cat/.ipynb_checkpoints"):
         (root / junk).mkdir()
         Image.new("RGB", (20, 20)).save(root / junk / "0-checkpoint.png")
     found = images(root)
     assert sorted(file.relative_to(root) for file, _ in found.train) == sorted(theirs)
     (said,) = found.remarks
-    assert re.search(mentions("3", "files"), said)
+    assert re.search(mentions("4", "files"), said)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
@@ -240,6 +263,21 @@ def test_whoever_reads_a_damaged_file_names_it(root, workers):
             reading()
 
 
+def test_a_failed_run_ends_with_its_readers(root, resexp):
+    """They ignore SIGTERM, with which Python ends what is left at its exit, and then waits for it."""
+    settings = ["dataset=imagefolder", f"dataset.root={root}", "dataset.num_classes=2", "batch_size=9"]
+    sizes = ["model=imagenet_resnet18", "model.width=4", "dataset.load.size=16", "dataset.load.workers=1"]
+    images(root)  # the headers are good, and it is remembered
+    bad = root / "train/cat/0.png"
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    size = bad.stat().st_size
+    Image.fromarray(pixels).save(bad)
+    bad.write_bytes(bad.read_bytes()[: size // 2].ljust(size, b"\0"))
+    done = resexp("train", *settings, *sizes, "schedule.steps=2", "interval=1", "train.threads=1")
+    assert done.returncode == 1, done.stderr
+    assert re.search(r"failed at step .*train/cat/0\.png", done.stdout)
+
+
 def test_readers_do_not_keep_the_lock_of_a_process_that_died(tmp_path):
     """As a reader of images is forked from a run that holds its folder."""
     program = f"""
@@ -262,3 +300,27 @@ with exclusive(pathlib.Path({str(tmp_path / "lock")!r}), wait=False):
     finally:
         os.kill(child, signal.SIGKILL)
         done.stdout.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="the system does not tell who sent a signal")
+def test_readers_outlast_signals_to_all_processes_and_end_with_theirs(root):
+    """As a scheduler's SIGTERM to a whole job, after which the run still takes a step and a checkpoint."""
+    program = f"""
+import multiprocessing, subprocess
+from resexp.data.imagefolder import load
+from resexp.data.streaming import StreamedBatches
+images = load({str(root)!r}, num_classes=2, size=16, resize=20, workers=1)
+batches = StreamedBatches(images, batch_size=4, seed=0)
+batches.advance()
+for reader in multiprocessing.active_children():
+    for name in ("TERM", "INT"):
+        subprocess.run(["kill", f"-{{name}}", str(reader.pid)], check=True)
+for _ in range(8): # more than are prefetched
+    batches.advance()
+print("read on", flush=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True
+    )
+    assert done.stdout == "read on\n"
+    assert not done.stderr

@@ -33,7 +33,7 @@ PINNED = {
     "model=resnet110 dataset=cifar10 norm=group precision=bfloat16 seed=3": "ab692bb2c0",
     "model=stochastic optimizer.nesterov=true": "7615717565",
     "activation._target_=torch.nn.Mish": "a6fffae532",
-    "measure=gradient_autocorrelation": "064788ecbd",
+    "measure=gradient_autocorrelation": "18d0e3daa6",
     "measure=activation_variance": "7ff1f04779",
 }
 

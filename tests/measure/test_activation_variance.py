@@ -58,12 +58,12 @@ def test_without_a_remedy_the_variance_doubles():
     assert_grows(table.assign(block=DEPTH - table["block"]), lambda k: 2.0**k, column="gradient_variance")
 
 
-def test_scaled_by_one_over_root_two_it_stays():
+def test_a_sum_scaled_by_one_over_root_two_keeps_the_variance():
     assert_grows(found(sum_scale=0.5**0.5), lambda k: 1.0)
 
 
 @pytest.mark.parametrize("norm", [BatchNorm, layer, partial(group, groups=8)])
-def test_with_normalization_first_it_grows_by_one_a_block(norm):
+def test_with_normalization_first_the_variance_grows_by_one_per_block(norm):
     assert_grows(found(first=norm), lambda k: k + 1.0)
 
 
@@ -110,7 +110,7 @@ def test_a_case_may_have_more_networks():
     assert networks.to_dict() == {"few": 1, "more": 3}
 
 
-def test_scaled_branches_grow_to_e():
+def test_with_scaled_branches_the_variance_grows_to_e():
     assert_grows(found(branch_scale=None), lambda k: (1 + 1 / DEPTH) ** k)
 
 

@@ -149,7 +149,7 @@ def test_kendalls_tau():
     assert kendall_tau([2, 0, 1, 3]) == pytest.approx(1 - 8 / 12)
 
 
-def test_the_tables(x, generator):
+def test_each_deletion_and_order_has_a_row_and_draws_are_reproducible(x, generator):
     y = torch.randint(0, 10, (32,), generator=generator)
     options = {"most": 20, "draws": 2, "swaps": [1, 3], "batch_size": 9, "draw_seed": 1}
     tables = trained(Fixed(network(), x, y), examples=32, examples_of_draws=16, **options)

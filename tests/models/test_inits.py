@@ -183,7 +183,7 @@ def test_models_that_do_not_fit_are_refused(init, model, named):
         init(model(), torch.Generator())
 
 
-def test_they_can_be_checked_without_numbers():
+def test_initializations_can_be_checked_on_the_meta_device():
     with torch.device("meta"):
         model = network()
     for init in (inits.he, inits.he_everywhere, inits.glorot, inits.orthogonal, inits.zero_gamma):

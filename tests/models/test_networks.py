@@ -131,7 +131,7 @@ def test_dropout_rises_from_block_to_block():
         ({"dropout": 1.0}, ["model.dropout", "[0, 1)", "1.0"]),
     ],
 )
-def test_fractals_that_cannot_be_are_refused(wrong, named):
+def test_invalid_fractals_are_refused(wrong, named):
     sizes = {"columns": 2, "widths": [4, 4], "c_in": 3, "num_classes": 5, "parts": PARTS}
     with pytest.raises(ValueError, match=mentions(*named)):
         FractalNet(**{"depth": 4, "drop_path": 0.1, "global_drop_path": 0.5, "dropout": 0.0} | sizes | wrong)
@@ -163,7 +163,7 @@ def test_global_drop_path_keeps_one_column(column, generator):
 
 
 def test_columns_are_drawn_in_their_share_of_the_batches(generator):
-    column = Column(3, share=0.5)
+    column = Column(3, fraction=0.5)
     column.generator = generator
     drawn = torch.stack([column(torch.device("cpu")) for _ in range(4000)])
     shares = drawn.add(1).bincount() / len(drawn)

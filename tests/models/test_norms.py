@@ -79,7 +79,7 @@ def test_ghost_of_the_whole_batch_is_batch_normalization(generator):
     assert torch.equal(GhostBatchNorm(6, size=12)(x), BatchNorm(6)(x))
 
 
-def test_ghost_refuses_parts_of_nothing():
+def test_ghost_refuses_empty_parts():
     with pytest.raises(ValueError, match=mentions("norm.size", "1", "0")):
         GhostBatchNorm(6, size=0)
 

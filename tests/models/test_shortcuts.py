@@ -43,7 +43,7 @@ def test_projection_where_shapes_change(tensors):
     assert list(Projection(4, 4, 1, everywhere=True, **MAKE).parameters())
 
 
-def test_scaled(tensors):
+def test_scaled_weights_shortcut_and_branch(tensors):
     x, branch = tensors
     shortcut = Scaled(*CHANGE, shortcut_scale=0.5, branch_scale=0.25)
     identity = ZeroPad(*CHANGE)(x, torch.zeros_like(branch))
@@ -71,7 +71,7 @@ def test_an_open_gate_is_the_identity(tensors):
     torch.testing.assert_close(shortcut(x, branch), identity)
 
 
-def test_dropout_shortcut(tensors, generator):
+def test_dropout_is_applied_to_the_shortcut_only(tensors, generator):
     x, branch = tensors
     shortcut = DropoutShortcut(*CHANGE, probability=0.5)
     shortcut.dropout.generator = generator
@@ -96,7 +96,7 @@ def test_dropout_keeps_the_mean(generator):
     assert torch.equal(again(torch.ones(200, 500)), y), "its own generator, not the global one"
 
 
-def test_stochastic_depth_survives_linearly_less_often(generator):
+def test_survival_probability_decreases_linearly(generator):
     x = torch.ones(4, 3)
     for position, probability in ((0.5, 0.75), (1.0, 0.5), (0.1, 0.95)):
         layer = StochasticDepth(position, survival=0.5)
@@ -110,7 +110,7 @@ def test_stochastic_depth_survives_linearly_less_often(generator):
 
 
 @pytest.mark.parametrize("survival", [0.0, 1.5])
-def test_stochastic_depth_refuses_what_is_no_probability(survival):
+def test_stochastic_depth_refuses_invalid_probabilities(survival):
     with pytest.raises(ValueError, match=mentions("branch.survival", "(0, 1]", str(survival))):
         StochasticDepth(0.5, survival=survival)
 
@@ -137,7 +137,7 @@ def test_no_shortcut_is_the_branch():
     assert NoShortcut(4, 2, 2)(torch.zeros(1, 4, 6), branch) is branch
 
 
-def test_new_channels_on_both_sides_stand_a_quarter_before_and_a_quarter_behind(generator):
+def test_zero_pad_both_adds_half_of_the_new_channels_on_each_side(generator):
     x = torch.randn(2, 4, 6, 6, generator=generator)
     padded = ZeroPadBoth(4, 8, 2)(x, torch.zeros(2, 8, 3, 3))
     assert torch.equal(padded[:, 2:6], x[:, :, ::2, ::2])

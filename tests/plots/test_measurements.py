@@ -53,9 +53,13 @@ def test_gradients_stand_before_the_books_and_covariances_are_whole():
         columns=["setup", "depth", "seed", "x", "gradient"],
     )
     covariance = pd.DataFrame(
-        [(s, d, x, y, 4.0 if x == y else 1.0) for s, d, _ in plot.PANELS for x in places for y in places],
-        columns=["setup", "depth", "x", "other_x", "covariance"],
-    ).query("other_x <= x")
+        [
+            (s, d, x, *(4.0 if x == y else 1.0 if y < x else np.nan for y in places))
+            for s, d, _ in plot.PANELS
+            for x in places
+        ],
+        columns=["setup", "depth", "x", "x0", "x1", "x2"],
+    )
     tables = Given(shattered_gradients_gradients=gradients, shattered_gradients_covariance=covariance)
     axes = plot.draw(tables).axes
     book = tables.reference("udl_fig11_3_shattered_gradients").query("panel == 'a'")

@@ -43,7 +43,7 @@ def test_a_row_cut_short_is_passed_over(run):
     assert [row["step"] for row in run.rows()] == ["10"]
 
 
-def test_statuses(run):
+def test_status_goes_from_missing_to_running_interrupted_and_failed(run):
     assert run.state()["status"] == "missing"
     run.write_status("running", step=0, steps=9)
     run.append_row({"step": 4})

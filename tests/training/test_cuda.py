@@ -93,7 +93,7 @@ def test_captured_steps_of_other_networks(overrides):
     assert losses(made[0], 12) == pytest.approx(losses(made[1], 12), rel=1e-4)
 
 
-def test_a_step_that_waits_for_the_device_cannot_be_recorded():
+def test_a_step_that_synchronizes_cannot_be_captured():
     # in a process of its own, which CUDA leaves in disorder
     code = """
 import torch
@@ -127,7 +127,7 @@ def test_the_learning_rate_of_a_captured_step_changes():
     assert any(not torch.equal(p, q) for p, q in zip(before, one.model.parameters(), strict=True))
 
 
-def test_going_on_from_a_checkpoint(tmp_path):
+def test_a_captured_run_resumes_from_a_checkpoint(tmp_path):
     whole, first = trainer(), trainer()
     expected = losses(whole, 20)
     losses(first, 9)
@@ -140,7 +140,7 @@ def test_going_on_from_a_checkpoint(tmp_path):
 MEMBERS = 40  # more than the 32 streams that torch hands out in turn
 
 
-def test_members_side_by_side_learn_what_they_learn_alone(tmp_path):
+def test_concurrent_members_learn_what_they_learn_alone(tmp_path):
     def configs(folder):
         where = [f"train.runs={folder}", "interval=10"]
         return [resolve(compose("train", [*SMALL, *where, f"seed={seed}"])) for seed in range(MEMBERS)]

@@ -50,7 +50,7 @@ def make_trainer(seed=0, precision="float32", **changes):
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(), nn.Linear(128, 4)
     )
-    batches = Batches(x, y, 20, lambda x, g: x + 0.1 * torch.randn(x.shape, generator=g), generator)
+    batches = Batches(x, y, 20, lambda x, y, g: (x + 0.1 * torch.randn(x.shape, generator=g), y), generator)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=True)
     return Trainer(
         model,
@@ -113,7 +113,7 @@ def test_the_same_numbers_as_a_slow_obvious_loop():
 
 
 @pytest.mark.parametrize("stop_at", [1, 6, 7, 8, 29])
-def test_going_on_from_a_checkpoint_gives_the_same_numbers(tmp_path, stop_at):
+def test_resuming_from_a_checkpoint_gives_the_same_numbers(tmp_path, stop_at):
     torch.manual_seed(3)
     whole = make_trainer()
     expected = run(whole)
@@ -197,12 +197,12 @@ def test_bfloat16_keeps_weights_and_statistics_in_float32():
     ("precision", "named"),
     [("float8", ["precision", "float32", "tf32", "float8"]), ("tf32", ["precision=tf32", "float32"])],
 )
-def test_precisions_that_are_not_there_are_refused(precision, named):
+def test_unknown_and_unsupported_precisions_are_refused(precision, named):
     with pytest.raises(ValueError, match=mentions(*named)):
         autocast(precision, CPU)
 
 
-def test_set_tf32():
+def test_set_tf32_switches_products_and_convolutions():
     set_tf32(True)
     assert torch.backends.cudnn.allow_tf32
     set_tf32(False)
@@ -252,7 +252,7 @@ def test_layout_and_algorithms_are_no_part_of_what_a_run_is():
     assert len(digests) == 1
 
 
-def test_a_run_goes_on_in_another_memory_order(tmp_path):
+def test_a_run_resumes_in_another_memory_layout(tmp_path):
     """Momentum is moved along: a fused update reads it in the order of the weights."""
 
     def rows_of(before, after):
@@ -320,7 +320,7 @@ def test_the_warm_up_looks_at_one_window_at_a_time(monkeypatch):
 
 
 @pytest.mark.parametrize("layers", ["shortcut=dropout", "branch=stochastic_depth"])
-def test_what_layers_draw_goes_on_with_the_same_random_stream(tmp_path, layers):
+def test_random_layers_resume_their_random_stream(tmp_path, layers):
     def trainer():
         network = ["model=resnet", "model.depth=8", "model.width=4", "batch_size=20", "schedule.steps=20"]
         return build.trainer(resolve(compose("train", [*network, layers])), CPU)

@@ -42,7 +42,7 @@ def cuda(monkeypatch):
     return seen
 
 
-def test_three_calls_are_carried_out_then_one_is_recorded_and_replayed(cuda):
+def test_three_eager_calls_are_followed_by_capture_and_replay(cuda):
     calls, generator = [], torch.Generator()
     captured = Captured(lambda: calls.append("carried out"), [generator])
     for _ in range(7):
@@ -56,7 +56,7 @@ def test_three_calls_are_carried_out_then_one_is_recorded_and_replayed(cuda):
     assert gc.isenabled()
 
 
-def test_what_cannot_be_recorded_stops_the_run_and_says_how_to_go_on(cuda):
+def test_a_failed_capture_stops_the_run_and_names_the_setting(cuda):
     def function():
         if cuda:  # being recorded
             try:

@@ -1,0 +1,90 @@
+"""An electron-microscope volume with labelled bodies, cut into cubes."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from resexp.data.class_folders import files_fingerprint
+from resexp.data.dense import Augment, Dense
+from resexp.data.instances import planes
+
+
+def load(root: str, *, side: int, test_share: float, augment: Augment) -> Dense:
+    """Read `image` (uint8) and `labels` (integers), both (z, y, x), of an npz.
+
+    The last slices are the test volume: no voxel of it is seen in training. Both parts are cut into cubes
+    without overlap; what is left at the edges is not used.
+
+    Args:
+        root: the npz, or the folder with volume.npz.
+        side: of the cubes, voxels.
+        test_share: of the slices, above 0 and below 1.
+        augment: of training batches.
+    Raises:
+        ValueError: a missing or damaged file, other arrays, or a part smaller than a cube.
+    """
+    image, labels = read(path_of(root))
+    first = round(len(image) * (1 - test_share))
+    train, test = (
+        cubes(image[part], labels[part], side) for part in (slice(None, first), slice(first, None))
+    )
+    return Dense(*train, *test, augment=augment)
+
+
+def fingerprint(root: str) -> str:
+    """Fingerprint of the file; see files_fingerprint."""
+    path = path_of(root)
+    return files_fingerprint(path.parent, [path])
+
+
+def path_of(root: str) -> Path:
+    """The npz.
+
+    Raises:
+        ValueError: there is none.
+    """
+    path = Path(root).expanduser()
+    path = path / "volume.npz" if path.is_dir() else path
+    if not path.is_file():
+        raise ValueError(
+            f"{path} does not exist: set dataset.root to an npz with image and labels (dataset=tissue is"
+            " generated and needs no files)"
+        )
+    return path
+
+
+def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Image and labels of an npz; nothing is unpickled.
+
+    Raises:
+        ValueError: see load.
+    """
+    try:
+        with np.load(path) as arrays:
+            image, labels = arrays["image"], arrays["labels"]
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} must be an npz with image and labels: {error}") from error
+    fits = image.ndim == 3 and image.shape == labels.shape and labels.dtype.kind in "iu"
+    if not fits or image.dtype != np.uint8:
+        raise ValueError(
+            f"{path}: image must be uint8 (z, y, x) and labels integers of the same shape, got"
+            f" {image.dtype} {image.shape} and {labels.dtype} {labels.shape}"
+        )
+    return image, labels
+
+
+def cubes(image: np.ndarray, labels: np.ndarray, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs (cubes, 1, side, side, side) and their planes.
+
+    Raises:
+        ValueError: the volume is smaller than a cube.
+    """
+    counts = [length // side for length in image.shape]
+    if side < 1 or min(counts) < 1:
+        raise ValueError(f"dataset.load.side must lie in 1..{min(image.shape)} for this volume, got {side}")
+    whole = planes(np.unique(labels, return_inverse=True)[1].reshape(labels.shape) + (labels.min() > 0),
+                   border_weight=0, border_width=0)  # fmt: skip
+    places = [tuple(slice(side * at, side * (at + 1)) for at in place) for place in np.ndindex(*counts)]
+    x = torch.from_numpy(np.stack([image[place] for place in places])).unsqueeze(1)
+    return x, torch.stack([whole[(slice(None), *place)] for place in places])

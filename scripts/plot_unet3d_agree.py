@@ -1,0 +1,81 @@
+"""Volumes segmented by one 3-D U-Net and by several that agree (Falk et al. 2019; UDL figure 11.11)."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from resexp.plots import figures, style
+from resexp.plots.pictures import coloured, pixels
+from resexp.plots.tables import Tables
+
+TABLES = (
+    ("unet3d_regions_em_scores", "unet3d_regions_scores"),
+    ("unet3d_regions_em_slices", "unet3d_regions_slices"),
+)
+RULES = {"one": "one network", "mean": "mean probability", "all": "all agree"}
+KINDS = {"image": "image", "labels": "labelled", **RULES}
+MEASURES = {
+    "precision": "Precision of voxels",
+    "recall": "Recall of voxels",
+    "merges_bits": "Merges (bits)",
+    "splits_bits": "Splits (bits)",
+}
+
+
+def draw(tables: Tables) -> Figure:
+    """Three slices, connected regions in colours; below, each rule on every test volume."""
+    scores, slices = (tables[name] for name in tables.names)
+    places = sorted(slices["slice"].unique())
+    figure = Figure(figsize=(style.PAGE, 1.9 * len(places) + 2.2), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1.9 * len(places), 2.2))
+    for row, place in zip(above.subplots(len(places), len(KINDS), squeeze=False), places, strict=True):
+        mine = slices[slices["slice"] == place]
+        for axes, (kind, label) in zip(row, KINDS.items(), strict=True):
+            values = pixels(mine, kind)
+            axes.imshow(values if kind == "image" else coloured(values), cmap="gray", interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+            if place == places[0]:
+                axes.set_title(label)
+        row[0].set_ylabel(f"slice {place}")
+    for axes, (column, label) in zip(below.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
+        compare(axes, scores, column, named=column == next(iter(MEASURES)))
+        axes.set_xlabel(label)
+    return figure
+
+
+def compare(axes: Axes, scores: pd.DataFrame, column: str, *, named: bool) -> None:
+    """A line per rule: points are test volumes, the bar mean and standard deviation."""
+    for place, rule in enumerate(RULES):
+        found = scores.loc[scores["rule"] == rule, column]
+        axes.plot(found, [place + 0.22] * len(found), ".", color=style.COLORS["resnet"], ms=4, alpha=0.5)
+        axes.errorbar(found.mean(), place, xerr=found.std(), fmt="|", color="black", ms=9, capsize=3)
+    axes.set_yticks(range(len(RULES)), list(RULES.values()) if named else [])
+    axes.set_ylim(len(RULES) - 0.4, -0.6)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+
+
+def facts(tables: Tables) -> dict:
+    """Contents of the caption."""
+    scores, _ = (tables[name] for name in tables.names)
+    real = tables.names[0] == "unet3d_regions_em_scores"
+    sources = {
+        True: "FIB-SEM of a fly's medulla, not of mouse cortex as in the book:"
+        " janelia-flyem/neuroproof_examples, training_sample2, Creative Commons Attribution",
+        False: "generated tissue: Voronoi cells with membranes, not mouse cortex as in the book",
+    }
+    return {
+        "after": "UDL figure 11.11 (Falk et al. 2019)",
+        "images": sources[real],
+        "slices": "of the first test volume; connected regions (in three dimensions) in colours",
+        "points": "one per test volume; bars: mean and standard deviation over volumes, not over networks",
+        "merges": "variation of information: entropy of the true given the found regions; splits: the"
+        " reverse; found regions are extended to all voxels before",
+        "networks": int(scores["networks"].max()),
+        "volumes": int(scores["volume"].nunique()),
+        "departures": ["small networks and few steps", "no watershed or other post-processing"],
+        **tables.made_with(tables.names[0].removesuffix("_scores")),
+    }
+
+
+if __name__ == "__main__":
+    figures.main(__file__)

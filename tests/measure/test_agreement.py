@@ -1,0 +1,52 @@
+"""Rules of several networks; merges and splits against scikit-image and against pairs counted one by one."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from resexp.measure.agreement import decisions, rand_f1, scores, variation_of_information
+
+
+def test_the_three_rules():
+    probabilities = np.array([[0.9, 0.6, 0.2], [0.9, 0.3, 0.9], [0.9, 0.4, 0.9]])
+    found = {rule: counted.tolist() for rule, counted in decisions(probabilities).items()}
+    assert found == {"one": [True, True, False], "mean": [True, False, True], "all": [True, False, False]}
+
+
+@pytest.fixture
+def labels():
+    random = np.random.default_rng(0)
+    return random.integers(1, 4, (3, 4, 5)), random.integers(0, 3, (3, 4, 5))
+
+
+def test_information_is_that_of_scikit_image(labels):
+    metrics = pytest.importorskip("skimage.metrics")
+    splits, merges = metrics.variation_of_information(labels[1], labels[0], ignore_labels=[0])
+    assert variation_of_information(*labels) == pytest.approx((merges, splits))
+
+
+def test_two_cells_taken_for_one_cost_a_bit_of_merging():
+    there, found = np.array([1, 1, 2, 2]), np.array([5, 5, 5, 5])
+    assert variation_of_information(found, there) == pytest.approx((1, 0))
+    assert variation_of_information(there, found) == pytest.approx((0, 1))
+
+
+def test_pairs_are_counted(labels):
+    found, there = (x.ravel()[labels[1].ravel() > 0] for x in labels)
+    n = len(found)
+    pairs = [(a, a) for a in range(n)] + 2 * list(combinations(range(n), 2))  # ordered, each with itself
+    one = sum(found[a] == found[b] for a, b in pairs)
+    other = sum(there[a] == there[b] for a, b in pairs)
+    both = sum(found[a] == found[b] and there[a] == there[b] for a, b in pairs)
+    assert rand_f1(*labels) == pytest.approx((both / one, both / other))
+
+
+def test_perfect_voxels_give_perfect_regions():
+    there = np.ones((8, 4), dtype=int)
+    there[4:] = 2
+    inside = np.ones((8, 4), dtype=bool)
+    inside[3:5] = False
+    row = scores({"one": inside}, inside, there).iloc[0]
+    assert (row["precision"], row["recall"], row["regions"]) == (1, 1, 2)
+    assert (row["merges_bits"], row["splits_bits"]) == (0, 0)
