@@ -17,7 +17,7 @@ from resexp.experiments.data import load_dataset, training_data
 from resexp.experiments.devices import device_of
 from resexp.experiments.first_step import check_shape, try_first_step
 from resexp.training.checkpoint import kept_steps
-from resexp.training.precision import autocast
+from resexp.training.precision import autocast, channels_last, cudnn_benchmark
 from resexp.training.sgd import parameter_groups
 
 MOST_THREADS = 1024
@@ -52,7 +52,10 @@ def check(config: dict) -> None:
         make(config["schedule"], "schedule")  # before the optimizer, which uses its learning rate
         refuse_unbounded("optimizer", config["optimizer"])
         make(config["optimizer"], "optimizer")(parameter_groups(model))
-        autocast(config["precision"], device_of(execution["device"]))
+        device = device_of(execution["device"])
+        autocast(config["precision"], device)
+        for choice in (channels_last, cudnn_benchmark):
+            choice(execution[choice.__name__], config["precision"], device)
         data = training_data(config)
         check_batch_size(config["batch_size"], data.examples)
         check_shape(config, data)

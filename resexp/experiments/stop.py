@@ -1,6 +1,7 @@
-"""Stop requests: signals and the time limit."""
+"""Stop requests: signals, the time limit, and a process that can no longer be used."""
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,11 +23,19 @@ class Signals:
     """The first stop signal that a command receives, seen by all of its threads; a second one acts as usual.
 
     Signals that were ignored before, e.g. SIGHUP under nohup, stay ignored.
+    `broken` is set by a thread that has left the process unusable: the others stop, too, and the command ends
+    with exit code 1.
     """
 
     def __init__(self):
         self.received: int | None = None
+        self.broken = False
         self._before: dict = {}
+
+    @property
+    def stopping(self) -> bool:
+        """Whether runs are to stop with a checkpoint."""
+        return self.broken or self.received is not None
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -54,8 +63,10 @@ class Signals:
         """After everything is saved, call the previous handler, e.g. a launcher's, then exit.
 
         Raises:
-            SystemExit: with 128 + the signal's number.
+            SystemExit: with 128 + the signal's number; with 1 if the process is broken.
         """
+        if self.broken:
+            sys.exit(1)
         if self.received is None:
             return
         handler = self._before.get(self.received)

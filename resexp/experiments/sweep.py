@@ -95,11 +95,11 @@ class CheckedSweep(Callback):
                     self._print_progress()
 
         try:
-            wait = self.command.start_workers(runs, one, self.signals)
+            wait = self.command.start_workers(in_order(runs), one, self.signals)
         except ConfigError as error:
             refuse(error)
         try:
-            for run in runs:
+            for run in in_order(runs):
                 one(run)
             wait()
         except BaseException:  # make the threads stop, too, each with a checkpoint
@@ -147,6 +147,16 @@ class CheckedSweep(Callback):
         # running: held by another process, which reports it itself
         left = {"interrupted", "missing"} if not stop.time_is_up(self.max_minutes) else set()
         return int(bool(left.union({"failed"}).intersection(statuses)))
+
+
+def in_order(runs: list[dict]) -> list[dict]:
+    """The order of a sweep's runs: as given, but with several workers the deepest networks first.
+
+    Otherwise the longest run may start last, with no other beside it.
+    """
+    if runs[0].get("train", {}).get("workers", 1) == 1:
+        return runs
+    return sorted(runs, key=lambda run: -(run["labels"].get("depth") or 0))
 
 
 def _counted(what: str, items: list) -> Iterator:

@@ -17,7 +17,7 @@ from torchvision.datasets import ImageFolder
 
 from resexp.bench import run as bench
 from resexp.config.compose import ConfigError, compose, resolve
-from resexp.data import class_folders, imagefolder
+from resexp.data import class_folders, imagefolder, streaming
 from resexp.data.imagefolder import load
 from resexp.data.images import read_rgb
 from resexp.data.preprocess import by_channel
@@ -112,6 +112,27 @@ def test_workers_change_nothing(root):
     for (x, y), (a, b) in zip(alone, taken(two, 3), strict=True):
         assert torch.equal(x, a)
         assert torch.equal(y, b)
+
+
+def test_readers_beside_a_gpu_are_not_forked_from_its_threads():
+    assert "multiprocessing_context" not in streaming._readers(2, CPU)
+    assert "multiprocessing_context" not in streaming._readers(0, torch.device("cuda"))
+    readers = streaming._readers(1, torch.device("cuda"))
+    assert readers["multiprocessing_context"].get_start_method() == "forkserver"
+
+
+@pytest.mark.slow
+def test_readers_of_a_server_read_the_same(root, monkeypatch):
+    readers = streaming._readers(1, torch.device("cuda"))
+    monkeypatch.setattr(streaming, "_readers", lambda count, device: readers if count else {})
+    one = StreamedBatches(images(root, workers=1), batch_size=4, seed=3)
+    for (x, y), (u, v) in zip(taken(one, 4), taken(batches(root), 4), strict=True):
+        assert torch.equal(x, u)
+        assert torch.equal(y, v)
+    split = [images(root, workers=workers).split("test", 3) for workers in (1, 0)]
+    for (x, y), (u, v) in zip(*split, strict=True):
+        assert torch.equal(x, u)
+        assert torch.equal(y, v)
 
 
 def test_test_images_are_scaled_and_cut_out_of_the_middle(root):

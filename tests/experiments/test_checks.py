@@ -43,6 +43,8 @@ FAKE = ["dataset=fake", "model.depth=8", "dataset.load.train_size=200", "dataset
         (["model=vgg", "block=bottleneck"], ["model=vgg", "block=..."]),
         (["model=vgg", "block.branches=3"], ["model=vgg", "block=..."]),
         (["precision=half"], ["precision", "float32", "tf32", "bfloat16", "half"]),
+        (["train.channels_last=first"], ["train.channels_last", "auto", "true", "false", "first"]),
+        (["train.cudnn_benchmark=no way"], ["train.cudnn_benchmark", "auto", "true", "false", "no way"]),
         (["train.device=gpu"], ["device", "auto", "cpu", "cuda", "cuda:N", "'gpu'"]),
         (["train.device=cuda:77"], ["device=cuda:77", str(torch.cuda.device_count()), "cpu"]),
         (["train.threads=0"], ["train.threads", "0"]),
