@@ -1,11 +1,12 @@
 """Stop requests: signals and the time limit."""
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from resexp.exits import leave
 
 STARTED = time.monotonic()  # of the command: train.max_minutes counts from here
 # The last three are sent by a terminal that is closed, and by cluster schedulers before they kill a process.
@@ -60,4 +61,4 @@ class Signals:
         handler = self._before.get(self.received)
         if callable(handler) and handler is not signal.default_int_handler:
             handler(self.received, None)
-        sys.exit(128 + self.received)
+        leave(self.received)
