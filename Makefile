@@ -10,7 +10,7 @@ ON_TRAINED := trained_networks lesions paths layer_responses loss_surfaces # mea
 SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test slow reproduce figures wheel
+.PHONY: help setup lint test slow reproduce figures report wheel
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ $(ON_TRAINED:%=results/runs/%/.collected): results/runs/depth_sweep/.collected
 
 figures: ## redraw what is stale from results/tables/; ALL=1: everything that has a table
 	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m resexp.plots.figures $(if $(ALL),--all)
+
+report: setup ## results/report/all.html: every experiment on one page
+	$(BIN)/resexp report
 
 test: setup ## the default tests, on the CPU
 	$(BIN)/pytest -n auto --maxprocesses 4

@@ -44,7 +44,7 @@ def suggestions(line: str, commands: Iterable[str]) -> list[str] | None:
             known = commands
         case ["train" | "measure", *_]:
             return None
-        case ["collect" | "status"]:
+        case ["collect" | "status" | "report"]:
             known = set(options("experiment"))
             with contextlib.suppress(OSError):  # the command itself says what it may not read
                 known |= set(experiments(Path("results/runs")))

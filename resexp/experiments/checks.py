@@ -13,24 +13,15 @@ from resexp.config.catalog import default_of, option
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.data.batches import check_batch_size
-<<<<<<< HEAD
-from resexp.experiments.data import training_data
+from resexp.experiments.data import load_dataset, training_data
 from resexp.experiments.devices import device_of
 from resexp.experiments.first_step import check_shape, try_first_step
-from resexp.training.precision import autocast
-from resexp.training.sgd import parameter_groups
-
-MOST_THREADS = 1024
-MAY_BE_ZERO = {"hidden"}  # of a model's sizes
-=======
-from resexp.experiments.data import load_dataset, training_examples
-from resexp.experiments.devices import device_of
 from resexp.training.checkpoint import kept_steps
 from resexp.training.precision import autocast
 from resexp.training.sgd import parameter_groups
 
+MOST_THREADS = 1024
 MAY_BE_ZERO = {"hidden"}  # sizes for which 0 is allowed
->>>>>>> main
 
 
 def check(config: dict) -> None:
@@ -56,15 +47,10 @@ def check(config: dict) -> None:
         with torch.device("meta"), _SkipDraws():  # shapes and settings are checked
             model = make(config["model"], "model")
             make(config["init"], "init")(model, None)
-<<<<<<< HEAD
-        _check_tracker(config["tracker"])
-        make(config["schedule"], "schedule")  # its rate is the optimizer's
-        refuse_unbounded("optimizer", config["optimizer"])
-=======
         _check_task(config, model)
-        make(config["tracker"], "tracker")
+        _check_tracker(config["tracker"])
         make(config["schedule"], "schedule")  # before the optimizer, which uses its learning rate
->>>>>>> main
+        refuse_unbounded("optimizer", config["optimizer"])
         make(config["optimizer"], "optimizer")(parameter_groups(model))
         autocast(config["precision"], device_of(execution["device"]))
         data = training_data(config)

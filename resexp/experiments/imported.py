@@ -42,11 +42,7 @@ def run(config: dict, weights: Path) -> RunFolder:
         ValueError: the file contains no state dict, or that of another network.
         BusyError: another process is importing it.
     """
-<<<<<<< HEAD
-    check(config | {"batch_size": 2})  # no batch is drawn from the training examples
-=======
-    check(config | {"batch_size": 1})  # no training batch is needed
->>>>>>> main
+    check(config | {"batch_size": 2})  # no training batch is needed
     try:
         with weights.open("rb") as file:
             source = {"file": weights.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

@@ -16,15 +16,12 @@ from resexp.records.run import RunFolder, find
 def settle(settings: dict) -> dict:
     """Add what resolved settings refer to but do not determine.
 
-        `data`: the fingerprint of data files without a published checksum. `measured`: the digests of the
-        trained runs that a measurement is applied to.
+    `data`: the fingerprint of data files without a published checksum. `measured`: the digests of the
+    trained runs that a measurement is applied to.
 
-        Raises:
-    <<<<<<< HEAD
-            ConfigError: the files are missing, not the expected ones, or cannot be read.
-    =======
-            ConfigError: the files are missing or not the expected ones, or a measured run's config is damaged.
-    >>>>>>> main
+    Raises:
+        ConfigError: the files are missing, not the expected ones, or cannot be read, or a measured run's
+            config is damaged.
     """
     if fingerprint := settings.get("dataset", {}).get("fingerprint"):
         try:
