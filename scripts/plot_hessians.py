@@ -68,7 +68,13 @@ def facts(tables: Tables) -> dict:
         " chaotic ones of deep plain networks a large one",
         "points": "one per seed; Hessian of the weights, normalizations with the statistics of training",
         "largest residual": float(max(tables[name]["residual"].max() for name in tables.names)),
-        "departures": ["a part of the training examples", "networks of width 8 on MNIST-1D", "coarse grids"],
+        "departures": [
+            "a part of the training examples",
+            "networks of width 8 on MNIST-1D",
+            "a coarse grid around one seed"
+            if "hessian_grids" in names
+            else "at the trained networks only, no grid",
+        ],
         **tables.made_with(*names),
     }
 
