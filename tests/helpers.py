@@ -1,5 +1,6 @@
 """Shared by the tests of commands: small settings, a run's folder and its rows."""
 
+import copy
 import csv
 import json
 import re
@@ -69,18 +70,22 @@ def settled(name: str, depth: int, width: int = 4, **choices) -> nn.Module:
 
 
 class Fixed:
-    """A run (resexp.measure.run) of one given network, which training has left as it was."""
+    """A run (resexp.measure.run) of one given network, which training has left as it was.
+
+    Its splits are the same examples; `splits` are those that have been asked for.
+    """
 
     stages = ("initial", "trained")
 
     def __init__(self, model, x, y):
         self.model, self.x, self.y = model, x, y
-        self.device, self.config = getattr(x, "device", None), {}
+        self.device, self.config, self.splits = getattr(x, "device", None), {}, set()
 
     def network(self, stage="trained"):
-        return self.model
+        return copy.deepcopy(self.model).eval()
 
     def batches(self, split, batch_size):
+        self.splits.add(split)
         return list(zip(self.x.split(batch_size), self.y.split(batch_size), strict=True))
 
     def examples(self, split, count):

@@ -144,42 +144,6 @@ def test_every_experiment_names_itself_and_plans_distinct_runs(name, tmp_path):
     assert len(folders) == len(configs) > 0
 
 
-def test_the_published_protocol_is_the_default_on_cifar():
-    """He et al. 2015, section 4.2."""
-    config = resolve(compose("train", ["dataset=cifar10", "model=resnet110"]))
-    assert config["schedule"]["steps"] == 64_000
-    assert config["batch_size"] == 128
-    assert config["schedule"]["divide_at"] == [32_000 / 64_000, 48_000 / 64_000]
-    assert config["schedule"]["warm_up"] is True
-    shallower = resolve(compose("train", ["dataset=cifar10", "model=resnet56"]))
-    assert shallower["schedule"]["warm_up"] is False
-    assert (config["optimizer"]["momentum"], config["optimizer"]["weight_decay"]) == (0.9, 1e-4)
-    assert (config["dataset"]["crop_padding"], config["dataset"]["flip"]) == (4, True)
-    assert config["dataset"]["val_size"] == 0
-    assert config["precision"] == "float32"
-
-
-@pytest.mark.parametrize("name", ["shortcut_variants_cifar10", "activation_orders_cifar10"])
-def test_the_protocol_of_2016_starts_with_400_steps_at_a_tenth(name):
-    """He et al. 2016, section 3: whatever the error is, and at every depth."""
-    config = resolve(compose("train", [f"experiment={name}"]))
-    schedule = make(config["schedule"], "schedule")
-    assert schedule.warm_up
-    assert schedule.at(0, warming_up=True) == 0.01
-    assert schedule.warm_up_window == 400
-    assert schedule.warm_up_ends(100.0)
-    assert schedule.at(400, warming_up=False) == 0.1
-
-
-@pytest.mark.parametrize("name", ["imagenet_resnet152", "imagenet_plain34", "imagenet_densenet"])
-def test_networks_for_imagenet_do_not_warm_up(name):
-    """He et al. 2016, section 5."""
-    config = resolve(compose("train", [f"model={name}", "dataset=fake"]))
-    assert not make(config["schedule"], "schedule").warm_up
-    chosen = resolve(compose("train", [f"model={name}", "dataset=fake", "schedule=he"]))
-    assert chosen["schedule"]["name"] == "he", "what is typed comes first"
-
-
 def test_every_yaml_says_what_it_is_in_its_first_line():
     for path in CONF.rglob("*.yaml"):
         lines = [line for line in path.read_text().splitlines() if line != "# @package _global_"]

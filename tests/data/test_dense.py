@@ -8,7 +8,7 @@ from PIL import Image
 
 from resexp.data import cells, em_volume, nuclei, tissue
 from resexp.data.deform import Deform
-from resexp.data.dense import as_they_are
+from resexp.data.dense import as_they_are, standardized
 from resexp.data.instances import border_weights, separated
 
 LABELS = np.zeros((20, 20), dtype=np.int32)
@@ -31,6 +31,54 @@ def test_border_weights_are_those_of_the_formula():
         d1, d2, _ = sorted(to)
         expected = 0 if inside[y, x] else 10 * np.exp(-((d1 + d2) ** 2) / 50)
         assert found[y, x] == pytest.approx(expected, abs=1e-12)
+
+
+def test_each_example_is_standardized_by_itself_over_all_channels(generator):
+    x = torch.randint(0, 200, (3, 2, 5, 4), generator=generator, dtype=torch.uint8)
+    x[1], x[:, 1] = x[1] // 8, x[:, 1] // 2 + 100
+    for found, example in zip(standardized(x).numpy(), x.numpy(), strict=True):
+        np.testing.assert_allclose(found, (example - example.mean()) / example.std(ddof=1), atol=1e-4)
+
+
+def test_a_crop_is_a_window_of_the_image_or_of_its_mirror_images(generator):
+    """All of them occur: 3 x 2 windows, each with four mirror images."""
+    x = torch.rand(1, 1, 7, 6, generator=generator)
+    windows = x[0, 0].unfold(0, 5, 1).unfold(1, 5, 1).reshape(-1, 5, 5)
+    expected = torch.stack([windows.flip(axes) for axes in ([], [1], [2], [1, 2])]).view(-1, 25)
+    made = Deform(crop=5, flips=True, elastic=0.0)
+    found, targets = made(x.expand(400, 1, 7, 6), x.expand(400, 1, 7, 6), generator)
+    for moved in (found, targets):
+        distances = torch.cdist(moved.reshape(400, 25), expected)
+        assert distances.min(1).values.max() < 1e-4
+        assert distances.argmin(1).unique().tolist() == list(range(24))
+
+
+def test_between_the_nodes_displacements_are_cubic():
+    """Keys' convolution with a = -0.75 from 3 x 3 nodes, one axis after the other; nodes outside repeat."""
+    made, crop = Deform(crop=9, flips=False, elastic=2.0), 9
+    places = made.places(1, torch.Size([9, 9]), torch.Generator().manual_seed(3))[0]
+    drawn = torch.Generator().manual_seed(3)
+    torch.rand(1, 1, 1, 2, generator=drawn)  # where the crop lies
+    coarse = torch.randn(1, 2, 3, 3, generator=drawn)[0].double()
+
+    def kernel(d, a=-0.75):
+        near, far = (a + 2) * d**3 - (a + 3) * d**2 + 1, a * (d**3 - 5 * d**2 + 8 * d - 4)
+        return near if d <= 1 else far if d < 2 else 0.0
+
+    weights = torch.zeros(crop, 3, dtype=torch.float64)
+    for pixel in range(crop):
+        for node in range(-2, 5):
+            weights[pixel, min(max(node, 0), 2)] += kernel(abs(pixel / 4 - node))
+    pixels = torch.arange(9.0)
+    for axis, rest in enumerate(torch.meshgrid(pixels, pixels, indexing="ij")):
+        expected = rest + 2 * weights @ coarse[axis] @ weights.T
+        torch.testing.assert_close(places[..., axis].double(), expected, atol=1e-4, rtol=0)
+
+
+def test_numbers_of_instances_are_not_mixed_by_a_deformation(generator):
+    targets = torch.tensor([0.0, 7.0, 301.0])[torch.randint(0, 3, (2, 1, 24, 24), generator=generator)]
+    _, moved = Deform(crop=24, flips=True, elastic=3.0)(targets, targets, generator)
+    assert moved.unique().tolist() == [0, 7, 301]
 
 
 def test_inputs_and_targets_move_alike():
@@ -128,6 +176,13 @@ def test_nuclei_that_do_not_fit_are_refused(tmp_path):
         load(tmp_path)
 
 
+def test_labels_that_change_are_other_data(tmp_path):
+    folder(tmp_path)
+    before = nuclei.fingerprint(str(tmp_path))
+    Image.fromarray(np.full((16, 16), 5, dtype=np.uint16)).save(tmp_path / "label" / "3.png")
+    assert nuclei.fingerprint(str(tmp_path)) != before
+
+
 def test_generated_tissue_has_dark_membranes_between_its_cells():
     made = tissue.load(side=16, train_size=2, test_size=1, cells=6, seed=0, augment=as_they_are)
     assert made.inputs.shape == (2, 1, 16, 16, 16)
@@ -146,6 +201,22 @@ def test_a_volume_is_cut_into_cubes_and_its_last_slices_are_for_testing(tmp_path
     assert (found.test_inputs[-1, 0].numpy() == image[5:9, 4:8, 4:8]).all()
     with pytest.raises(ValueError, match=mentions("dataset.load.side", "6")):
         em_volume.load(str(tmp_path), side=6, test_share=0.5, augment=as_they_are)
+
+
+def test_bodies_stay_apart_and_without_a_zero_there_is_no_background(tmp_path):
+    """Numbers of bodies in FlyEM's volumes are beyond what float32 holds."""
+    labels = np.full((8, 4, 4), 2**40 + 1, dtype=np.uint64)
+    labels[:, 2:] = 2**40 + 2
+    planes = {}
+    for zero in (False, True):
+        labels[:, :, 3] = 0 if zero else labels[:, :, 0]
+        np.savez(tmp_path / "volume.npz", image=np.zeros((8, 4, 4), dtype=np.uint8), labels=labels)
+        found = em_volume.load(str(tmp_path), side=4, test_share=0.5, augment=as_they_are)
+        planes[zero] = found.targets[0, 2].numpy()
+    assert planes[False].min() > 0
+    assert len(np.unique(planes[False])) == 2
+    assert ((planes[True] > 0) == (labels[:4] > 0)).all()
+    assert len(np.unique(planes[True])) == 3
 
 
 def test_a_volume_that_is_none_is_refused(tmp_path):

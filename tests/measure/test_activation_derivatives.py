@@ -66,3 +66,27 @@ def test_channels_that_are_never_active_are_counted(activation, dies, generator)
 def test_a_network_without_activations_is_refused():
     with pytest.raises(ValueError, match=mentions("measure=activation_derivatives")):
         trained(Fixed(nn.Linear(3, 3), torch.zeros(2, 3), torch.zeros(2)), batch=2)
+
+
+def test_gradients_are_those_of_autograd():
+    """The weights drawn again in their order: inputs, each layer's, the gradient at the last layer."""
+    table = found("tanh", nn.Tanh, gain=1.5, depth=4, width=7, inputs=5, networks=1)
+    draw = {"generator": torch.Generator().manual_seed(0), "dtype": torch.float64}
+    layers = [torch.randn(5, 7, **draw).requires_grad_()]
+    weights = [torch.randn(7, 7, **draw) * 1.5 / 7**0.5 for _ in range(4)]
+    for weight in weights[:3]:
+        layers.append(layers[-1].tanh() @ weight.T)
+    gradients = torch.autograd.grad((layers[-1] * torch.randn(5, 7, **draw)).sum(), layers)
+    expected = [g.square().mean().sqrt().item() for g in gradients]
+    assert table["gradient_rms"].tolist() == pytest.approx(expected)
+
+
+def test_a_channel_that_is_active_in_any_batch_is_not_dead(generator):
+    model = build_model("resnet", model__depth=8, model__width=4, norm="none")
+    with torch.no_grad():
+        model.stem[0].weight[:2] = -model.stem[0].weight[:2].abs()
+        model.stem[0].weight[2:] = model.stem[0].weight[2:].abs()
+    x = torch.rand(8, 1, 40, generator=generator) + 1
+    both = torch.cat([x, -x, x])  # the last batch has not what the second has
+    dead = [trained(Fixed(model, some, torch.zeros(len(some))), batch=8)["dead"] for some in (x, both)]
+    assert [table["dead"][0] for table in dead] == [2, 0]

@@ -93,6 +93,17 @@ def test_the_gap_is_that_of_both_splits(generator):
     assert tables["noise"]["batch_size"].tolist() == [4, 8]
 
 
+def test_the_gap_is_taken_in_evaluation_mode_over_all_batches(generator):
+    model = network()
+    x, y = torch.randn(20, 1, 40, generator=generator), torch.arange(20) % 10
+    with torch.no_grad():
+        model.train()(2 * x + 1)
+        logits = model.eval()(x)
+    found = loss_and_error(model.train(), [(x[:7], y[:7]), (x[7:], y[7:])])
+    error = 100 * (logits.argmax(1) != y).double().mean().item()
+    assert found == pytest.approx((F.cross_entropy(logits, y).item(), error), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("norm", "changed", "words"),
     [

@@ -173,3 +173,16 @@ def test_the_loop_that_speed_is_compared_with_gives_the_same_errors(x, generator
     model, y = network(), torch.randint(0, 10, (32,), generator=generator)
     chain = chain_of(model, x[:2])
     assert one_by_one(chain, x, y) == pytest.approx(errors(chain, [(x, y)], each_deleted(9)))
+
+
+def test_rows_of_several_deletions_are_those_of_their_draw(x, generator):
+    """The draws' orders one after the other, each evaluated by itself."""
+    model, y = network(), torch.randint(0, 10, (32,), generator=generator)
+    options = {"most": 4, "draws": 3, "swaps": [], "examples_of_draws": 32, "batch_size": 9, "draw_seed": 1}
+    table = trained(Fixed(model, x, y), examples=32, **options)["several"].set_index(["draw", "deleted"])
+    drawn = torch.Generator().manual_seed(1)
+    for draw in range(3):
+        for count, order in enumerate(several_deleted(9, 4, drawn), start=1):
+            with torch.no_grad():
+                wrong = taken_apart(model, order, False)(x).argmax(1) != y
+            assert table["error_percent"][draw, count] == pytest.approx(100 * wrong.double().mean().item())

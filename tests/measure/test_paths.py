@@ -139,3 +139,15 @@ def test_a_plain_network_has_one_path(generator):
     model = build_model("plain", model__depth=8, model__width=4).eval()
     with pytest.raises(ValueError, match=mentions("plain", "shortcuts")):
         Paths(model, torch.randn(2, 1, 40, generator=generator), squares)
+
+
+def test_norms_of_several_examples_are_the_mean_of_each_alone(generator):
+    model = build_model("resnet", model__depth=8, model__width=4).eval()
+    x, y = torch.randn(4, 1, 40, generator=generator), torch.arange(4)
+    options = {"draws": 1, "deleted": [], "draw_seed": 1}
+    together = trained(Fixed(model, x, y), examples=4, **options)["lengths"]["summed_norm"]
+    alone = [
+        trained(Fixed(model, x[i : i + 1], y[i : i + 1]), examples=1, **options)["lengths"]["summed_norm"]
+        for i in range(4)
+    ]
+    assert together.tolist() == pytest.approx((sum(alone) / 4).tolist(), rel=1e-4)

@@ -38,6 +38,23 @@ def test_branches_are_measured_and_not_left_out():
     assert (found(networks=1, branch_scale=1.0)["forward"] / found(networks=1)["forward"] != 1).any()
 
 
+def test_gradients_are_those_of_autograd():
+    """The block as its equation says, its weights drawn again, the normalization held fixed."""
+    sizes = {"depth": 3, "width": 6, "inputs": 4, "branch_scale": 0.7, "networks": 1, "scales": [0.8]}
+    draw = {"generator": torch.Generator().manual_seed(0), "dtype": torch.float64}
+    streams = [torch.randn(4, 6, **draw).requires_grad_()]
+    for _ in range(3):
+        h, weight = streams[-1], torch.randn(6, 6, **draw) * (2 / 6) ** 0.5
+        streams.append(0.8 * h + 0.7 * (h / h.detach().square().mean().sqrt()).relu() @ weight.T)
+    last = torch.randn(4, 6, **draw)
+    gradients = torch.autograd.grad((streams[-1] * last).sum(), streams)
+    backward = [((g * last).sum() / last.square().sum()).item() for g in gradients]
+    forward = [((h * streams[-1]).sum() / h.square().sum()).item() for h in streams]
+    table = found(**sizes)
+    assert table["backward"].tolist() == pytest.approx(backward)
+    assert table["forward"].tolist() == pytest.approx(forward)
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [({"depth": 0}, ["measure.depth", "1", "0"]), ({"scales": [0.0]}, ["measure.scales", "0"])],

@@ -62,6 +62,9 @@ def test_a_table_for_each_stage(generator):
     x, y = torch.randn(40, 1, 40, generator=generator), torch.arange(40) % 10
     table = trained(Fixed(model, x, y), examples=20)["layers"]
     assert table.groupby("stage").size().to_dict() == {"initial": 7, "trained": 7}
+    chosen = torch.arange(0, 40, 2)
+    of_batch = signals(model.train(), x[chosen], y[chosen])["signal"]
+    assert table["signal"][:7].tolist() == pytest.approx(of_batch.tolist(), rel=1e-5), "training mode"
 
 
 def test_networks_without_convolutions_are_refused():

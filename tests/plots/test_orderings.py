@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from helpers import mentions
 
-from resexp.plots.orderings import T_95, paired_difference
+from resexp.plots.orderings import T_95, main, paired_difference
 
 
 @pytest.mark.parametrize("freedom", range(1, len(T_95) + 1))
@@ -53,3 +53,12 @@ def test_what_cannot_be_paired_is_refused():
         paired_difference(one, pd.Series({1: 1.0}))
     with pytest.raises(ValueError, match=mentions("seed", "twice")):
         paired_difference(pd.concat([one, one]), one)
+
+
+def test_a_table_is_compared_larger_first_without_what_diverged(tmp_path, capsys):
+    rows = [(name, seed, step, None if step == 2 and (name, seed) == ("b", 2) else error + 9 * (step == 1))
+            for name, error in (("a", 3.0), ("b", 5.0)) for seed in (0, 1, 2) for step in (1, 2)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["norm", "seed", "step", "test_error_percent"])
+    table.to_csv(tmp_path / "table.csv", index=False)
+    main(str(tmp_path / "table.csv"), "norm")
+    assert capsys.readouterr().out == "b > a: 2.0 [2.0, 2.0] (n = 2), holds\n"

@@ -103,6 +103,9 @@ def test_protocols_are_not_mixed_silently(runs, tmp_path):
     assert len(table) == 4
     _, table = collect(runs, tmp_path, by=["schedule.steps"])
     assert set(table["schedule.steps"]) == {100, 64_000}
+    common = json.loads((tmp_path / "tables" / "sweep.json").read_text())["protocol"]
+    assert "schedule.steps" not in common, "it holds for some of the runs only"
+    assert common["precision"] == "float32"
 
 
 def test_runs_beside_the_plans_protocol_are_left_out_and_named(runs, tmp_path):
@@ -204,6 +207,15 @@ def test_measurements_are_put_together_by_table(tmp_path):
     assert re.search(r"x_one\.csv: 2 rows, .*\b3\b", said)
     assert (tables / "x_two.csv").read_text() == "setup,value\na,0.33333\nb,\n"
     assert len(json.loads((tables / "x.json").read_text())["runs"]) == 2
+
+
+def test_measurements_that_did_not_end_well_are_left_out(tmp_path):
+    runs, tables = tmp_path / "runs" / "x", tmp_path / "tables"
+    measured(runs, "one", "0")
+    for status in ("failed", "interrupted"):
+        measured(runs, f"of_{status}", "0").write_status(status, step=0, steps=1)
+    write_measured(runs, tables)
+    assert [path.name for path in tables.glob("*.csv")] == ["x_one.csv"]
 
 
 def test_two_measurements_of_one_kind_are_not_mixed(tmp_path):

@@ -52,3 +52,12 @@ def test_another_number_of_class_weights_is_refused(batch):
 
 def test_the_centre():
     assert centre(torch.arange(7.0).view(1, 1, 7), [3]).flatten().tolist() == [2, 3, 4]
+
+
+def test_a_foreground_pixel_of_another_class_is_in_the_union_only():
+    """Of three classes, pixel by pixel: right, another class, missed, invented."""
+    predicted, classes = torch.tensor([1, 2, 0, 1]), torch.tensor([1.0, 1.0, 2.0, 0.0])
+    output = torch.nn.functional.one_hot(predicted, 3).T.view(1, 3, 1, 4).float()
+    task = Segmentation(border=False)
+    columns = task.columns(task.tally(output, classes.view(1, 1, 1, 4)).tolist(), 1)
+    assert columns == {"error_percent": 75, "iou": 1 / 4}
