@@ -129,9 +129,9 @@ def test_three_dimensions():
 
 
 def test_a_normalized_convolution_has_a_scale_and_a_shift_and_no_bias():
-    """All parameters counted: 9 a b for a convolution, 2 b for what normalizes it, 4 a b + b on the way up."""
+    """All counted: 9 a b for a convolution, 2 b for what normalizes it, 4 a b + b on the way up."""
     w, classes = 4, 2
     convolutions = [(1, w), (w, w), (w, 2 * w), (2 * w, 2 * w), (2 * w, w), (w, w)]
     expected = sum(9 * a * b + 2 * b for a, b in convolutions) + 4 * 2 * w * w + w + classes * (w + 1)
-    model = build_model("unet", dataset="cells", model__depth=8, model__width=w, norm="batch")
+    model = resexp.build_model("unet", dataset="cells", model__depth=8, model__width=w, norm="batch")
     assert sum(p.numel() for p in model.parameters()) == expected
