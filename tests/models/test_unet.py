@@ -135,3 +135,12 @@ def test_a_normalized_convolution_has_a_scale_and_a_shift_and_no_bias():
     expected = sum(9 * a * b + 2 * b for a, b in convolutions) + 4 * 2 * w * w + w + classes * (w + 1)
     model = resexp.build_model("unet", dataset="cells", model__depth=8, model__width=w, norm="batch")
     assert sum(p.numel() for p in model.parameters()) == expected
+
+
+def test_what_a_preactivated_encoder_passes_on_is_activated(generator):
+    """He et al. 2016, appendix: what follows the last sum is activated right after it."""
+    choices = {"model__encoder": "residual", "model__padding": "same", "block": "full_preactivation"}
+    model = resexp.build_model("unet", dataset="cells", model__depth=8, model__width=4, **choices)
+    first, second, _ = model.levels(torch.randn(2, 1, 16, 16, generator=generator))
+    for passed in (first, second):
+        assert passed.min() == 0
