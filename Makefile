@@ -10,7 +10,7 @@ ON_TRAINED := trained_networks lesions paths layer_responses loss_surfaces # mea
 SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test slow reproduce figures wheel
+.PHONY: help setup lint test slow reproduce figures report wheel
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,25 +22,31 @@ setup: .venv/ready ## create .venv and install into it
 	.venv/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
 	touch $@
 
-reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: train, measure, collect, draw; resumes; PRESET=all: with the comparisons on MNIST-1D, hours
+reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: train, measure, collect, draw; resumes; PRESET=all: hours
 	$(MAKE) --no-print-directory figures
+	@for part in $(REPRODUCED); do echo "$$part: $$(cat results/runs/$$part/.collected)"; done
 	@echo "figures: results/figures; tables: results/tables; what they show: results/FINDINGS.md"
 
-# The commands skip finished runs; the stamp saves starting them while no source is newer.
+# The commands skip finished runs; the stamp, which says how long they took, saves starting them while no
+# source is newer.
+define carried_out
+started=$$(date +%s); $(BIN)/resexp $(1) -m experiment=$* && $(BIN)/resexp collect $* && \
+	echo "$$(($$(date +%s) - started)) s" > $@
+endef
+
 $(TRAINED_all:%=results/runs/%/.collected): results/runs/%/.collected: $(SOURCES) | .venv/ready
-	$(BIN)/resexp train -m experiment=$*
-	$(BIN)/resexp collect $*
-	touch $@
+	$(call carried_out,train)
 
 results/runs/%/.collected: $(SOURCES) | .venv/ready
-	$(BIN)/resexp measure -m experiment=$*
-	$(BIN)/resexp collect $*
-	touch $@
+	$(call carried_out,measure)
 
 $(ON_TRAINED:%=results/runs/%/.collected): results/runs/depth_sweep/.collected
 
 figures: ## redraw what is stale from results/tables/; ALL=1: everything that has a table
 	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m resexp.plots.figures $(if $(ALL),--all)
+
+report: setup ## results/report/all.html: every experiment on one page
+	$(BIN)/resexp report
 
 test: setup ## the default tests, on the CPU
 	$(BIN)/pytest -n auto --maxprocesses 4

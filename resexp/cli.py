@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from resexp import __version__
-from resexp.exits import COMPLETION, OutputError, nobody_reads, refuse, standard_streams
+from resexp.exits import COMPLETION, OutputError, leave, nobody_reads, refuse, standard_streams
 
 COMMANDS = Path(__file__).parent / "commands"
 USAGE = """\
@@ -35,8 +35,7 @@ def main() -> None:
     except OutputError as error:
         refuse(error)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # another one ends at once, without a traceback
-        sys.exit(130)
+        leave(signal.SIGINT)
 
 
 def commands() -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -20,7 +22,7 @@ class _Stream(io.FileIO):
     The first error is raised, unless the command can do without; what is written later is dropped.
     """
 
-    lost, needed = False, True
+    lost, needed, why = False, True, ""
 
     def write(self, data) -> int:
         if self.lost:
@@ -30,12 +32,11 @@ class _Stream(io.FileIO):
         except BrokenPipeError:
             raise
         except OSError as error:
-            self.lost = True
+            self.lost, self.why = True, f"cannot write the output: {error.strerror}"
             if self.needed:
-                raise OutputError(f"cannot write the output: {error.strerror}") from error
+                raise OutputError(self.why) from error
             if self.fileno() != 2:
-                what = f"resexp: cannot write the output: {error.strerror}; the work goes on without it"
-                print(what, file=sys.stderr, flush=True)
+                print(f"resexp: {self.why}; the work goes on without it", file=sys.stderr, flush=True)
             return len(data)
 
 
@@ -49,6 +50,8 @@ def standard_streams() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
+        if (raw := sys.stdout.buffer.raw).lost and raw.needed:  # and a library went on, as logging does
+            raise OutputError(raw.why)
     finally:
         for stream in (sys.stdout, sys.stderr):
             go_on_without(stream)
@@ -80,6 +83,17 @@ def _wrapped(stream, number: int) -> io.TextIOWrapper:
     except (AttributeError, OSError, ValueError):  # there is none
         how = {"encoding": "utf-8", "errors": "backslashreplace", "line_buffering": True}
     return io.TextIOWrapper(io.BufferedWriter(_Stream(number, "w", closefd=False)), **how)
+
+
+def leave(number: int) -> NoReturn:
+    """Exit after a signal, with 128 + its number; from here on another one ends the process without a word.
+
+    Python's own handlers would print a traceback from whatever is still to be waited for.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+    sys.exit(128 + number)
 
 
 def refuse(message: object) -> NoReturn:

@@ -61,7 +61,11 @@ def atomic(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # a name that nobody can predict, created here: it follows no link that was laid before
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    temporary.open("x").close()
+    try:
+        temporary.open("x").close()
+    except OSError as error:
+        error.filename = str(path)  # nobody knows the other name
+        raise
     try:
         with named(path):
             yield temporary

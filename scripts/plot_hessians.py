@@ -41,16 +41,15 @@ def at_networks(axes: Axes, tables: Tables) -> None:
             at, model, depth = len(places), rows["model"].iloc[0], rows["depth"].iloc[0]
             look = {"color": style.shade(model, depth), "linestyle": "none", "ms": 6}
             jitter = at + np.linspace(-0.08, 0.08, len(rows)) if len(rows) > 1 else [at]
-            first = at == 0
-            axes.plot(jitter, rows["largest"], marker="^", label="largest" if first else None, **look)
-            low = rows["smallest"].abs()
-            axes.plot(
-                jitter, low, marker="v", mfc="white", label="smallest, absolute" if first else None, **look
-            )
+            axes.plot(jitter, rows["largest"], marker="^", **look)
+            axes.plot(jitter, rows["smallest"].abs(), marker="v", mfc="white", **look)
             places.append(label)
     axes.set_xticks(range(len(places)), places)
     axes.set(yscale="log", ylabel="Hessian eigenvalue", xlim=(-0.5, len(places) - 0.5))
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    gray = {"color": style.PUBLISHED, "linestyle": "none", "ms": 6}
+    axes.plot([], [], marker="^", label="largest", **gray)
+    axes.plot([], [], marker="v", mfc="white", label="smallest, absolute", **gray)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 
 def networks(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -69,7 +68,13 @@ def facts(tables: Tables) -> dict:
         " chaotic ones of deep plain networks a large one",
         "points": "one per seed; Hessian of the weights, normalizations with the statistics of training",
         "largest residual": float(max(tables[name]["residual"].max() for name in tables.names)),
-        "departures": ["a part of the training examples", "networks of width 8 on MNIST-1D", "coarse grids"],
+        "departures": [
+            "a part of the training examples",
+            "networks of width 8 on MNIST-1D",
+            "a coarse grid around one seed"
+            if "hessian_grids" in names
+            else "at the trained networks only, no grid",
+        ],
         **tables.made_with(*names),
     }
 

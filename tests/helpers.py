@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import torch
+from torch import nn
 
+from resexp import build_model
 from resexp.plots.figures import load
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +59,14 @@ def mentions(*words: str) -> str:
         return rf"(?=.*{start}{re.escape(word)}{end})"
 
     return rf"\A{''.join(map(whole, words))}.*\Z"
+
+
+def settled(name: str, depth: int, width: int = 4, **choices) -> nn.Module:
+    """A small network whose normalizations have statistics of their own: none is the identity by chance."""
+    model = build_model(name, model__depth=depth, model__width=width, **choices)
+    with torch.no_grad():
+        model.train()(torch.randn(64, 1, 40, generator=torch.Generator().manual_seed(1)))
+    return model.eval()
 
 
 class Fixed:

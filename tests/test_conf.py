@@ -38,6 +38,7 @@ SMALLER = {
 NETWORK = {
     "inserted_identity": ("plain", 14),
     "unrolled": ("recurrent", 20),
+    "attended": ("stn", 4),
 }  # of measurements that do not take any
 
 

@@ -185,10 +185,10 @@ def measured(name):
 
 
 def values(name, column, where):
-    """One number per run or network by seed, or per volume that several networks share."""
+    """One number per run or network, by seed."""
     found = measured(name)
-    unit = "seed" if "seed" in found else "volume"
-    found = found.set_index(unit, drop=False).rename_axis(None)
+    if "seed" in found:  # tables of calculations have none
+        found = found.set_index("seed", drop=False).rename_axis(None)
     for key, value in where.items():
         key = key if key in found else key.rpartition(".")[2]  # model.depth is the column depth
         found = found[found[key] == (value if found[key].dtype.kind not in "if" else float(value))]

@@ -12,15 +12,17 @@ LEAVES = {"files", "exits"}  # they know nothing of the rooms
 ALLOWED = {
     "cli": {"commands"},
     "api": {"experiments", "config", "records"},
-    "commands": {"bench", "experiments", "config", "records"},
+    "commands": {"bench", "experiments", "config", "records", "report"},
     "bench": {"experiments", *ROOMS},
     "experiments": ROOMS,
     "plots": {"files"},
+    "report": {"plots"},
     "__main__": {"cli"},
     **{room: set() for room in ROOMS},
 }
 HYDRA = {"hydra", "omegaconf"}
-WITHOUT_TORCH = {"plots", "records", "config", "commands", "cli"}  # commands import it within functions
+# commands import it within functions
+WITHOUT_TORCH = {"plots", "report", "records", "config", "commands", "cli"}
 
 
 def imports(path: Path) -> set[str]:

@@ -62,6 +62,10 @@ class BaselineTrainer:
         while True:
             yield from self.loader
 
+    def close(self) -> None:
+        """End the loading processes."""
+        self.batches = None
+
     def train_step(self) -> None:
         """One batch, one update. Synchronizes with the device."""
         x, y = next(self.batches)

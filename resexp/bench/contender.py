@@ -21,7 +21,7 @@ from resexp.experiments.data import load_dataset
 from resexp.experiments.devices import cores, device_of
 from resexp.records.provenance import peak_memory_mib
 from resexp.training.memory import keep_freed
-from resexp.training.precision import set_tf32
+from resexp.training.precision import cudnn_benchmark, set_tf32
 from resexp.training.step import own_stream
 
 WARM_STEPS = 5  # warm up caches and capture the CUDA graph
@@ -94,7 +94,10 @@ class Contender:
     def _ask(self, question: int | str) -> list:
         for connection in self.connections:
             connection.send(question)
-        answers = [connection.recv() for connection in self.connections]
+        try:
+            answers = [connection.recv() for connection in self.connections]
+        except EOFError:
+            raise RuntimeError("its process ended unexpectedly") from None
         if broken := [answer for answer in answers if isinstance(answer, str)]:
             raise RuntimeError(broken[0])
         return answers
@@ -106,13 +109,17 @@ def _serve(connection: Connection, config: dict, seeds: list[int], baseline: boo
     set_tf32(config["precision"] == "tf32")  # torch's own default would let float32 convolutions use TF32
     if not baseline:
         keep_freed()
+        asked = config["train"]["cudnn_benchmark"]
+        torch.backends.cudnn.benchmark = cudnn_benchmark(asked, config["precision"], device)
     trainers: list = []
     pool = ThreadPoolExecutor(len(seeds))  # one stream per thread
     while True:
         try:
             question = connection.recv()
         except EOFError:  # closed by the parent
-            trainers.clear()  # ends the loading processes
+            for trainer in trainers:
+                trainer.close()  # frees a captured step, and ends the loading processes
+            trainers.clear()
             pool.shutdown()
             return
         try:
@@ -123,7 +130,8 @@ def _serve(connection: Connection, config: dict, seeds: list[int], baseline: boo
                 connection.send(time.perf_counter() - started)
             elif question == "memory":
                 on_gpu = device.type == "cuda"
-                connection.send(torch.cuda.max_memory_allocated() / 2**20 if on_gpu else peak_memory_mib())
+                peak = torch.cuda.max_memory_allocated(device) / 2**20 if on_gpu else peak_memory_mib()
+                connection.send(peak)
             elif question == "profile":
                 connection.send(_profile(trainers[0], device))
             else:
@@ -156,7 +164,7 @@ def _profile(trainer, device: torch.device) -> list[dict]:
     on_gpu = device.type == "cuda"
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # silence the profiler's start message
     kinds = {ProfilerActivity.CPU, ProfilerActivity.CUDA} if on_gpu else {ProfilerActivity.CPU}
-    with torch.profiler.profile(activities=kinds) as profiler:
+    with own_stream(device), torch.profiler.profile(activities=kinds) as profiler:
         for _ in range(PROFILED_STEPS):  # in this thread, since others are not profiled
             trainer.train_step()
         synchronize(device)

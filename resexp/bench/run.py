@@ -10,7 +10,7 @@ import torch
 
 from resexp.bench import fixed_costs
 from resexp.bench.ceilings import copy_bandwidth, matrix_rate
-from resexp.bench.variants import precisions_of, settings_of, time_variants
+from resexp.bench.variants import Case, precisions_of, settings_of
 from resexp.config.compose import ConfigError, compose, resolve
 from resexp.experiments.checks import check, refuse_zero_or_less
 from resexp.experiments.data import load_dataset
@@ -40,13 +40,14 @@ def main(overrides: list[str]) -> None:
         table.write_record(tables / f"{name}.csv", record)
 
     for case in config["cases"]:
-        found, profile = time_variants(case, config, device, ceilings)
-        rows += found
-        profiles += profile
-        print("\n".join(map(_line, found)), flush=True)
-        # after each case, so that an interrupted benchmark keeps the finished ones
-        write("", pd.DataFrame(rows))
-        write("_profile", pd.DataFrame(profiles))
+        with Case(case, config, device, ceilings) as variants:
+            found = variants.rows()
+            rows += found
+            print("\n".join(_line(row) for row in found if row["ms_per_step"]), flush=True)
+            # after each case, so that an interrupted benchmark keeps the finished ones
+            write("", pd.DataFrame(rows))
+            profiles += variants.profiles()  # the last, as it may fail
+            write("_profile", pd.DataFrame(profiles))
     if config["fixed_costs"]:
         costs = pd.DataFrame(fixed_costs.measure(config["repetitions"]))
         write("_fixed", costs)
@@ -80,6 +81,8 @@ def _ceilings(device: torch.device, precisions: list[str]) -> dict:
     on_gpu = device.type == "cuda"
     rates = {p: matrix_rate(device, p, size=8192 if on_gpu else 1024) for p in precisions}
     bandwidth = copy_bandwidth(device, mebibytes=1024 if on_gpu else 256)
+    if on_gpu:
+        torch.cuda.empty_cache()  # those of the variants need the memory
     return {"operations_per_second": rates, "bytes_per_second": bandwidth}
 
 

@@ -11,9 +11,15 @@ from resexp.config.compose import compose, resolve
 from resexp.experiments import build
 from resexp.experiments.data import load_dataset
 from resexp.experiments.devices import cores
+from resexp.training.precision import channels_last
 
 PROFILED, PROFILE_ROWS = ("usual", "ours"), 12
 NUMBER_BYTES = {"float32": 4, "tf32": 4, "bfloat16": 2}
+COLUMNS = (
+    "model", "depth", "width", "dataset", "batch_size", "variant", "precision", "members", "repetitions",
+    "steps", "ms_per_step", "ms_lowest", "ms_highest", "images_per_second", "ratio_to_usual", "setup_seconds",
+    "peak_memory_mib", "matrix_bound_ms", "memory_bound_ms", "share_of_bound",
+)  # fmt: skip
 SLOW_AND_PLAIN = [
     "train.channels_last=false", "train.capture=false", "train.compile=false", "optimizer.fused=false",
 ]  # fmt: skip
@@ -38,6 +44,12 @@ def _variants(case: str, config: dict, device: torch.device) -> Iterator[tuple[s
     yield "eager on device-resident data", settings_of(case, device, *SLOW_AND_PLAIN), 1
     for precision in precisions:
         yield "ours", settings_of(case, device, f"precision={precision}"), 1
+    if device.type == "cuda":
+        for precision in precisions:
+            other = not channels_last("auto", precision, device)
+            name = f"ours, channels {'last' if other else 'first'}"
+            layout = [f"precision={precision}", f"train.channels_last={str(other).lower()}"]
+            yield name, settings_of(case, device, *layout), 1
     if config["compile"]:
         yield "ours, compiled", settings_of(case, device, f"precision={best}", "train.compile=true"), 1
     at_once = [2, 4, 8] if device.type == "cuda" else [cores()]
@@ -46,56 +58,96 @@ def _variants(case: str, config: dict, device: torch.device) -> Iterator[tuple[s
             yield "ours, side by side", settings_of(case, device, f"precision={best}"), members
 
 
-def time_variants(
-    case: str, config: dict, device: torch.device, ceilings: dict
-) -> tuple[list[dict], list[dict]]:
-    """One row per variant, and the profiles of the baseline and of resexp."""
-    variants = list(_variants(case, config, device))
-    contenders: list[Contender] = []
-    try:
-        for name, settings, members in variants:  # sequentially, since setup is timed as well
-            contenders.append(Contender(settings, baseline=name == "usual", members=members))
-        steps = [max(1, round(config["seconds"] / contender.seconds(1))) for contender in contenders]
-        times: list[list[float]] = [[] for _ in contenders]
-        for _ in range(config["repetitions"]):
-            for contender, count, found in zip(contenders, steps, times, strict=True):
-                found.append(contender.seconds(count) / count)
-        memory = [contender.peak_memory_mib() for contender in contenders]
-        profiles = [
-            _labels(settings) | {"variant": name, "precision": settings["precision"], **row}
-            for (name, settings, _), contender in zip(variants, contenders, strict=True)
-            if name in PROFILED
-            for row in contender.profile()[:PROFILE_ROWS]
-        ]
-    finally:
-        for contender in contenders:
+class Case:
+    """All variants of a network, each set up in its own processes; use it as a context.
+
+    Args:
+        case: the network, as overrides of `resexp train`.
+        config: of `resexp bench`.
+        device: that they train on.
+        ceilings: of the device.
+    """
+
+    def __init__(self, case: str, config: dict, device: torch.device, ceilings: dict):
+        self.config, self.ceilings = config, ceilings
+        self.variants = list(_variants(case, config, device))
+        self.contenders: list[Contender | None] = []
+
+    def __enter__(self) -> "Case":
+        try:
+            for name, settings, members in self.variants:  # sequentially, since setup is timed as well
+                self.contenders.append(_set_up(name, settings, members))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error) -> None:
+        for contender in filter(None, self.contenders):
             contender.close()
-    baseline, floor, rows = statistics.median(times[0]), _floor(variants[0][1]), []
-    for (name, settings, members), contender, count, found, peak in zip(
-        variants, contenders, steps, times, memory, strict=True
-    ):
-        median, batch = statistics.median(found), settings["batch_size"]
-        bound = _bound_ms(*floor, settings["precision"], ceilings)
-        rows.append(
-            {
+
+    def rows(self) -> list[dict]:
+        """One row per variant, timed interleaved; without numbers for those that lacked memory."""
+        there = [contender for contender in self.contenders if contender]
+        steps = {c: max(1, round(self.config["seconds"] / c.seconds(1))) for c in there}
+        times: dict[Contender, list[float]] = {contender: [] for contender in there}
+        for _ in range(self.config["repetitions"]):
+            for contender, count in steps.items():
+                times[contender].append(contender.seconds(count) / count)
+        baseline, floor, rows = statistics.median(times[self.contenders[0]]), _floor(self.variants[0][1]), []
+        for (name, settings, members), contender in zip(self.variants, self.contenders, strict=True):
+            row = {
                 **_labels(settings),
                 "variant": name,
                 "precision": settings["precision"],
                 "members": members,
-                "repetitions": len(found),
-                "steps": count,
-                "ms_per_step": 1e3 * median,
-                "ms_lowest": 1e3 * min(found),
-                "ms_highest": 1e3 * max(found),
-                "images_per_second": members * batch / median,
-                "ratio_to_usual": members * baseline / median,
-                "setup_seconds": contender.setup_seconds,
-                "peak_memory_mib": peak,
-                **bound,
-                "share_of_bound": members * max(bound.values()) / (1e3 * median),
             }
-        )
-    return rows, profiles
+            if contender:
+                bound = _bound_ms(*floor, settings["precision"], self.ceilings)
+                row |= _numbers(times[contender], members, settings["batch_size"], baseline, bound)
+                row |= {"steps": steps[contender], "setup_seconds": contender.setup_seconds}
+                row |= {"peak_memory_mib": contender.peak_memory_mib(), **bound}
+            rows.append({column: row.get(column) for column in COLUMNS})
+        return rows
+
+    def profiles(self) -> list[dict]:
+        """The longest operations of the baseline and of resexp; a profile that fails is said and left out."""
+        rows = []
+        for (name, settings, _), contender in zip(self.variants, self.contenders, strict=True):
+            if contender is None or name not in PROFILED:
+                continue
+            try:
+                found = contender.profile()[:PROFILE_ROWS]
+            except RuntimeError as error:
+                print(f"{name}, {settings['precision']}: no profile ({error})", flush=True)
+                continue
+            labels = _labels(settings) | {"variant": name, "precision": settings["precision"]}
+            rows += [labels | row for row in found]
+        return rows
+
+
+def _set_up(name: str, settings: dict, members: int) -> Contender | None:
+    """None where memory does not suffice; the baseline must fit, as the others are compared with it."""
+    try:
+        return Contender(settings, baseline=name == "usual", members=members)
+    except RuntimeError as error:
+        if "OutOfMemoryError" not in str(error) or name == "usual":
+            raise
+        print(f"{name}, {settings['precision']}, {members} at once: not enough memory", flush=True)
+        return None
+
+
+def _numbers(times: list[float], members: int, batch: int, baseline: float, bound: dict) -> dict:
+    median = statistics.median(times)
+    return {
+        "repetitions": len(times),
+        "ms_per_step": 1e3 * median,
+        "ms_lowest": 1e3 * min(times),
+        "ms_highest": 1e3 * max(times),
+        "images_per_second": members * batch / median,
+        "ratio_to_usual": members * baseline / median,
+        "share_of_bound": members * max(bound.values()) / (1e3 * median),
+    }
 
 
 def _labels(settings: dict) -> dict:

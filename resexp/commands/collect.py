@@ -11,6 +11,7 @@ from resexp.exits import refuse
 def main(arguments: list[str]) -> None:
     """`resexp collect EXPERIMENT`."""
     options = _parser().parse_args(arguments)
+    options.runs, options.tables = options.runs.expanduser(), options.tables.expanduser()
     try:
         lines = collect(
             options.experiment,
@@ -23,8 +24,15 @@ def main(arguments: list[str]) -> None:
     except ValueError as error:
         refuse(error)
     except OSError as error:
-        refuse(f"cannot write {error.filename}: {error.strerror}; choose another folder with --tables")
+        refuse(_unusable(error, options.tables))
     print("\n".join(lines))
+
+
+def _unusable(error: OSError, tables: Path) -> str:
+    path = Path(error.filename or tables)
+    if path == tables or tables in path.parents or path in tables.parents:
+        return f"cannot write {path}: {error.strerror}; choose another folder with --tables"
+    return f"cannot read {path}: {error.strerror}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +73,7 @@ def collect(
     Raises:
         ValueError: the folder mixes training runs and measurements, or see write_table and
             write_measured.
-        OSError: the tables cannot be written.
+        OSError: a run cannot be read, or a table not be written.
     """
     from resexp.experiments.runs import folder_of, plan_of
     from resexp.records.collect import write_measured, write_table

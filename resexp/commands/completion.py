@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from resexp.commands.status import begun
 from resexp.config.catalog import groups, options
+from resexp.records.run import experiments
 
 
 def complete(commands: Iterable[str], run: Callable[[str, list[str]], None], arguments: list[str]) -> None:
@@ -44,10 +44,12 @@ def suggestions(line: str, commands: Iterable[str]) -> list[str] | None:
             known = commands
         case ["train" | "measure", *_]:
             return None
-        case ["collect" | "status"]:
-            known = sorted({*options("experiment"), *begun(Path("results/runs"))})
+        case ["collect" | "status" | "report"]:
+            known = set(options("experiment"))
+            with contextlib.suppress(OSError):  # the command itself says what it may not read
+                known |= set(experiments(Path("results/runs")))
         case ["list"]:
             known = groups()
         case _:
             known = []
-    return [name for name in known if name.startswith(typed)]
+    return [name for name in sorted(known) if name.startswith(typed)]

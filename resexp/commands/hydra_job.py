@@ -4,6 +4,7 @@ torch is imported only once a run has to be executed: printing a config, tab com
 finished runs work without it.
 """
 
+import logging
 import os
 import re
 import sys
@@ -39,6 +40,7 @@ def run(command: str, job: Callable[[], None], arguments: list[str]) -> None:
         refuse(f"{arguments[0]} is followed by install=bash, uninstall=bash or query=bash (fish, zsh)")
     arguments = arguments if completing else settings_first(arguments)
     sys.argv = ["resexp" if completing else f"resexp {command}", *arguments]
+    logging.raiseExceptions = False  # it would print the traceback of a lost stream
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing; explain() is shorter
     try:
         job()

@@ -1,11 +1,11 @@
 """Show the progress of an experiment's runs."""
 
 import argparse
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from resexp.exits import printable, refuse
+from resexp.records.run import experiments, folders
 
 
 def main(arguments: list[str]) -> None:
@@ -16,9 +16,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     options.runs = options.runs.expanduser()
     try:
-        if options.runs.exists():
-            os.listdir(options.runs)  # globbing passes over what it may not read
-        names = [options.experiment] if options.experiment else begun(options.runs)
+        names = [options.experiment] if options.experiment else experiments(options.runs)
         if not names:
             print(f"no runs in {options.runs}")
         lines = [line for name in names for line in statuses(name, options.runs)]
@@ -37,7 +35,6 @@ def statuses(experiment: str, runs: Path) -> Iterator[str]:
         ValueError: no file in conf/experiment and no folder has this name.
     """
     from resexp.experiments.runs import folder_of, plan_of
-    from resexp.records.run import folders
 
     found = {run.name: run for run in folders(runs / experiment)}
     found |= {run.name: run for run in map(folder_of, plan_of(experiment, runs)[0])}
@@ -46,11 +43,6 @@ def statuses(experiment: str, runs: Path) -> Iterator[str]:
     yield experiment
     for _, run in sorted(found.items()):
         yield _line(run)
-
-
-def begun(runs: Path) -> list[str]:
-    """Names of all experiments that have runs."""
-    return sorted({path.parents[1].name for path in runs.glob("*/*/config.json")})
 
 
 def _line(run) -> str:

@@ -29,7 +29,7 @@ FIXED = {
 }
 # Settings that are text whatever they look like.
 TEXT = {"name", "run", "runs", "train.runs", "dataset.root", "tables"}
-PATHS = ("runs", "train.runs", "tables", "run")  # ~ is the home folder; dataset.root sees to itself
+PATHS = ("runs", "train.runs", "tables", "run", "dataset.root")
 
 
 class ConfigError(ValueError):
@@ -78,7 +78,8 @@ def resolve(config: DictConfig) -> dict:
         section, _, leaf = key.rpartition(".")
         node = values.get(section, {}) if section else values
         if isinstance(node.get(leaf), str):
-            node[leaf] = os.path.expanduser(node[leaf])
+            if leaf != "root":  # which sees to ~ itself
+                node[leaf] = os.path.expanduser(node[leaf])
             if not node[leaf] and leaf != "run":
                 raise ConfigError(f"{key} is empty: give a folder, or leave it out")
     typed = typed_targets(values)

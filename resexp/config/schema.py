@@ -49,7 +49,8 @@ class Execution:
     device: str = MISSING
     workers: int = MISSING
     threads: int | None = None
-    channels_last: bool = MISSING
+    channels_last: bool | str = MISSING
+    cudnn_benchmark: bool | str = MISSING
     compile: bool = MISSING
     capture: bool = MISSING
     max_minutes: float | None = None

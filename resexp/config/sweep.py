@@ -1,6 +1,7 @@
 """Compose the configs of all runs of a sweep."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from resexp.config.catalog import command_of, groups, options
 from resexp.config.compose import ConfigError, explain, own_hydra, resolve
+
+SEED = re.compile(r"seed=(0|[1-9]\d{0,17})")
 
 
 class Composer:
@@ -86,3 +89,22 @@ def jobs(params: dict[str, Any], overrides: list[str]) -> list[list[str]]:
     lines = [*(f"{key}={value}" for key, value in params.items()), *overrides]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())  # for glob(*)
     return BasicSweeper.split_arguments(parser.parse_overrides(lines), None)[0]
+
+
+def without_seed(job: list[str]) -> tuple[tuple[str, ...], int | None]:
+    """A run's overrides but for its seed, and the seed; None: it is among the others, or is the default."""
+    found = [line for line in job if SEED.fullmatch(line)]
+    if len(found) != 1:
+        return tuple(job), None
+    return tuple(line for line in job if line != found[0]), int(found[0].partition("=")[2])
+
+
+def with_seed(config: dict, seed: int | None) -> dict:
+    """The resolved config of the run that differs in its seed alone; None: the same.
+
+    It shares its sections with `config`: a sweep over a hundred thousand seeds keeps one of each.
+    """
+    if seed is None:
+        return config
+    labels = {"labels": config["labels"] | {"seed": seed}} if "labels" in config else {}
+    return config | {"seed": seed} | labels

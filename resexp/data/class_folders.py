@@ -53,8 +53,9 @@ def class_folders(folder: Path) -> dict[str, list[Path]]:
 
 
 def passed_over(folder: Path) -> int:
-    """Number of files that class_folders leaves out: in its classes, those that are no images."""
-    return sum(images_below(folder / name)[1] for name in _class_names(folder))
+    """Number of files that class_folders leaves out: those beside the classes, and no images within them."""
+    beside = sum(entry.is_file() for entry in os.scandir(folder))
+    return beside + sum(images_below(folder / name)[1] for name in _class_names(folder))
 
 
 def _class_names(folder: Path) -> list[str]:

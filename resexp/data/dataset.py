@@ -38,6 +38,18 @@ class Dataset:
         return len(self.targets)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.inputs.shape[1:])
+
+    def blank(self, count: int) -> tuple[Tensor, Tensor]:
+        """A training batch of zeros."""
+        return torch.zeros(count, *self.shape), self.targets.new_zeros(count, *self.targets.shape[1:])
+
+    @property
+    def classes(self) -> int:
+        return 1 + int(max(self.targets.max(), self.test_targets.max()))
+
+    @property
     def split_names(self) -> tuple[str, ...]:
         return ("test",) if self.val_targets is None else ("test", "val")
 

@@ -34,6 +34,14 @@ class Dense(Dataset):
     evaluation_batch, kind = 8, "planes"
 
     @property
+    def classes(self) -> int:
+        return 1 + int(max(self.targets[:, 0].max(), self.test_targets[:, 0].max()))
+
+    def blank(self, count: int) -> tuple[Tensor, Tensor]:
+        """A training batch of zeros, as large as augmentation leaves it."""
+        return self.augment(*super().blank(count), torch.Generator())
+
+    @property
     def normalize(self) -> Callable[[Tensor], Tensor]:
         """What inputs go through before the network receives them."""
         return standardized

@@ -44,6 +44,18 @@ class ImageFolders:
     def examples(self) -> int:
         return len(self.train)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return 3, self.size, self.size
+
+    def blank(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """A training batch of zeros."""
+        return torch.zeros(count, *self.shape), torch.zeros(count, dtype=torch.int64)
+
+    @property
+    def classes(self) -> int:
+        return 1 + max(label for _, label in self.train)
+
     @cached_property
     def fingerprint(self) -> str:
         """Fingerprint of the files of both splits; see files_fingerprint."""
@@ -93,9 +105,12 @@ def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -
     once; that they are good is remembered until a name or a size changes.
 
     Raises:
-        ValueError: missing folders; number of classes differs from num_classes; a class without
-            images; the two splits have different classes; or a file that is no image.
+        ValueError: a size below 1; missing folders; number of classes differs from num_classes; a class
+            without images; the two splits have different classes; or a file that is no image.
     """
+    for key, value, least in (("size", size, 1), ("resize", resize, 1), ("workers", workers, 0)):
+        if value < least:
+            raise ValueError(f"dataset.load.{key} must be at least {least}, got {value}")
     base = Path(root).expanduser()
     splits = _splits(base)
     second = list(splits)[1]
@@ -115,8 +130,8 @@ def load(root: str, *, num_classes: int, size: int, resize: int, workers: int) -
         for classes in splits.values()
     )
     others = sum(passed_over(base / split) for split in splits)
-    remarks = (f"{base}: {others:,} files that are no images are passed over",) if others else ()
-    images = ImageFolders(train, test, size, resize, workers, remarks=remarks)
+    said = f"{base}: {others:,} files are passed over: no images, hidden, or in no class's folder"
+    images = ImageFolders(train, test, size, resize, workers, remarks=(said,) if others else ())
     files = [file for file, _ in (*train, *test)]
     remembered(base, f"headers-{files_fingerprint(base, files)}", lambda: check_headers(files))
     return images

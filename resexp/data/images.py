@@ -97,6 +97,8 @@ class _named:
                 f"{self.file} is larger than {2 * Image.MAX_IMAGE_PIXELS:,} pixels, as files are that should"
                 " fill the memory: scale it down, or remove it"
             ) from error
+        if isinstance(error, OSError) and error.errno:
+            raise ValueError(f"cannot read {self.file}: {error.strerror}") from error
         if isinstance(error, OSError | SyntaxError | EOFError):  # SyntaxError: a broken PNG
             raise ValueError(f"{self.file} is damaged: {error}") from error
 

@@ -36,7 +36,11 @@ def load(seed: int) -> Dataset:
     Source: arXiv:2011.14439; agrees with make_dataset of package mnist1d 0.0.2 to 1e-12
     before rounding to float32. Departure: a local instance of numpy's legacy generator is used, so the
     global random state is left unchanged.
+    Raises:
+        ValueError: a seed that the generator does not take.
     """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"dataset.load.seed must lie in 0..2^32 - 1, got {seed}")
     sequences, labels = generate(seed)
     x = torch.from_numpy(sequences.astype(np.float32)).unsqueeze(1)
     y = torch.from_numpy(labels)

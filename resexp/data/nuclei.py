@@ -21,7 +21,8 @@ def load(root: str, *, test_every: int, border_weight: float, border_width: floa
         border_weight, border_width: see resexp.data.instances.border_weights.
         augment: of training batches.
     Raises:
-        ValueError: a missing folder or file, a damaged one, or images of different sizes.
+        ValueError: a missing folder or file, a damaged one, images of different sizes, or too small a
+            test_every.
     """
     if test_every < 2:
         raise ValueError(f"dataset.load.test_every must be at least 2, got {test_every}")
@@ -47,7 +48,7 @@ def pairs(root: Path) -> list[tuple[Path, Path]]:
     """Images and their labels, by name.
 
     Raises:
-        ValueError: there are none, or one is without the other.
+        ValueError: there are none, one is without the other, or two differ in their suffix alone.
     """
     found = []
     for folder in ("image", "label"):
@@ -58,6 +59,8 @@ def pairs(root: Path) -> list[tuple[Path, Path]]:
             )
         files = sorted(file for file in (root / folder).iterdir() if file.suffix.lower() in SUFFIXES)
         found.append({file.stem: file for file in files})
+        if twice := sorted({file.name for file in files} - {file.name for file in found[-1].values()}):
+            raise ValueError(f"{root / folder} holds {twice[0]} with another suffix as well: keep one")
     images, labels = found
     if odd := sorted(images.keys() ^ labels.keys()):
         raise ValueError(f"{root}: {odd[0]} is in one of image/ and label/ only")

@@ -16,11 +16,16 @@ class Source(Protocol):
     """
 
     examples: int  # training examples
+    shape: tuple[int, ...]  # of an example, channels first
+    classes: int  # how many the targets distinguish
     split_names: tuple[str, ...]  # evaluated splits: test, and val if examples are held out
     in_memory: bool
     evaluation_batch: int | None  # examples at a time without gradients; None: as many as in training
     kind: str  # of its targets, which a task must read: class, or planes (resexp.data.dense)
     remarks: tuple[str, ...]  # notes on the files, printed when they are loaded
+
+    def blank(self, count: int) -> tuple[Tensor, Tensor]:
+        """A training batch whose inputs and targets are all zero, of the shapes that the network receives."""
 
     def holding_out(self, size: int) -> Self:
         """A copy with `size` of the training examples held out as the split `val`.

@@ -1,6 +1,7 @@
 """Batches of images that worker processes load during training."""
 
 import hashlib
+import multiprocessing
 import os
 import signal
 import threading
@@ -53,9 +54,8 @@ class StreamedBatches:
                 DataLoader(
                     _Augmented(self.images),
                     batch_sampler=_Order(len(self.images.train), self.batch_size, self.seed, self.position),
-                    num_workers=self.images.workers,
-                    worker_init_fn=_outlast_signals,
                     pin_memory=self.images.device.type == "cuda",
+                    **_readers(self.images.workers, self.images.device),
                 )
             )
         with _file_named():
@@ -96,9 +96,9 @@ class StreamedSplit:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         centered = _Centered(self.images, self.files)
-        options = {"num_workers": self.images.workers, "worker_init_fn": _outlast_signals}
+        readers = _readers(self.images.workers, self.images.device)
         with _file_named():
-            for x, y in DataLoader(centered, self.batch_size, **options):
+            for x, y in DataLoader(centered, self.batch_size, **readers):
                 yield x.to(self.images.device), y.to(self.images.device)
 
 
@@ -164,6 +164,21 @@ def _file_named() -> Iterator[None]:
         raise ValueError(last.removeprefix("ValueError: ")) from error
 
 
+def _readers(count: int, device: torch.device) -> dict:
+    """Arguments of a DataLoader: its processes, and how they are started.
+
+    Beside a GPU not by a fork of this process, which has CUDA's threads and those of other runs: a lock that
+    one of them holds at that moment stays locked in the child. A server without threads, which has torch
+    imported, is forked instead.
+    """
+    options = {"num_workers": count, "worker_init_fn": _outlast_signals}
+    if count and device.type == "cuda":
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
+        options["multiprocessing_context"] = context
+    return options
+
+
 def _outlast_signals(worker: int) -> None:
     """Let a loading process end with its parent only, which may have a checkpoint to write first.
 
@@ -176,7 +191,7 @@ def _outlast_signals(worker: int) -> None:
     if hasattr(signal, "sigwaitinfo"):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_end_with, args=(multiprocessing.parent_process().pid,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:

@@ -11,10 +11,10 @@ from resexp.experiments.data import batches, splits
 from resexp.experiments.seeds import generator, seed_for
 from resexp.models.stochastic import RandomLayer
 from resexp.training.loop import Trainer
-from resexp.training.precision import autocast
+from resexp.training.precision import autocast, channels_last
 from resexp.training.sgd import parameter_groups
 
-# Constructing layers draws from the global generator, which all threads share.
+# The global generators are shared by all threads: they are seeded and restored under this lock alone.
 _BUILDING = threading.Lock()
 
 
@@ -26,19 +26,29 @@ def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
     refuse_unused_block(config)
     refuse_sizes_below_one("model", config["model"])
     with torch.random.fork_rng(devices=[]):  # constructors draw before init overwrites the weights
-        torch.manual_seed(seed_for(config["seed"], "layers"))
+        torch.default_generator.manual_seed(seed_for(config["seed"], "layers"))  # and no GPU's
         model = make(config["model"], "model")
     make(config["init"], "init")(model, generator(config["seed"], "init"))
     return model.to(device)
 
 
 def trainer(config: dict, device: torch.device) -> Trainer:
-    """The Trainer of a run, at step 0. Thread-safe."""
+    """The Trainer of a run, at step 0. Thread-safe.
+
+    Seeds the global generators, for layers that use them.
+    """
     with _BUILDING:
+        torch.manual_seed(config["seed"])
         made = _trainer(config, device)
         if device.type == "cuda":  # threads on other streams may share the data
             torch.cuda.current_stream(device).synchronize()
         return made
+
+
+def restore(trainer: Trainer, state: dict) -> None:
+    """Trainer.load_state_dict, which also restores the global generators. Thread-safe."""
+    with _BUILDING:
+        trainer.load_state_dict(state)
 
 
 def _trainer(config: dict, device: torch.device) -> Trainer:
@@ -48,7 +58,8 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
     for module in model.modules():
         if isinstance(module, RandomLayer):
             module.generator = layer_draws
-    if execution["channels_last"]:
+    last = channels_last(execution["channels_last"], config["precision"], device)
+    if last:
         volumes = any(weight.dim() == 5 for weight in model.parameters())
         layout = torch.channels_last_3d if volumes else torch.channels_last
         model = model.to(memory_format=layout)
@@ -61,8 +72,9 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
         splits=splits(config, device),
         autocast=autocast(config["precision"], device),
         draws=layer_draws,
-        channels_last=execution["channels_last"],
+        channels_last=last,
         compiled=execution["compile"],
+        cast_once=config["precision"] == "bfloat16" and device.type == "cuda",  # a CPU has no kernels to save
         # a learning rate in a tensor requires the fused optimizer
         captured=execution["capture"] and device.type == "cuda" and config["optimizer"].get("fused", False),
     )

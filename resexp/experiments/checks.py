@@ -1,5 +1,6 @@
 """Validate a training run's config before anything is computed."""
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +13,15 @@ from resexp.config.catalog import default_of, option
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.data.batches import check_batch_size
-from resexp.experiments.data import load_dataset, training_examples
+from resexp.experiments.data import load_dataset, training_data
 from resexp.experiments.devices import device_of
+from resexp.experiments.first_step import check_shape, try_first_step
 from resexp.training.checkpoint import kept_steps
-from resexp.training.precision import autocast
+from resexp.training.precision import autocast, channels_last, cudnn_benchmark
 from resexp.training.sgd import parameter_groups
 
-MAY_BE_ZERO = {"hidden"}  # sizes for which 0 is allowed
+MOST_THREADS = 1024
+MAY_BE_ZERO = {"hidden", "transformers"}  # sizes for which 0 is allowed
 
 
 def check(config: dict) -> None:
@@ -30,10 +33,10 @@ def check(config: dict) -> None:
     with refused_in_a_sentence():
         if config["interval"] < 1:
             raise ValueError(f"interval must be at least 1, got {config['interval']}")
-        refuse_zero_or_less(
-            {f"train.{key}": config["train"][key] for key in ("workers", "threads", "max_minutes")}
-        )
-        if (minutes := config["train"]["checkpoint_minutes"]) < 0:  # 0: after every step
+        execution = config["train"]
+        refuse_zero_or_less({f"train.{key}": execution[key] for key in ("workers", "max_minutes")})
+        check_threads("train.threads", execution["threads"])
+        if not (minutes := execution["checkpoint_minutes"]) >= 0:  # 0: after every step
             raise ValueError(f"train.checkpoint_minutes must be at least 0, got {minutes}")
         kept_steps(config["train"]["keep"], config["schedule"]["steps"])
         check_name_and_seed(config)
@@ -45,11 +48,18 @@ def check(config: dict) -> None:
             model = make(config["model"], "model")
             make(config["init"], "init")(model, None)
         _check_task(config, model)
-        make(config["tracker"], "tracker")
+        _check_tracker(config["tracker"])
         make(config["schedule"], "schedule")  # before the optimizer, which uses its learning rate
+        refuse_unbounded("optimizer", config["optimizer"])
         make(config["optimizer"], "optimizer")(parameter_groups(model))
-        autocast(config["precision"], device_of(config["train"]["device"]))
-        check_batch_size(config["batch_size"], training_examples(config))
+        device = device_of(execution["device"])
+        autocast(config["precision"], device)
+        for choice in (channels_last, cudnn_benchmark):
+            choice(execution[choice.__name__], config["precision"], device)
+        data = training_data(config)
+        check_batch_size(config["batch_size"], data.examples)
+        check_shape(config, data)
+        try_first_step(config, model, data)
 
 
 @contextmanager
@@ -62,7 +72,9 @@ def refused_in_a_sentence() -> Iterator[None]:
         yield
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    except (ArithmeticError, AttributeError, RuntimeError, TypeError) as error:
+    except OSError as error:
+        raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"invalid combination of settings: {said}") from error
 
@@ -102,6 +114,27 @@ def refuse_zero_or_less(values: dict[str, float | None]) -> None:
     for key, value in values.items():
         if value is not None and not value > 0:
             raise ValueError(f"{key} must be above 0, got {value}")
+
+
+def check_threads(key: str, asked: int | None) -> None:
+    """For the CPU threads of a process; None: as many as fit.
+
+    Raises:
+        ValueError: none, or so many that the process cannot start them.
+    """
+    if asked is not None and not 1 <= asked <= MOST_THREADS:
+        raise ValueError(f"{key} must lie in 1..{MOST_THREADS}, got {asked}")
+
+
+def refuse_unbounded(section: str, settings: dict) -> None:
+    """For the numbers of a section.
+
+    Raises:
+        ValueError: one is infinite, or not a number.
+    """
+    for key, value in settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{section}.{key} must be a finite number, got {value}")
 
 
 def refuse_sizes_below_one(section: str, settings: dict) -> None:
@@ -148,6 +181,14 @@ def _check_normalization(settings: dict, data: dict) -> None:
             f"normalization={settings['name']} is for images of {max(given)} channels, which"
             f" dataset={data['name']} does not have: omit it, or set normalization.mean and .std"
         )
+    if not all(value > 0 for value in settings.get("std", ())):
+        raise ValueError(f"normalization.std must be above 0 in each channel, got {settings['std']}")
+
+
+def _check_tracker(node: dict) -> None:
+    tracker = make(node, "tracker")
+    if "_target_" in node:
+        tracker.func.check(**tracker.keywords)
 
 
 def refuse_unused_block(config: dict) -> None:
@@ -157,5 +198,7 @@ def refuse_unused_block(config: dict) -> None:
         ValueError: a block other than the default was chosen for a network without blocks.
     """
     model = config["model"]
-    if "block" not in model and config["block"] != option("block", default_of("block")):
+    parts = [part for part in model.values() if isinstance(part, dict)]
+    has_blocks = any("block" in part for part in (model, *parts))
+    if not has_blocks and config["block"] != option("block", default_of("block")):
         raise ValueError(f"model={model['name']} has no residual blocks: omit block=...")

@@ -20,13 +20,13 @@ def load_dataset(config: dict) -> Source:
     return _load(*_described(config))
 
 
-def training_examples(config: dict) -> int:
-    """Number of training examples after the validation split is held out.
+def training_data(config: dict) -> Source:
+    """The dataset with its validation split held out.
 
     Raises:
         ValueError: dataset.val_size is out of range.
     """
-    return load_dataset(config).holding_out(config["dataset"]["val_size"]).examples
+    return load_dataset(config).holding_out(config["dataset"]["val_size"])
 
 
 def on_device(config: dict, device: torch.device) -> Source:

@@ -20,7 +20,7 @@ from resexp.records.identity import digest
 from resexp.records.run import RunFolder
 from resexp.training import checkpoint
 from resexp.training.evaluate import evaluate
-from resexp.training.precision import autocast
+from resexp.training.precision import autocast, channels_last
 
 # It is unknown how the weights were trained, so these settings are not part of an imported run.
 OF_TRAINING = ("optimizer", "schedule", "batch_size", "interval")
@@ -42,7 +42,7 @@ def run(config: dict, weights: Path) -> RunFolder:
         ValueError: the file contains no state dict, or that of another network.
         BusyError: another process is importing it.
     """
-    check(config | {"batch_size": 1})  # no training batch is needed
+    check(config | {"batch_size": 2})  # no training batch is needed
     try:
         with weights.open("rb") as file:
             source = {"file": weights.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
@@ -98,7 +98,7 @@ def _work(config: dict, folder: RunFolder, model: torch.nn.Module, device: torch
             batches,
             make(config["task"], "task"),
             autocast=autocast(config["precision"], device),
-            channels_last=config["train"]["channels_last"],
+            channels_last=channels_last(config["train"]["channels_last"], config["precision"], device),
         )
         row |= {f"{name}_{key}": value for key, value in found.items()}
     folder.write_rows([row])

@@ -13,8 +13,8 @@ from resexp.config.instantiate import make
 from resexp.experiments import stop
 from resexp.experiments.checks import (
     check_name_and_seed,
+    check_threads,
     refuse_sizes_below_one,
-    refuse_zero_or_less,
     refused_in_a_sentence,
 )
 from resexp.experiments.devices import device_of, threads_of
@@ -37,7 +37,7 @@ def check(config: dict) -> None:
     with refused_in_a_sentence():
         device_of(config["device"])
         check_name_and_seed(config)
-        refuse_zero_or_less({"threads": config["threads"]})
+        check_threads("threads", config["threads"])
         refuse_sizes_below_one("measure", config["measure"])
         if config["run"] is not None and not trained_runs(config):
             raise ValueError(f"run={config['run']} matches no finished run; see `resexp status`")

@@ -6,6 +6,7 @@ import torch
 
 from resexp.records import provenance
 from resexp.records.run import RunFolder
+from resexp.training.step import CaptureError
 
 PACKAGES = ("torch", "hydra-core", "numpy")
 
@@ -33,13 +34,15 @@ def record(
             BrokenPipeError, which are re-raised.
     Returns:
         The final status.
+    Raises:
+        CaptureError: the run failed by it, which is on record; nothing more can run in this process.
     """
     folder.write_config(config)
     history = folder.provenance()
     session = provenance.session(PACKAGES, in_words(device))
     history["sessions"].append(session)
     folder.write_provenance(history)
-    step, error = folder.recorded()["step"], ""
+    step, error, broken = folder.recorded()["step"], "", None
     folder.write_status("running", step=step, steps=steps)
     alone = config.get("train", {}).get("workers", 1) == 1  # otherwise the peak is that of all threads
     if device.type == "cuda" and alone:
@@ -52,19 +55,32 @@ def record(
         folder.write_status("interrupted", step=step, steps=steps)
         raise
     except Exception as failure:
-        status, error = "failed", f"{type(failure).__name__}: {failure}".splitlines()[0]
+        status, error = "failed", _reason(failure)
         step = folder.last_step() or step
         folder.write_failure(failure)
+        broken = failure if isinstance(failure, CaptureError) else None
     session |= {"end": provenance.now(), "status": status, "step": step}
     session |= {"threads": torch.get_num_threads()}  # they change the rounding
     session |= {"peak_memory_mib": provenance.peak_memory_mib()}
+    if device.type == "cuda":
+        session["cudnn_benchmark"] = torch.backends.cudnn.benchmark
     if device.type == "cuda" and alone:
         session["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     folder.write_provenance(history)
     folder.write_status(status, step=step, steps=steps, error=error)
     where = f" ({error}); see {folder.path / 'error.txt'}" if status == "failed" else ""
     print(f"{folder.name}: {status} at step {step} of {steps}{where}", flush=True)
+    if broken:
+        raise broken
     return status
+
+
+def _reason(failure: Exception) -> str:
+    """In one line."""
+    said = f"{type(failure).__name__}: {failure}".splitlines()[0]
+    if isinstance(failure, torch.OutOfMemoryError):
+        return f"out of memory, use a smaller batch_size or fewer train.workers: {said}"
+    return said
 
 
 def in_words(device: torch.device) -> str:

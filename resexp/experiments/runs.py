@@ -1,6 +1,8 @@
 """Identify a run: its settings, its data and its folder."""
 
+import contextlib
 import glob
+import os
 from pathlib import Path
 
 from resexp.config.compose import ConfigError
@@ -18,13 +20,16 @@ def settle(settings: dict) -> dict:
     trained runs that a measurement is applied to.
 
     Raises:
-        ConfigError: the files are missing or not the expected ones, or a measured run's config is damaged.
+        ConfigError: the files are missing, not the expected ones, or cannot be read, or a measured run's
+            config is damaged.
     """
     if fingerprint := settings.get("dataset", {}).get("fingerprint"):
         try:
             found = make(fingerprint, "dataset.fingerprint")
         except ValueError as error:
             raise ConfigError(str(error)) from error
+        except OSError as error:
+            raise ConfigError(f"cannot read {error.filename}: {error.strerror}") from error
         settings = settings | ({"data": found} if found else {})
     if settings["command"] == "measure" and settings["run"] is not None:
         try:
@@ -52,8 +57,24 @@ def plan_of(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
 
 
 def trained_runs(settings: dict) -> list[RunFolder]:
-    """The finished runs that match `run`, a path or glob pattern; empty if it is null."""
+    """The finished runs that match `run`, a path or glob pattern; empty if it is null.
+
+    Raises:
+        PermissionError: a folder on the way may not be read.
+    """
     if settings["run"] is None:
         return []
-    found = [RunFolder(path) for path in map(Path, sorted(glob.glob(settings["run"]))) if path.is_dir()]
+    found = [RunFolder(path) for path in map(Path, _matching(settings["run"])) if path.is_dir()]
     return [run for run in found if run.recorded()["status"] == "done"]
+
+
+def _matching(pattern: str) -> list[str]:
+    """As glob.glob, sorted; which passes over what may not be read."""
+    above, name = os.path.split(pattern)
+    for folder in _matching(above) if above not in ("", pattern) else [above]:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if glob.has_magic(name):
+                os.listdir(folder or ".")
+            else:
+                os.stat(os.path.join(folder, name))
+    return sorted(glob.glob(pattern))

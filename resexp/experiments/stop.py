@@ -1,4 +1,4 @@
-"""Stop requests: signals and the time limit."""
+"""Stop requests: signals, the time limit, and a process that can no longer be used."""
 
 import signal
 import sys
@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from resexp.exits import leave
 
 STARTED = time.monotonic()  # of the command: train.max_minutes counts from here
 # The last three are sent by a terminal that is closed, and by cluster schedulers before they kill a process.
@@ -21,11 +23,19 @@ class Signals:
     """The first stop signal that a command receives, seen by all of its threads; a second one acts as usual.
 
     Signals that were ignored before, e.g. SIGHUP under nohup, stay ignored.
+    `broken` is set by a thread that has left the process unusable: the others stop, too, and the command ends
+    with exit code 1.
     """
 
     def __init__(self):
         self.received: int | None = None
+        self.broken = False
         self._before: dict = {}
+
+    @property
+    def stopping(self) -> bool:
+        """Whether runs are to stop with a checkpoint."""
+        return self.broken or self.received is not None
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -53,11 +63,13 @@ class Signals:
         """After everything is saved, call the previous handler, e.g. a launcher's, then exit.
 
         Raises:
-            SystemExit: with 128 + the signal's number.
+            SystemExit: with 128 + the signal's number; with 1 if the process is broken.
         """
+        if self.broken:
+            sys.exit(1)
         if self.received is None:
             return
         handler = self._before.get(self.received)
         if callable(handler) and handler is not signal.default_int_handler:
             handler(self.received, None)
-        sys.exit(128 + self.received)
+        leave(self.received)

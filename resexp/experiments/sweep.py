@@ -4,8 +4,9 @@ import contextlib
 import importlib
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
@@ -16,11 +17,13 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from resexp.config.compose import ConfigError, explain, resolve
-from resexp.config.sweep import Composer, jobs
+from resexp.config.sweep import Composer, jobs, with_seed, without_seed
 from resexp.exits import OutputError, go_on_without, nobody_reads, refuse, refuse_unusable
 from resexp.experiments import stop, workers
 from resexp.experiments.runs import folder_of, settle
 from resexp.records.run import FINISHED, BusyError
+
+MANY = 1000  # runs: from here on it is said that they are checked
 
 
 class Command(Protocol):
@@ -69,10 +72,9 @@ class CheckedSweep(Callback):
             sys.exit(code)
 
     def _start(self, config: DictConfig) -> None:
-        self.command_name, self.signals = config.command, stop.Signals()
+        self.command_name, self.signals, self.folders = config.command, stop.Signals(), []
         self.max_minutes = config.train.max_minutes if config.command == "train" else None
         runs = self._check_all(config)
-        self.folders = [folder_of(run) for run in runs]
         if not _is(config.hydra.launcher, BasicLauncher) or not _is(config.hydra.sweeper, BasicSweeper):
             return
         go_on_without(sys.stdout)
@@ -93,11 +95,11 @@ class CheckedSweep(Callback):
                     self._print_progress()
 
         try:
-            wait = self.command.start_workers(runs, one, self.signals)
+            wait = self.command.start_workers(in_order(runs), one, self.signals)
         except ConfigError as error:
             refuse(error)
         try:
-            for run in runs:
+            for run in in_order(runs):
                 one(run)
             wait()
         except BaseException:  # make the threads stop, too, each with a checkpoint
@@ -114,14 +116,22 @@ class CheckedSweep(Callback):
         return importlib.import_module(f"resexp.experiments.{self.command_name}")
 
     def _check_all(self, config: DictConfig) -> list[dict]:
+        """Settled configs of all runs, checked; runs that differ only in their seed are checked once."""
         params, overrides = dict(config.hydra.sweeper.params or {}), list(config.hydra.overrides.task)
-        compose_one, runs = Composer(config), []
+        compose_one, settled, unchecked, runs = Composer(config), {}, {}, []
         try:
-            for job in jobs(params, overrides):
-                runs.append(settle(resolve(compose_one(job))))
-                # worker 0 has checked for the others
-                if not workers.worker_index() and not folder_of(runs[-1]).is_finished:
-                    self.command.check(runs[-1])
+            asked = jobs(params, overrides)
+            for job in _counted("composing their settings", asked):
+                others, seed = without_seed(job)
+                if others not in settled:
+                    settled[others] = settle(resolve(compose_one(job)))
+                runs.append(with_seed(settled[others], seed))
+                self.folders.append(folder_of(runs[-1]))
+                if others not in unchecked and not self.folders[-1].is_finished:
+                    unchecked[others] = runs[-1]
+            if not workers.worker_index():  # worker 0 checks for the others
+                for run in _counted("checking their settings", list(unchecked.values())):
+                    self.command.check(run)
         except ConfigError as error:
             refuse(error)
         except (HydraException, OmegaConfBaseException) as error:
@@ -137,6 +147,31 @@ class CheckedSweep(Callback):
         # running: held by another process, which reports it itself
         left = {"interrupted", "missing"} if not stop.time_is_up(self.max_minutes) else set()
         return int(bool(left.union({"failed"}).intersection(statuses)))
+
+
+def in_order(runs: list[dict]) -> list[dict]:
+    """The order of a sweep's runs: as given, but with several workers the deepest networks first.
+
+    Otherwise the longest run may start last, with no other beside it.
+    """
+    if runs[0].get("train", {}).get("workers", 1) == 1:
+        return runs
+    return sorted(runs, key=lambda run: -(run["labels"].get("depth") or 0))
+
+
+def _counted(what: str, items: list) -> Iterator:
+    """The same items; of many it is said how many there are, and how long it takes to go through them."""
+    if len(items) < MANY or workers.worker_index():
+        yield from items
+        return
+    print(f"{len(items):,} runs: {what}", flush=True)
+    started, next_word = time.monotonic(), 0.3
+    for done, item in enumerate(items):
+        if (passed := time.monotonic() - started) > next_word:
+            print(f"{done:,} done, {passed / done * (len(items) - done):.0f} s left", flush=True)
+            next_word = 5 * passed
+        yield item
+    print(f"{what} took {time.monotonic() - started:.0f} s", flush=True)
 
 
 def _is(node: DictConfig, plugin: type) -> bool:

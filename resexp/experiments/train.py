@@ -1,5 +1,6 @@
 """`resexp train`: execute or resume one run, within its time limit."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from resexp.config.instantiate import make
 from resexp.experiments import build, stop, workers
 from resexp.experiments.checks import check  # noqa: F401  part of the Command interface, see sweep.py
 from resexp.experiments.devices import device_of, threads_of
-from resexp.experiments.recorded import StoppedAtError, record
+from resexp.experiments.recorded import StoppedAtError, in_words, record
 from resexp.experiments.runs import folder_of
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder
@@ -20,8 +21,8 @@ from resexp.records.sinks import Console, Recorded, Sink, send
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.memory import keep_freed
-from resexp.training.precision import set_tf32
-from resexp.training.step import own_stream
+from resexp.training.precision import cudnn_benchmark, set_tf32
+from resexp.training.step import CaptureError, own_stream
 
 
 def run(config: dict, signals: stop.Signals) -> str:
@@ -34,7 +35,8 @@ def run(config: dict, signals: stop.Signals) -> str:
         Its status: done, diverged, interrupted or failed; missing if it was not started in time.
     Raises:
         BusyError: another process is running it.
-        SystemExit: after SIGINT (130) or SIGTERM (143), once a checkpoint is saved.
+        SystemExit: after SIGINT (130) or SIGTERM (143), once a checkpoint is saved; 1 after a CaptureError
+            of this run, which is recorded as failed, or of another thread's.
     """
     folder = folder_of(config)
     if folder.is_finished:
@@ -49,10 +51,20 @@ def run(config: dict, signals: stop.Signals) -> str:
         status = folder.recorded()["status"]
         if not folder.is_finished:  # by another worker in the meantime
             device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
+            _say(in_words(device))
             work = partial(_work, config, folder, device, signals)
-            status = record(folder, config, device, steps, work)
+            try:
+                status = record(folder, config, device, steps, work)
+            except CaptureError:
+                signals.broken = True  # the other threads stop, each with a checkpoint
     signals.end_if_received()
     return status
+
+
+@functools.cache  # once for all runs of a process
+def _say(device: str) -> None:
+    if not workers.worker_index():
+        print(f"training on {device}", flush=True)
 
 
 def start_workers(
@@ -71,13 +83,28 @@ def start_workers(
     """
     execution = runs[0]["train"]
     if device_of(execution["device"]).type == "cuda":
-        if execution["workers"] > 1 and len({run["precision"] == "tf32" for run in runs}) > 1:
-            raise ConfigError(
-                "precision=tf32 is a process-wide setting: sweep it separately, or set train.workers=1"
-            )
+        if execution["workers"] > 1:
+            _refuse_conflicts(runs)
         return partial(_join, workers.start_threads(execution["workers"], one, runs), signals)
     processes = workers.start_processes(execution["workers"])
     return lambda: [process.wait() for process in processes]
+
+
+def _refuse_conflicts(runs: list[dict]) -> None:
+    """For threads: settings of the whole process in torch, which runs side by side must share."""
+    if len({run["precision"] == "tf32" for run in runs}) > 1:
+        raise ConfigError(
+            "precision=tf32 is a process-wide setting: sweep it separately, or set train.workers=1"
+        )
+    if len({_benchmark(run, device_of(run["train"]["device"])) for run in runs}) > 1:
+        raise ConfigError(
+            "train.cudnn_benchmark is a process-wide setting, and auto is true for bfloat16 alone: set it to"
+            " true or false, or set train.workers=1"
+        )
+
+
+def _benchmark(config: dict, device: torch.device) -> bool:
+    return cudnn_benchmark(config["train"]["cudnn_benchmark"], config["precision"], device)
 
 
 def _join(threads: list[threading.Thread], signals: stop.Signals) -> None:
@@ -102,14 +129,14 @@ def _resume(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
     """Build the trainer, restore the last checkpoint, and reset rows.csv to that step."""
     torch.set_num_threads(threads_of(config["train"]["threads"], config["train"]["workers"]))
     set_tf32(config["precision"] == "tf32")
+    torch.backends.cudnn.benchmark = _benchmark(config, device)
     keep_freed()
-    torch.manual_seed(config["seed"])  # for layers that use the global generator
     trainer = build.trainer(config, device)
     state, wrong = checkpoint.load(folder.path, device, run=digest(config))
     for line in wrong:
         print(f"{folder.name}: {line}; using the previous checkpoint", flush=True)
     if state:
-        trainer.load_state_dict(state)
+        build.restore(trainer, state)
         print(f"{folder.name}: resuming from step {trainer.step}", flush=True)
     folder.write_rows(trainer.rows)
     for part in folder.path.glob(".*.part"):  # left by a killed process; this one holds the lock
@@ -121,7 +148,8 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
     execution, steps = config["train"], config["schedule"]["steps"]
     console = Console(folder.name, steps=steps, initial=trainer.step, position=workers.worker_index())
     sinks: list[Sink] = [Recorded(folder), console, *_trackers(config, folder, trainer.rows)]
-    saved_at, kept = time.monotonic(), checkpoint.kept_steps(execution["keep"], steps)
+    kept, first = checkpoint.kept_steps(execution["keep"], steps), trainer.step + 1
+    started = saved_at = time.monotonic()
 
     def save() -> None:
         folder.refuse_if_removed()
@@ -129,17 +157,20 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
 
     def after_step() -> bool:
         nonlocal saved_at
+        if execution["compile"] and trainer.step == first:
+            seconds = time.monotonic() - started
+            print(f"{folder.name}: compiled, first step after {seconds:.0f} s", flush=True)
         console.step()
         if trainer.step in kept:
             trainer.wait()
             folder.refuse_if_removed()
             checkpoint.save_network(folder.path, trainer.step, trainer.model, run=digest(config))
-        stopping = signals.received or stop.time_is_up(execution["max_minutes"])
+        stopping = signals.stopping or stop.time_is_up(execution["max_minutes"])
         if stopping or time.monotonic() - saved_at >= 60 * execution["checkpoint_minutes"]:
             trainer.wait()  # the host is ahead of a GPU by many steps
             save()
             saved_at = time.monotonic()
-        return bool(stopping)
+        return stopping
 
     status = "failed"  # until training ends normally
     try:

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
+from resexp.exits import leave
 from resexp.records.run import BusyError
 
 VARIABLE, PARENT = "RESEXP_WORKER", "RESEXP_WORKER_OF"
@@ -62,7 +63,7 @@ def start_processes(count: int) -> list[subprocess.Popen]:
         for index in range(1, count)
     ]
     if others:  # exit through atexit on SIGTERM
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        signal.signal(signal.SIGTERM, lambda number, frame: leave(number))
     for other in others:
         atexit.register(other.wait)  # atexit runs last registered first: terminate, then wait
         atexit.register(other.terminate)  # saves a checkpoint; no effect on finished processes

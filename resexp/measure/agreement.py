@@ -64,7 +64,7 @@ def variation_of_information(found: np.ndarray, there: np.ndarray) -> tuple[floa
     return _conditional_entropy(joint), _conditional_entropy(joint.T)
 
 
-def rand_f1(found: np.ndarray, there: np.ndarray) -> tuple[float, float]:
+def rand_precision_recall(found: np.ndarray, there: np.ndarray) -> tuple[float, float]:
     """Precision and recall of pairs of voxels that lie in one region (Arganda-Carreras et al. 2015).
 
     Low precision: regions merged; low recall: regions split. Voxels with there == 0 are left out.
@@ -112,7 +112,7 @@ def scores(rules: Mapping[str, np.ndarray], inside: np.ndarray, there: np.ndarra
         row = {"rule": rule, "precision": right / max(counted.sum(), 1), "recall": right / inside.sum()}
         row["regions"] = regions
         row["merges_bits"], row["splits_bits"] = variation_of_information(found, there)
-        row["rand_precision"], row["rand_recall"] = rand_f1(found, there)
+        row["rand_precision"], row["rand_recall"] = rand_precision_recall(found, there)
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -24,7 +24,7 @@ class Column(RandomLayer):
 
     def forward(self, device: torch.device) -> Tensor:
         if not self.training:
-            return torch.tensor(-1, device=device)
+            return torch.full((), -1, device=device)  # no copy from the host
         chance, place = torch.rand(2, device=device, generator=self.generator)
         return torch.where(chance < self.fraction, (place * self.columns).long(), -1)
 

@@ -1,6 +1,7 @@
 """Normalization layers for inputs of any shape, constructed from the number of channels."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -26,7 +27,18 @@ def instance(channels: int) -> nn.GroupNorm:
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalization over the batch and all positions, in zero, one or two dimensions."""
+    """Batch normalization over the batch and all positions, in zero, one or two dimensions.
+
+    Departure from torch's: batches are not counted in `num_batches_tracked`, which only an average over all
+    batches (momentum None) needs. On a GPU the count is one kernel per layer and step.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        self._check_input_dim(input)
+        statistics = self.running_mean, self.running_var
+        return F.batch_norm(
+            input, *statistics, self.weight, self.bias, self.training, self.momentum, self.eps
+        )
 
     def _check_input_dim(self, input) -> None:
         if input.dim() < 2:
@@ -93,4 +105,3 @@ class StdBatchNorm(BatchNorm):
         unbiased = variance * count / max(count - 1, 1)
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
         self.running_var.lerp_(unbiased.to(self.running_var.dtype), self.momentum)
-        self.num_batches_tracked += 1

@@ -63,6 +63,8 @@ def main_all() -> NoReturn:
 def draw(script: Path, folders: Folders) -> str:
     """Draw a script's figure, independently of the user's matplotlib settings.
 
+    Its facts begin with the names of its tables, by which `resexp report` finds it.
+
     Returns:
         The files written, as text.
     Raises:
@@ -73,7 +75,8 @@ def draw(script: Path, folders: Folders) -> str:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(style.SETTINGS)
-        return save(module.draw(tables), folders.figures, name_of(script), module.facts(tables))
+        facts = {"tables": tables.names, **module.facts(tables)}
+        return save(module.draw(tables), folders.figures, name_of(script), facts)
 
 
 def save(figure: Figure, folder: Path, name: str, facts: dict) -> str:

@@ -26,9 +26,9 @@ def points(axes: Axes, runs: pd.DataFrame, key: str, labels: Mapping[str, str], 
         if len(good):
             spread = good.std() if len(good) > 1 else 0
             axes.errorbar(good.mean(), place, xerr=spread, fmt="|", color="black", ms=9, capsize=3)
-        if lost := int(mine["diverged"].sum()):
+        if lost := int(mine["diverged"].sum()):  # above the bar
             axes.annotate(
-                f"{lost} of {len(mine)} diverged", (0.99, place), xycoords=("axes fraction", "data"),
+                f"{lost} of {len(mine)} diverged", (0.99, place - 0.33), xycoords=("axes fraction", "data"),
                 ha="right", va="center", fontsize=7,
             )  # fmt: skip
         if option in published:

@@ -59,7 +59,7 @@ def write_table(
     taken, left_out = _selected(found, runs, list(only), plan, swept)
     left_out |= {path.name: "damaged config.json" for path in damaged}
     lacked = refuse_mixed_protocols(taken, swept, settings_that_vary(plan))
-    columns = [key for key in swept if not _is_label(key, taken[0].config)]
+    columns = [key for key in swept if not is_label(key, taken[0].config)]
     _refuse_indistinct(taken, columns)
     path = tables / f"{runs.name}.csv"
     said = _write(taken, columns, path, replace=replace)
@@ -91,7 +91,9 @@ def _selected(
 
 
 def _write(taken: list[Snapshot], columns: list[str], path: Path, *, replace: bool) -> str:
-    whole = pd.concat(_frame(taken[n : n + AT_ONCE], columns) for n in range(0, len(taken), AT_ONCE))
+    whole = pd.concat(
+        frame(_keyed(run, columns) for run in taken[n : n + AT_ONCE]) for n in range(0, len(taken), AT_ONCE)
+    )
     if not replace:
         _refuse_to_lose_rows(path, len(whole))
     keys = [*taken[0].config["labels"], *columns, "step"]
@@ -162,7 +164,7 @@ def _matches(config: dict, only: list[tuple[str, str]]) -> bool:
     return all(value in (str(there), json.dumps(there)) for there, value in found)
 
 
-def _is_label(key: str, config: dict) -> bool:
+def is_label(key: str, config: dict) -> bool:
     """Whether the setting is already a label, e.g. seed, model.depth, norm or norm.name."""
     return key.removeprefix("model.").removesuffix(".name") in config["labels"]
 
@@ -191,14 +193,23 @@ def _refuse_indistinct(taken: list[Snapshot], columns: list[str]) -> None:
         )
 
 
-def _frame(taken: list[Snapshot], columns: list[str]) -> pd.DataFrame:
-    """The rows of several runs as numbers, each behind the labels and the settings of its run."""
+def _keyed(run: Snapshot, columns: list[str]) -> tuple[dict, list[dict]]:
+    """What tells a run apart, and its rows."""
+    keys = run.config["labels"] | {key: value_of(run.config, key) for key in columns}
+    return keys, [*run.rows(), *ending(run)]
+
+
+def ending(run: Snapshot) -> list[dict]:
+    """The row without values in which a diverged run ends; none of other runs."""
+    return [{"step": run.state["step"]}] if run.status == "diverged" else []
+
+
+def frame(runs: Iterable[tuple[dict, list[dict]]]) -> pd.DataFrame:
+    """The rows of several runs as numbers, each behind what tells its run apart."""
     rows, keys = [], []
-    for run in taken:
-        ending = [{"step": run.state["step"]}] if run.status == "diverged" else []
-        own = [*run.rows(), *ending]
+    for own_keys, own in runs:
         rows += own
-        keys += [run.config["labels"] | {key: value_of(run.config, key) for key in columns}] * len(own)
+        keys += [own_keys] * len(own)
     values = pd.DataFrame(rows).replace("nan", None).apply(pd.to_numeric)
     labels = pd.DataFrame(keys, dtype=object, index=values.index)
     # a column with a missing setting stays one of objects, or its whole numbers became fractions

@@ -218,9 +218,8 @@ def find(root: Path, label: str, config: dict) -> RunFolder:
     """
     path = root / f"{label}-{digest(config)}"
     if not path.exists() and root.is_dir():
-        wanted = identity(config)
-        for name in _names(root, root.stat().st_mtime_ns):
-            if name.rpartition("-")[0] == label and _identity(RunFolder(root / name)) == wanted:
+        for name in _by_label(root, root.stat().st_mtime_ns).get(label, ()):
+            if _identity(RunFolder(root / name)) == identity(config):
                 return RunFolder(root / name)
     return RunFolder(path)
 
@@ -238,14 +237,46 @@ def _is_state(state: dict) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _names(root: Path, changed: int) -> list[str]:
-    """Names of a folder's entries; `changed`, its modification time, invalidates the cache."""
-    return sorted(os.listdir(root))
+def _by_label(root: Path, changed: int) -> dict[str, list[str]]:
+    """Label -> names of the folders that carry it; `changed`, a modification time, invalidates the cache."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(root)):
+        found.setdefault(name.rpartition("-")[0], []).append(name)
+    return found
 
 
 def folders(root: Path) -> list[RunFolder]:
-    """All runs in `root`, sorted by name."""
-    return [RunFolder(path.parent) for path in sorted(root.glob("*/config.json"))]
+    """All runs in `root`, sorted by name.
+
+    Raises:
+        PermissionError: a folder may not be read: runs are never passed over in silence.
+    """
+    return [RunFolder(path) for path in sorted(_subfolders(root)) if _exists(path / "config.json")]
+
+
+def experiments(root: Path) -> list[str]:
+    """Names of the folders in `root` that hold runs, sorted. Raises as `folders`."""
+    return sorted(
+        place.name
+        for place in _subfolders(root)
+        if any(_exists(path / "config.json") for path in _subfolders(place))
+    )
+
+
+def _subfolders(root: Path) -> list[Path]:
+    try:
+        with os.scandir(root) as entries:
+            return [Path(entry.path) for entry in entries if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def commands_in(root: Path) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Write rows as TensorBoard scalars."""
 
+import importlib.util
+import os
 from pathlib import Path
 
 from resexp.records.run import RunFolder
@@ -17,17 +19,29 @@ class TensorBoard:
         run: gives the curves their names.
         rows: of earlier sessions, up to the restored checkpoint.
         folder: the argument of TensorBoard's --logdir.
-    Raises:
-        ValueError: the package tensorboard is not installed.
     """
 
-    def __init__(self, run: RunFolder, rows: list[dict], *, folder: str):
-        try:
-            from tensorboard.summary import Writer
-        except ImportError as error:
+    @staticmethod
+    def check(*, folder: str) -> None:
+        """Before a run, whether it can be tracked; creates the folder.
+
+        Raises:
+            ValueError: the package tensorboard is not installed, or the folder cannot be written.
+        """
+        if importlib.util.find_spec("tensorboard") is None:
             raise ValueError(
                 "tracker=tensorboard needs the package tensorboard: pip install 'resexp[tensorboard]'"
-            ) from error
+            )
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"tracker.folder={folder} cannot be written: {error.strerror}") from error
+        if not os.access(folder, os.W_OK):
+            raise ValueError(f"tracker.folder={folder} cannot be written: no permission")
+
+    def __init__(self, run: RunFolder, rows: list[dict], *, folder: str):
+        from tensorboard.summary import Writer  # slow to import
+
         path = Path(folder) / run.path.parent.name / run.name
         for earlier in path.glob("events.out.tfevents.*"):
             earlier.unlink()

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from resexp.training.evaluate import evaluate
 from resexp.training.interfaces import Batches, Schedule, Task
-from resexp.training.precision import channels_last_layout
-from resexp.training.step import Captured, Meter
+from resexp.training.precision import cast_at_once, channels_last_layout
+from resexp.training.step import Captured, Meter, Watch
+
+NETWORKS_COMPILED = 1024  # in one process, at most
 
 
 class DivergedError(Exception):
@@ -35,8 +37,9 @@ class Trainer:
         draws: random stream of layers that draw during training, e.g. dropout.
         channels_last: memory layout of the batches; the model's weights should have the same.
         compiled: train with torch.compile.
-        captured: capture a step as a CUDA graph and replay it; the results are the same. Steps must
-            then run within resexp.training.step.own_stream.
+        cast_once: cast the weights to bfloat16 by one operation, unless compiled; the results are the same.
+        captured: capture a step as a CUDA graph and replay it; the results are the same up to rounding,
+            as the learning rate is then in float32. Steps must run within resexp.training.step.own_stream.
     """
 
     def __init__(
@@ -53,21 +56,26 @@ class Trainer:
         draws: torch.Generator | None = None,
         compiled: bool = False,
         captured: bool = False,
+        cast_once: bool = False,
     ):
         self.model, self.task, self.batches, self.optimizer = model, task, batches, optimizer
         self.schedule, self.splits = schedule, splits
         self.autocast, self.channels_last, self.draws = autocast, channels_last, draws
         device = next(model.parameters()).device
-        self.forward = torch.compile(model) if compiled else model
+        self.forward = model
+        if compiled:
+            self.forward = _compiled(model)
+        elif cast_once:
+            self.forward = cast_at_once(model)
         generators = [*batches.generators, *([draws] if draws else [])]
         self.launch = Captured(self._on_device, generators) if captured else self._on_device
         # A captured step reads the learning rate from this tensor; otherwise it is a float in the optimizer.
         self.rate_on_device = torch.zeros((), device=device) if captured else None
         self.step, self.rows, self.learning_rate = 0, [], None
         self.interval, self.window = (Meter(task.tallies, device) for _ in range(2))
+        self.meters = (self.interval, self.window) if schedule.warm_up else (self.interval,)  # in use
         self.warming_up = schedule.warm_up
-        # Steps taken, and the first step with a non-finite loss (0: none).
-        self.taken, self.first_bad = (torch.zeros((), dtype=torch.int64, device=device) for _ in range(2))
+        self.watch = Watch(device)
         self.seconds = 0.0  # of the whole run, including evaluation
         self.training_seconds = 0.0  # of the interval, excluding evaluation
 
@@ -77,6 +85,8 @@ class Trainer:
         self.batches.advance()
         self.launch()
         self.step += 1
+        for meter in self.meters:
+            meter.count(self.batches.batch_size)
         if self.warming_up and self.step % self.schedule.warm_up_window == 0:
             _, tally, examples = self.window.read()
             error = self.task.columns(tally, examples)["error_percent"]
@@ -93,11 +103,9 @@ class Trainer:
         loss.backward()
         self.optimizer.step()
         loss, tally = loss.detach(), self.task.tally(output.detach(), y)
-        self.interval.add(loss, tally, len(y))
-        if self.schedule.warm_up:
-            self.window.add(loss, tally, len(y))
-        self.taken += 1
-        self.first_bad += (~torch.isfinite(loss) & (self.first_bad == 0)) * self.taken
+        for meter in self.meters:
+            meter.add(loss, tally, len(y))
+        self.watch.add(loss)
 
     def _set_learning_rate(self, rate: float) -> None:
         if rate == self.learning_rate:
@@ -111,7 +119,7 @@ class Trainer:
     def wait(self) -> None:
         """Synchronize with the device; the wait counts as training time."""
         started = time.perf_counter()
-        self.taken.item()
+        self.watch.good.item()
         waited = time.perf_counter() - started
         self.training_seconds += waited
         self.seconds += waited
@@ -126,7 +134,7 @@ class Trainer:
         Raises:
             DivergedError: the loss was not finite at some step.
         """
-        if bad := int(self.first_bad.item()):
+        if bad := self.watch.first_bad(self.step):
             raise DivergedError(bad)
         loss, tally, examples = self.interval.read()
         return {
@@ -153,7 +161,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "batches": self.batches.state_dict(),
             "warming_up": self.warming_up,
-            "first_bad": self.first_bad,
+            "first_bad": torch.tensor(self.watch.first_bad(self.step)),
             "meters": [meter.state() for meter in (self.interval, self.window)],
             "seconds": (self.seconds, self.training_seconds),
             "draws": self.draws.get_state() if self.draws else None,
@@ -185,8 +193,7 @@ class Trainer:
                     buffers[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
         self.batches.load_state_dict(state["batches"])
         self.warming_up = state["warming_up"]
-        self.taken.fill_(self.step)
-        self.first_bad.copy_(state["first_bad"])
+        self.watch.restore(self.step, int(state["first_bad"]))
         for meter, saved in zip((self.interval, self.window), state["meters"], strict=True):
             for total, value in zip(meter.state(), saved, strict=True):
                 total.copy_(value)
@@ -233,6 +240,19 @@ def fit(trainer: Trainer, *, steps: int, interval: int, after_step: Callable[[],
             yield row
         if after_step():
             return
+
+
+def _compiled(model: nn.Module) -> nn.Module:
+    """torch.compile, also of the ninth network in a process.
+
+    Networks share the code of their class, and beyond torch's limit of 8 recompilations of one code it would
+    fall back to eager steps with no more than a warning.
+    """
+    import torch._dynamo  # slow to import
+
+    torch._dynamo.config.recompile_limit = NETWORKS_COMPILED
+    torch._dynamo.config.accumulated_recompile_limit = NETWORKS_COMPILED
+    return torch.compile(model)
 
 
 def _named(split: str, columns: dict[str, float]) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Learning-rate schedules: pure functions of the step and the training error."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -44,8 +45,8 @@ class StepDecay:
         if self.warm_up_window < 1:
             raise ValueError(f"schedule.warm_up_window must be at least 1, got {self.warm_up_window}")
         for key in ("learning_rate", "warm_up_learning_rate"):
-            if not getattr(self, key) >= 0:  # also rejects nan
-                raise ValueError(f"schedule.{key} must be at least 0, got {getattr(self, key)}")
+            if not 0 <= getattr(self, key) < math.inf:  # also rejects nan
+                raise ValueError(f"schedule.{key} must be at least 0 and finite, got {getattr(self, key)}")
         if not self.divisor > 0:
             raise ValueError(f"schedule.divisor must be above 0, got {self.divisor}")
         bounds = [0, *self.divide_at, 1]

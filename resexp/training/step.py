@@ -15,7 +15,7 @@ _OF_THREAD = threading.local()
 
 
 class Meter:
-    """Accumulates the loss and a task's counts on the device, without synchronization.
+    """Accumulates the loss and a task's counts on the device, and the number of examples on the host.
 
     Args:
         tallies: number of counts.
@@ -25,11 +25,15 @@ class Meter:
     def __init__(self, tallies: int, device: torch.device):
         self.loss = torch.zeros((), dtype=torch.float64, device=device)
         self.tally = torch.zeros(tallies, dtype=torch.int64, device=device)
-        self.examples = torch.zeros((), dtype=torch.int64, device=device)
+        self.examples = torch.zeros((), dtype=torch.int64)
 
     def add(self, mean_loss: Tensor, tally: Tensor, examples: int) -> None:
+        """The device's part, in three kernels, without synchronization."""
         self.loss += mean_loss * examples
         self.tally += tally
+
+    def count(self, examples: int) -> None:
+        """The host's part: how many examples were added."""
         self.examples += examples
 
     def read(self) -> tuple[float, list[int], int]:
@@ -46,8 +50,35 @@ class Meter:
         return self.loss, self.tally, self.examples
 
 
+class Watch:
+    """Counts on the device how many steps came before the first loss that was not finite.
+
+    Args:
+        device: of the losses.
+    """
+
+    def __init__(self, device: torch.device):
+        self.sum = torch.zeros((), device=device)  # 0, and nan from the first such loss on
+        self.good = torch.zeros((), dtype=torch.int64, device=device)
+
+    def add(self, loss: Tensor) -> None:
+        """In three kernels, without synchronization; torch.isfinite alone takes four."""
+        self.sum.add_(loss, alpha=0)  # 0 times infinity is nan
+        self.good += self.sum == 0
+
+    def first_bad(self, steps: int) -> int:
+        """The first of so many steps whose loss was not finite, 0: none. Synchronizes with the device."""
+        good = int(self.good.item())
+        return good + 1 if good < steps else 0
+
+    def restore(self, steps: int, first_bad: int) -> None:
+        """What first_bad(steps) had returned."""
+        self.good.fill_(first_bad - 1 if first_bad else steps)
+        self.sum.fill_(float("nan") if first_bad else 0.0)
+
+
 class CaptureError(RuntimeError):
-    """A step could not be captured as a CUDA graph."""
+    """A step could not be captured as a CUDA graph. The process can no longer be used for others."""
 
 
 class Captured:
@@ -73,6 +104,7 @@ class Captured:
         """Run the function once.
 
         Raises:
+            torch.OutOfMemoryError: the device's memory does not suffice; the process is unharmed.
             CaptureError: the function cannot be captured. Generators and memory may then be in an
                 invalid state that only a new process clears, so there is no fallback.
         """
@@ -100,13 +132,17 @@ class Captured:
             # thread_local: other threads may keep training meanwhile
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 self.function()
+        except torch.OutOfMemoryError:  # the capture itself was ended properly
+            raise
         except RuntimeError as error:
             cause = error
             while cause.__context__:  # the root cause; later errors are consequences
                 cause = cause.__context__
+            advice = "set train.capture=false to run it eagerly"
+            if isinstance(cause, torch.OutOfMemoryError):
+                advice = "give it more memory: a smaller batch_size, or fewer train.workers"
             raise CaptureError(
-                f"the step cannot be captured as a CUDA graph ({str(cause).splitlines()[0]});"
-                " set train.capture=false to run it eagerly"
+                f"the step cannot be captured as a CUDA graph ({str(cause).splitlines()[0]}); {advice}"
             ) from error
         finally:
             if collecting:

@@ -40,6 +40,10 @@ def test_sweep_collect_figures_end_to_end(resexp, tmp_path):
     facts = json.loads((tmp_path / "results/figures/depth_curves.json").read_text())
     assert facts["rows"][0]["seeds"] == [0, 1]
     assert facts["rows"][0]["training_steps"] == 4
+    assert "report/depth_sweep.html: 1 experiment" in resexp("report", "depth_sweep").stdout
+    page = (tmp_path / "results/report/depth_sweep.html").read_text()
+    assert 'id="figure-depth_curves"' in page
+    assert page.count('class="seed"') == 16, "two errors of eight runs"
 
 
 def test_one_run_of_an_experiment_is_said_to_be_one(resexp):

@@ -15,6 +15,7 @@ import pytest
         ("resexp measure measure=gradient_s", {"measure=gradient_speed"}),
         ("resexp me", {"measure"}),
         ("resexp status dep", {"depth_sweep", "depth_sweep_cifar10"}),
+        ("resexp report dep", {"depth_sweep", "depth_sweep_cifar10"}),
         ("resexp list sho", {"shortcut"}),
         ("resexp collect mine_", {"mine_of_old"}),
     ],

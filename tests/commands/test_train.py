@@ -2,16 +2,18 @@
 
 import contextlib
 import json
+import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import time
 from itertools import pairwise
 
 import pytest
 import torch
-from helpers import LONG, TINY, numbers, only_run, status, wait_for_rows
+from helpers import LONG, ROOT, TINY, numbers, only_run, status, wait_for_rows
 
 from resexp import cli
 from resexp.experiments import stop
@@ -70,6 +72,26 @@ def test_a_signal_ends_a_sweep_and_its_workers_with_checkpoints(background, tmp_
         assert status(file.parent)["status"] == "interrupted"
         assert list(file.parent.glob("checkpoint-*.pt"))
     assert len(list((tmp_path / "results/runs").glob("*/*/config.json"))) == 2, "the third is not begun"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"], ["-m", "seed=0,1,2", "train.workers=2"]])
+def test_two_signals_whenever_they_come_print_no_traceback(sweep, number, tmp_path):
+    for gap in (0, 0.05, 0.2, 0.5):
+        with (tmp_path / "said").open("w") as said:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "resexp", "train", *LONG, "schedule.steps=100000", *sweep],
+                cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=subprocess.DEVNULL, stderr=said,
+            )  # fmt: skip
+        wait_for_rows(tmp_path, 1)
+        process.send_signal(number)
+        time.sleep(gap)
+        process.send_signal(number)
+        assert process.wait(60) in (-number, 128 + number)
+        time.sleep(1)  # a worker may still be saving
+        assert "Traceback" not in (tmp_path / "said").read_text()
 
 
 def test_time_that_is_up_is_no_failure_and_the_same_command_resumes(monkeypatch, capfd, tmp_path):

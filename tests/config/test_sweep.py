@@ -6,7 +6,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf, open_dict
 
 from resexp.config.catalog import CONF, command_of, options
-from resexp.config.sweep import Composer, jobs, plan
+from resexp.config.sweep import Composer, jobs, plan, with_seed, without_seed
 from resexp.experiments.runs import folder_of
 
 TRAINING = [name for name in options("experiment") if command_of(name) == "train"]
@@ -32,12 +32,15 @@ def test_as_hydra_composes(loader, experiment):
     master = master_of(overrides)
     found = jobs(dict(master.hydra.sweeper.params), overrides)
     composer = Composer(master)
-    for job in (found[0], found[1], found[-1]):
+    for job in (*found[:2], found[-1]):
         theirs = loader.load_sweep_config(master, job)
         with open_dict(theirs):
             del theirs["hydra"]
         ours = OmegaConf.to_container(composer(job), resolve=True)
         assert ours == OmegaConf.to_container(theirs, resolve=True)
+        _, seed = without_seed(job)
+        other = OmegaConf.to_container(composer([*job, "seed=77"]), resolve=True)
+        assert with_seed(other, seed) == ours, "a setting that follows from the seed must follow it here"
         assert ours["batch_size"] == 7
 
 

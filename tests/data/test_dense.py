@@ -167,6 +167,10 @@ def test_nuclei_that_do_not_fit_are_refused(tmp_path):
     (tmp_path / "label" / "5.png").write_bytes(b"damaged")
     with pytest.raises(ValueError, match=mentions("5.png", "damaged")):
         load(tmp_path)
+    Image.new("L", (16, 16)).save(tmp_path / "label" / "4.tif")
+    with pytest.raises(ValueError, match=mentions("4.png", "suffix")):
+        load(tmp_path)
+    (tmp_path / "label" / "4.tif").unlink()
     (tmp_path / "label" / "5.png").unlink()
     with pytest.raises(ValueError, match=mentions("5", "label/")):
         load(tmp_path)

@@ -17,7 +17,7 @@ from torchvision.datasets import ImageFolder
 
 from resexp.bench import run as bench
 from resexp.config.compose import ConfigError, compose, resolve
-from resexp.data import class_folders, imagefolder
+from resexp.data import class_folders, imagefolder, streaming
 from resexp.data.imagefolder import load
 from resexp.data.images import read_rgb
 from resexp.data.preprocess import by_channel
@@ -114,6 +114,27 @@ def test_workers_change_nothing(root):
         assert torch.equal(y, b)
 
 
+def test_readers_beside_a_gpu_are_not_forked_from_its_threads():
+    assert "multiprocessing_context" not in streaming._readers(2, CPU)
+    assert "multiprocessing_context" not in streaming._readers(0, torch.device("cuda"))
+    readers = streaming._readers(1, torch.device("cuda"))
+    assert readers["multiprocessing_context"].get_start_method() == "forkserver"
+
+
+@pytest.mark.slow
+def test_readers_of_a_server_read_the_same(root, monkeypatch):
+    readers = streaming._readers(1, torch.device("cuda"))
+    monkeypatch.setattr(streaming, "_readers", lambda count, device: readers if count else {})
+    one = StreamedBatches(images(root, workers=1), batch_size=4, seed=3)
+    for (x, y), (u, v) in zip(taken(one, 4), taken(batches(root), 4), strict=True):
+        assert torch.equal(x, u)
+        assert torch.equal(y, v)
+    split = [images(root, workers=workers).split("test", 3) for workers in (1, 0)]
+    for (x, y), (u, v) in zip(*split, strict=True):
+        assert torch.equal(x, u)
+        assert torch.equal(y, v)
+
+
 def test_test_images_are_scaled_and_cut_out_of_the_middle(root):
     found = list(images(root).split("test", 3))
     assert [len(y) for _, y in found] == [3, 1]
@@ -182,13 +203,14 @@ def test_what_torchvision_reads_is_read_and_what_programs_left_is_not(root):
     theirs = [Path(path).relative_to(root) for path, _ in ImageFolder(root / "train").samples]
     for junk in ("train/cat/._0.png", "train/cat/notes.txt", "train/cat/.DS_Store"):
         (root / junk).write_bytes(b"junk")
+    shutil.copy(root / "train/cat/0.png", root / "train/0.png")  # in no class
     for junk in ("train/.ipynb_checkpoints", "val/__MACOSX", "train/cat/.ipynb_checkpoints"):
         (root / junk).mkdir()
         Image.new("RGB", (20, 20)).save(root / junk / "0-checkpoint.png")
     found = images(root)
     assert sorted(file.relative_to(root) for file, _ in found.train) == sorted(theirs)
     (said,) = found.remarks
-    assert re.search(mentions("3", "files"), said)
+    assert re.search(mentions("4", "files"), said)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
@@ -239,6 +261,21 @@ def test_whoever_reads_a_damaged_file_names_it(root, workers):
     ):
         with pytest.raises(ValueError, match=mentions(".png", "damaged")):
             reading()
+
+
+def test_a_failed_run_ends_with_its_readers(root, resexp):
+    """They ignore SIGTERM, with which Python ends what is left at its exit, and then waits for it."""
+    settings = ["dataset=imagefolder", f"dataset.root={root}", "dataset.num_classes=2", "batch_size=9"]
+    sizes = ["model=imagenet_resnet18", "model.width=4", "dataset.load.size=16", "dataset.load.workers=1"]
+    images(root)  # the headers are good, and it is remembered
+    bad = root / "train/cat/0.png"
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    size = bad.stat().st_size
+    Image.fromarray(pixels).save(bad)
+    bad.write_bytes(bad.read_bytes()[: size // 2].ljust(size, b"\0"))
+    done = resexp("train", *settings, *sizes, "schedule.steps=2", "interval=1", "train.threads=1")
+    assert done.returncode == 1, done.stderr
+    assert re.search(r"failed at step .*train/cat/0\.png", done.stdout)
 
 
 def test_readers_do_not_keep_the_lock_of_a_process_that_died(tmp_path):

@@ -48,6 +48,32 @@ def test_the_seed_draws_the_weights_and_nothing_global():
     assert not torch.equal(a.head.weight, c.head.weight)
 
 
+def test_building_a_model_leaves_the_generators_of_gpus_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("reseeded"))
+    resexp.build_model("resnet20", seed=3)
+
+
+def test_global_generators_are_set_under_the_lock_alone(monkeypatch):
+    """Runs side by side share them: one must not seed while another draws its layers."""
+    settings, seeded, restored = config("seed=7"), torch.manual_seed, torch.set_rng_state
+    calls = []
+
+    def held(function):
+        def call(argument):
+            assert build._BUILDING.locked()
+            calls.append(function)
+            return function(argument)
+
+        return call
+
+    monkeypatch.setattr(torch, "manual_seed", held(seeded))
+    monkeypatch.setattr(torch, "set_rng_state", held(restored))
+    trainer = build.trainer(settings, torch.device("cpu"))
+    assert torch.equal(torch.get_rng_state(), torch.Generator().manual_seed(7).get_state())
+    build.restore(trainer, trainer.state_dict())
+    assert {seeded, restored} <= set(calls)
+
+
 def test_models_of_one_depth_share_their_draws():
     plain, residual = (resexp.build_model(name, dataset="cifar10") for name in ("plain20", "resnet20"))
     for p, q in zip(plain.parameters(), residual.parameters(), strict=True):

@@ -5,6 +5,8 @@ from helpers import mentions
 from resexp.config.compose import ConfigError, compose, resolve
 from resexp.experiments.checks import check
 
+FAKE = ["dataset=fake", "model.depth=8", "dataset.load.train_size=200", "dataset.load.test_size=9"]
+
 
 @pytest.mark.parametrize(
     ("overrides", "named"),
@@ -41,6 +43,8 @@ from resexp.experiments.checks import check
         (["model=vgg", "block=bottleneck"], ["model=vgg", "block=..."]),
         (["model=vgg", "block.branches=3"], ["model=vgg", "block=..."]),
         (["precision=half"], ["precision", "float32", "tf32", "bfloat16", "half"]),
+        (["train.channels_last=first"], ["train.channels_last", "auto", "true", "false", "first"]),
+        (["train.cudnn_benchmark=no way"], ["train.cudnn_benchmark", "auto", "true", "false", "no way"]),
         (["train.device=gpu"], ["device", "auto", "cpu", "cuda", "cuda:N", "'gpu'"]),
         (["train.device=cuda:77"], ["device=cuda:77", str(torch.cuda.device_count()), "cpu"]),
         (["train.threads=0"], ["train.threads", "0"]),
@@ -54,8 +58,50 @@ from resexp.experiments.checks import check
         (["batch_size=4001"], ["batch_size", "1..4000", "4001"]),
         (["dataset.val_size=4000"], ["dataset.val_size", "0..3999", "4000"]),
         (["dataset=cifar10", "dataset.root=/nowhere"], ["dataset.root=/nowhere"]),
+        (["model=mlp", "batch_size=1"], ["norm=batch", "batch_size=1", "norm=layer"]),
+        (["model=residual_mlp", "batch_size=1"], ["norm=batch", "batch_size=1", "norm=layer"]),
+        (["model=mlp", "norm=ghost", "norm.size=1"], ["norm=ghost", "norm.size"]),
+        (["model=mlp", "norm=ghost", "norm.size=127"], ["norm=ghost", "norm.size"]),
+        ([*FAKE, "dataset.load.shape=[3,4,4]", "norm=instance"], ["norm=instance", "norm=layer"]),
+        ([*FAKE, "dataset.load.shape=[1,32,32]"], ["dataset.c_in=3", "dataset=fake", "1"]),
+        ([*FAKE, "dataset.load.shape=[32,32]"], ["dataset.dims=2", "dataset=fake", "1"]),
+        ([*FAKE, "dataset.load.test_size=0"], ["dataset.load.test_size", "1", "0"]),
+        ([*FAKE, "dataset.load.train_size=-1"], ["dataset.load.train_size", "1", "-1"]),
+        (["dataset=fake", "model=mlp", "dataset.load.shape=[3,8,8]"], ["dataset.size", "[32, 32]", "[8, 8]"]),
+        (["dataset.num_classes=5"], ["dataset.num_classes=5", "dataset=mnist1d", "10"]),
+        (["dataset.dims=2"], ["dataset.dims=2", "dataset=mnist1d", "1"]),
+        (["dataset.load.seed=-1"], ["dataset.load.seed", "0", "-1"]),
+        (["norm._target_=torch.nn.BatchNorm3d"], ["5D input", "4D input"]),
+        (["norm._target_=torch.nn.LayerNorm"], ["normalized_shape=[16]"]),
+        (["task._target_=resexp.tasks.classification.No"], ["resexp.tasks.classification.No"]),
+        (["tracker=tensorboard", "tracker.folder=/proc/x"], ["tracker.folder=/proc/x"]),
+        (["schedule.learning_rate=inf"], ["schedule.learning_rate", "finite", "inf"]),
+        (["optimizer.weight_decay=nan"], ["optimizer.weight_decay", "finite", "nan"]),
+        (["train.threads=1000000"], ["train.threads", "1..1024", "1000000"]),
+        (["train.checkpoint_minutes=nan"], ["train.checkpoint_minutes", "0", "nan"]),
+        ([*FAKE, "normalization=imagenet", "normalization.std=[1,0,1]"], ["normalization.std", "[1, 0, 1]"]),
     ],
 )
 def test_what_cannot_run_is_refused_before_it_starts(overrides, named):
     with pytest.raises(ConfigError, match=mentions(*named)):
         check(resolve(compose("train", overrides)))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model.depth=8", "batch_size=1"],  # several positions
+        ["model=mlp", "batch_size=1", "norm=layer"],
+        ["model=mlp", "norm=ghost", "norm.size=2"],
+        ["model=stochastic", "model.depth=8"],
+        ["model.depth=8", "shortcut=dropout", "precision=bfloat16"],
+        ["model=fractal", *FAKE[2:], "dataset=fake"],
+        ["model.depth=8", "activation._target_=torch.nn.RReLU"],
+        ["tracker=none", "model.depth=8", "interval=1000000", "schedule.steps=1"],
+    ],
+)
+def test_what_can_run_is_not_and_nothing_is_drawn(overrides):
+    """A trial step must not move the random stream that the run will draw from."""
+    before = torch.random.get_rng_state()
+    check(resolve(compose("train", overrides)))
+    assert torch.equal(torch.random.get_rng_state(), before)

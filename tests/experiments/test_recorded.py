@@ -1,10 +1,16 @@
 """How a piece of work ended is on record whatever happens."""
 
+import re
+
 import pytest
 import torch
+from helpers import mentions
 
 from resexp.experiments.recorded import record
 from resexp.records.run import RunFolder
+from resexp.training.step import CaptureError
+
+CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, BrokenPipeError])
@@ -17,3 +23,27 @@ def test_an_interrupted_measurement_is_said_to_be_interrupted(tmp_path, ending):
         record(folder, {"name": "x"}, torch.device("cpu"), 1, interrupted)
     state = folder.recorded()
     assert (state["status"], state["step"], state["error"]) == ("interrupted", 0, "")
+
+
+def failing(error):
+    def work():
+        raise error
+
+    return work
+
+
+def test_a_failed_capture_is_on_record_before_it_ends_the_process(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(CaptureError):
+        record(folder, {"name": "x"}, CPU, 1, failing(CaptureError("no graph")))
+    state = folder.recorded()
+    assert (state["status"], state["error"]) == ("failed", "CaptureError: no graph")
+    assert "no graph" in (folder.path / "error.txt").read_text()
+    assert folder.provenance()["sessions"][0]["status"] == "failed"
+
+
+def test_lack_of_memory_is_said_as_such(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    lacking = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nand more")
+    assert record(folder, {"name": "x"}, CPU, 1, failing(lacking)) == "failed"
+    assert re.match(mentions("out of memory", "batch_size", "2 GiB"), folder.recorded()["error"])

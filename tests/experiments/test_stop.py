@@ -2,8 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
+from helpers import ROOT
 
 from resexp.experiments.stop import NOTED, Signals
 
@@ -42,3 +46,31 @@ def test_without_a_signal_nothing_ends():
     with signals.noted():
         pass
     signals.end_if_received()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("waits_for_workers", [True, False])
+def test_a_second_signal_ends_it_without_a_traceback(number, waits_for_workers):
+    """While it waits for its workers, which save their checkpoints, or is at its end otherwise."""
+    program = f"""
+import atexit, os, signal, time
+from resexp.exits import leave
+from resexp.experiments.stop import Signals
+if {waits_for_workers}:  # as resexp.experiments.workers
+    signal.signal(signal.SIGTERM, lambda number, frame: leave(number))
+atexit.register(time.sleep, 20)
+signals = Signals()
+with signals.noted():
+    os.kill(os.getpid(), {int(number)})
+atexit.register(print, "leaving", flush=True)
+signals.end_if_received()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "leaving\n"
+    time.sleep(0.1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=15)
+    assert (process.returncode, said) == (-number, "")

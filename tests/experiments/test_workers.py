@@ -1,5 +1,7 @@
 """Workers that are threads, as on a GPU: what one trains does not depend on the others."""
 
+import threading
+
 import pytest
 import torch
 from helpers import mentions
@@ -8,6 +10,8 @@ from resexp.config.compose import ConfigError, compose, resolve
 from resexp.experiments import train, workers
 from resexp.experiments.runs import folder_of
 from resexp.experiments.stop import Signals
+from resexp.training.loop import Trainer
+from resexp.training.step import CaptureError
 
 TIMES = ("seconds", "examples_per_second")
 
@@ -60,7 +64,50 @@ def test_one_thread_less_than_workers_is_started(count):
 
 def test_threads_do_not_mix_settings_of_the_process(monkeypatch):
     monkeypatch.setattr(train, "device_of", torch.device)
-    execution = {"device": "cuda", "workers": 2}
-    runs = [{"train": execution, "precision": precision} for precision in ("tf32", "float32")]
+    execution = {"device": "cuda", "workers": 2, "cudnn_benchmark": "auto"}
+
+    def runs(*precisions):
+        return [{"train": execution, "precision": precision} for precision in precisions]
+
     with pytest.raises(ConfigError, match=mentions("tf32", "train.workers=1")):
-        train.start_workers(runs, print, Signals())
+        train.start_workers(runs("tf32", "float32"), print, Signals())
+    with pytest.raises(ConfigError, match=mentions("train.cudnn_benchmark", "bfloat16", "train.workers=1")):
+        train.start_workers(runs("bfloat16", "float32"), print, Signals())
+    execution["cudnn_benchmark"] = False
+    seen = []
+    train.start_workers(runs("bfloat16", "float32"), seen.append, Signals())()
+    assert len(seen) == 2
+
+
+def test_a_failed_capture_ends_the_process_and_the_others_keep_their_work(tmp_path, monkeypatch):
+    first, second = configs(tmp_path)[:2]
+    begun, broken = threading.Event(), threading.Event()
+    step = Trainer.train_step
+
+    def train_step(self):
+        if threading.current_thread() is not threading.main_thread():
+            step(self)
+            begun.set()
+            assert broken.wait(60)
+            return
+        assert begun.wait(60), "the other thread trains"
+        raise CaptureError("no graph")
+
+    monkeypatch.setattr(Trainer, "train_step", train_step)
+
+    def other(config):
+        with pytest.raises(SystemExit):  # which ends a thread without a word
+            train.run(config, signals)
+
+    signals = Signals()
+    end = Signals.end_if_received
+    monkeypatch.setattr(Signals, "end_if_received", lambda self: broken.set() or end(self))
+    (thread,) = workers.start_threads(2, other, [second])
+    with pytest.raises(SystemExit) as ended:
+        train.run(first, signals)
+    thread.join()
+    assert ended.value.code == 1
+    assert folder_of(first).recorded()["status"] == "failed"
+    state = folder_of(second).recorded()
+    assert (state["status"], state["step"]) == ("interrupted", 1)
+    assert list(folder_of(second).path.glob("checkpoint-00000001-*.pt"))

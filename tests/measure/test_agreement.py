@@ -1,11 +1,12 @@
-"""Rules of several networks; merges and splits against scikit-image and against pairs counted one by one."""
+"""Rules of several networks; merges and splits against scikit-image, voxel by voxel and pair by pair."""
 
 from itertools import combinations
+from math import log2
 
 import numpy as np
 import pytest
 
-from resexp.measure.agreement import decisions, rand_f1, scores, variation_of_information
+from resexp.measure.agreement import decisions, rand_precision_recall, scores, variation_of_information
 
 
 def test_the_three_rules():
@@ -26,6 +27,18 @@ def test_information_is_that_of_scikit_image(labels):
     assert variation_of_information(*labels) == pytest.approx((merges, splits))
 
 
+def test_information_is_what_the_other_region_of_a_voxel_still_tells(labels):
+    """-log2 of the share of its own region that a voxel's other region has, mean over the known voxels."""
+    pairs = [(f, t) for f, t in zip(*(x.ravel().tolist() for x in labels), strict=True) if t]
+
+    def left(given):
+        own = [sum(p[given] == voxel[given] for p in pairs) for voxel in pairs]
+        both = [pairs.count(voxel) for voxel in pairs]
+        return sum(-log2(b / o) for b, o in zip(both, own, strict=True)) / len(pairs)
+
+    assert variation_of_information(*labels) == pytest.approx((left(0), left(1)))
+
+
 def test_two_cells_taken_for_one_cost_a_bit_of_merging():
     there, found = np.array([1, 1, 2, 2]), np.array([5, 5, 5, 5])
     assert variation_of_information(found, there) == pytest.approx((1, 0))
@@ -39,7 +52,7 @@ def test_pairs_are_counted(labels):
     one = sum(found[a] == found[b] for a, b in pairs)
     other = sum(there[a] == there[b] for a, b in pairs)
     both = sum(found[a] == found[b] and there[a] == there[b] for a, b in pairs)
-    assert rand_f1(*labels) == pytest.approx((both / one, both / other))
+    assert rand_precision_recall(*labels) == pytest.approx((both / one, both / other))
 
 
 def test_perfect_voxels_give_perfect_regions():

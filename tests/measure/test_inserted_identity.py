@@ -5,17 +5,14 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import Fixed, mentions
+from helpers import Fixed, mentions, settled
 
 from resexp import build_model
 from resexp.measure.inserted_identity import deepened, initialize, trained, training
 
 
 def network(name="plain", depth=14, **choices):
-    model = build_model(name, model__depth=depth, model__width=4, **choices)
-    with torch.no_grad():
-        model.train()(torch.randn(64, 1, 40, generator=torch.Generator().manual_seed(1)))
-    return model.eval()
+    return settled(name, depth, **choices)
 
 
 @pytest.fixture

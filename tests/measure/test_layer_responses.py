@@ -3,17 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from helpers import Fixed, mentions
+from helpers import Fixed, mentions, settled
 
 from resexp import build_model
 from resexp.measure.layer_responses import responses, trained
 
 
-def network(**choices):
-    model = build_model(model__depth=8, model__width=4, **choices)
-    with torch.no_grad():
-        model.train()(torch.randn(64, 1, 40, generator=torch.Generator().manual_seed(1)))
-    return model.eval()
+def network(name="resnet", **choices):
+    return settled(name, 8, **choices)
 
 
 @pytest.fixture

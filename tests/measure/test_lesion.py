@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from helpers import Fixed
+from helpers import Fixed, settled
 from torch import nn
 
 from resexp import build_model
@@ -31,12 +31,8 @@ NETWORKS = {
 }
 
 
-def network(depth=20, width=4, *, name="resnet", seed=0, **choices):
-    """With statistics of its own in its normalizations, so that no layer is the identity by chance."""
-    model = build_model(name, model__depth=depth, model__width=width, seed=seed, **choices)
-    with torch.no_grad():
-        model.train()(torch.randn(64, 1, 40, generator=torch.Generator().manual_seed(1)))
-    return model.eval()
+def network(depth=20, width=4, *, name="resnet", **choices):
+    return settled(name, depth, width, **choices)
 
 
 class Shortcut(nn.Module):

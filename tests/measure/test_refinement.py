@@ -3,18 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from helpers import Fixed
+from helpers import Fixed, settled
 
-from resexp import build_model
 from resexp.measure.chain import chain_of
 from resexp.measure.refinement import PENALTY, fitted, stages, trained, updates
 
 
 def network(name="resnet", depth=14, **choices):
-    model = build_model(name, model__depth=depth, model__width=4, **choices)
-    with torch.no_grad():
-        model.train()(torch.randn(64, 1, 40, generator=torch.Generator().manual_seed(1)))
-    return model.eval()
+    return settled(name, depth, **choices)
 
 
 @pytest.fixture

@@ -4,18 +4,14 @@ import copy
 
 import pytest
 import torch
-from helpers import Fixed, mentions
+from helpers import Fixed, mentions, settled
 from torch import nn
 
-from resexp import build_model
 from resexp.measure.unrolled import recurrent, trained, unrolled
 
 
 def network(name="recurrent", depth=20, **choices):
-    model = build_model(name, model__depth=depth, model__width=4, **choices)
-    with torch.no_grad():
-        model.train()(torch.randn(64, 1, 40, generator=torch.Generator().manual_seed(1)))
-    return model.eval()
+    return settled(name, depth, **choices)
 
 
 @pytest.fixture

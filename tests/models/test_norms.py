@@ -144,3 +144,14 @@ def test_std_batch_norm_has_a_gradient_at_constant_inputs():
     x = torch.full((4, 1), 3.0, dtype=torch.float64, requires_grad=True)
     StdBatchNorm(1, eps=1e-3).double()(x)[0, 0].backward()
     torch.testing.assert_close(x.grad[:, 0], torch.tensor([0.75, -0.25, -0.25, -0.25]).double() / 1e-3)
+
+
+def test_batch_normalization_is_torchs_bit_for_bit_and_counts_no_batches():
+    ours, theirs = BatchNorm(5), torch.nn.BatchNorm2d(5)
+    for seed in range(3):
+        x = torch.randn(4, 5, 3, 3, generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(ours(x), theirs(x))
+    assert torch.equal(ours.running_var, theirs.running_var)
+    assert torch.equal(ours.running_mean, theirs.running_mean)
+    assert ours.num_batches_tracked == 0
+    assert torch.equal(ours.eval()(x), theirs.eval()(x))

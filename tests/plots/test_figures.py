@@ -1,5 +1,6 @@
 """Every script is found, says what it draws, and draws it from tables alone."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -38,7 +39,7 @@ def scratch(tmp_path):
         "    figure.subplots().plot(tables['needed']['x'])\n"
         "    return figure\n"
         "def facts(tables):\n"
-        "    return {'tables': tables.names}\n"
+        "    return {'after': 'nothing'}\n"
     )
     folders = Folders(tmp_path / "tables", tmp_path / "reference", tmp_path / "figures")
     folders.tables.mkdir()
@@ -71,6 +72,8 @@ def test_a_figure_is_stale_when_its_table_or_its_script_is_newer(scratch):
     assert figures.is_stale(script, folders), "it is missing"
     figures.draw(script, folders)
     assert not figures.is_stale(script, folders)
+    said = json.loads((folders.figures / "scratch.json").read_text())
+    assert said == {"tables": ["needed"], "after": "nothing"}
     later = time.time() + 10
     for path in (table, script):
         before = path.stat().st_mtime

@@ -12,11 +12,15 @@ from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build, train, workers
 from resexp.experiments.runs import folder_of
+from resexp.experiments.stop import Signals
 from resexp.training import checkpoint
 from resexp.training.precision import set_tf32
 from resexp.training.step import own_stream
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+    pytest.mark.filterwarnings("default"),  # torch's own, e.g. at the first use of a library, are no failures
+]
 SMALL = [
     "model=resnet", "model.depth=8", "model.width=8", "batch_size=20", "schedule.steps=30",
     "schedule.learning_rate=0.02", "dataset=fake", "dataset.load.train_size=96", "train.device=cuda",
@@ -142,11 +146,58 @@ def test_concurrent_members_learn_what_they_learn_alone(tmp_path):
         return [resolve(compose("train", [*SMALL, *where, f"seed={seed}"])) for seed in range(MEMBERS)]
 
     for config in configs(tmp_path / "alone"):
-        assert train.run(config) == "done"
-    threads = workers.start_threads(4, train.run, configs(tmp_path / "shared"))
+        assert train.run(config, Signals()) == "done"
+    shared = configs(tmp_path / "shared")
+    threads = workers.start_threads(4, lambda config: train.run(config, Signals()), shared)
     for thread in threads:
         thread.join()
     for alone, shared in zip(configs(tmp_path / "alone"), configs(tmp_path / "shared"), strict=True):
         pairs = zip(folder_of(alone).rows(), folder_of(shared).rows(), strict=True)
         for a, b in pairs:
             assert float(a["train_loss"]) == pytest.approx(float(b["train_loss"]), rel=1e-3)
+
+
+def test_weights_cast_at_once_are_those_that_autocast_casts():
+    # the algorithms are fixed, so that nothing but the casts could differ
+    fixed = ["precision=bfloat16", "train.capture=false", "train.cudnn_benchmark=false"]
+    one, other = trainer(*fixed), trainer(*fixed)
+    other.forward = other.model
+    assert losses(one, 6) == losses(other, 6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_both_layouts_give_the_same_losses(precision):
+    last, first = (
+        trainer(f"precision={precision}", f"train.channels_last={choice}") for choice in ("true", "false")
+    )
+    assert losses(last, 8) == pytest.approx(losses(first, 8), rel=1e-4 if precision == "float32" else 0.02)
+
+
+def test_a_loss_that_is_not_finite_is_found_in_replayed_steps():
+    one = trainer()
+    losses(one, 8)
+    with torch.no_grad():
+        one.model.head.bias.fill_(float("nan"))
+    losses(one, 2)
+    assert one.watch.first_bad(one.step) == 9
+
+
+def test_a_failed_capture_ends_the_command_with_its_status_on_disk(tmp_path):
+    code = f"""
+import torch
+from resexp.config.compose import compose, resolve
+from resexp.experiments import train
+from resexp.experiments.stop import Signals
+from resexp.tasks.classification import Classification
+loss = Classification.loss
+def waits(self, *a, **k):
+    found = loss(self, *a, **k)
+    found.item()
+    return found
+Classification.loss = waits
+train.run(resolve(compose("train", {[*SMALL, f"train.runs={tmp_path}"]!r})), Signals())
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 1
+    (status,) = tmp_path.glob("*/*/status.json")
+    assert "CaptureError" in status.read_text()

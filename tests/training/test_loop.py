@@ -9,15 +9,24 @@ import torch
 import torch.nn.functional as F
 from helpers import mentions
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from resexp.config.compose import compose, resolve
 from resexp.data.batches import Batches, Split
 from resexp.experiments import build
+from resexp.records.identity import digest
 from resexp.tasks.classification import Classification
-from resexp.training import checkpoint
+from resexp.training import checkpoint, loop
 from resexp.training.evaluate import evaluate
 from resexp.training.loop import DivergedError, Trainer, fit
-from resexp.training.precision import autocast, channels_last_layout, set_tf32
+from resexp.training.precision import (
+    autocast,
+    cast_at_once,
+    channels_last,
+    channels_last_layout,
+    cudnn_benchmark,
+    set_tf32,
+)
 from resexp.training.schedules import StepDecay
 
 CPU = torch.device("cpu")
@@ -211,6 +220,38 @@ def test_channels_last_layout_changes_the_order_in_memory_only(shape):
         assert y.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize(
+    ("device", "precision", "automatic"),
+    [
+        ("cpu", "float32", True), ("cpu", "bfloat16", True),
+        ("cuda", "float32", False), ("cuda", "tf32", False), ("cuda", "bfloat16", True),
+    ],
+)  # fmt: skip
+def test_channels_last_where_its_kernels_are_fast(device, precision, automatic):
+    device = torch.device(device)
+    assert channels_last("auto", precision, device) is automatic
+    for asked in (True, False):
+        assert channels_last(asked, precision, device) is asked
+
+
+def test_algorithms_are_tried_out_for_bfloat16_on_a_gpu():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert cudnn_benchmark("auto", "bfloat16", gpu)
+    assert not cudnn_benchmark("auto", "float32", gpu)
+    assert not cudnn_benchmark("auto", "bfloat16", cpu)
+    assert cudnn_benchmark(True, "float32", gpu)
+    assert not cudnn_benchmark(False, "bfloat16", gpu)
+
+
+def test_layout_and_algorithms_are_no_part_of_what_a_run_is():
+    digests = {
+        digest(resolve(compose("train", [f"train.{key}={asked}"])))
+        for key in ("channels_last", "cudnn_benchmark")
+        for asked in ("auto", "true", "false")
+    }
+    assert len(digests) == 1
+
+
 def test_a_run_resumes_in_another_memory_layout(tmp_path):
     """Momentum is moved along: a fused update reads it in the order of the weights."""
 
@@ -291,3 +332,68 @@ def test_random_layers_resume_their_random_stream(tmp_path, layers):
     second = trainer()
     second.load_state_dict(checkpoint.load(tmp_path, CPU, run="one")[0])
     assert rows + run(second, steps=20) == expected
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        ["model=resnet", "model.depth=8"],
+        ["model=resnet", "model.depth=8", "branch=stochastic_depth"],
+        ["model=resnet", "model.depth=8", "block=fixup", "norm=none"],
+        ["model=fractal", "model.depth=8", "model.widths=[8,8]"],
+        ["model=densenet", "model.depth=13"],
+    ],
+)
+def test_weights_cast_at_once_are_those_that_autocast_casts(network):
+    """On a GPU it saves a kernel per weight and gradient; here the bits are compared."""
+
+    def trainer():
+        small = ["batch_size=20", "schedule.steps=8", "precision=bfloat16"]
+        return build.trainer(resolve(compose("train", [*network, *small])), CPU)
+
+    one, other = trainer(), trainer()
+    other.forward = cast_at_once(other.model)
+    assert run(one, steps=8) == run(other, steps=8)
+    for a, b in zip(one.model.state_dict().values(), other.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_casting_at_once_takes_one_operation_each_way():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(16, 2))
+    copies = []
+
+    class Copies(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+            if "_copy" in function.__name__:
+                copies.append((function.__name__, len(arguments[0]) if "foreach" in str(function) else 1))
+            return function(*arguments, **(keywords or {}))
+
+    x = torch.randn(2, 3, 6, 6, generator=torch.Generator().manual_seed(0)).bfloat16()
+    with Copies(), autocast("bfloat16", CPU):
+        cast_at_once(model)(x).float().sum().backward()
+    assert [count for name, count in copies if "foreach" in name] == [6, 6], "weights and biases"
+    assert {p.grad.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_the_ninth_network_of_a_process_is_compiled_as_well(monkeypatch):
+    """torch stops at eight recompilations of one code, with a warning; here dynamo alone, without kernels."""
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model: compile_(model, backend="eager"))
+    graphs = []
+    for layers in range(1, 11):
+        model = loop._compiled(Chain(layers))
+        before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+        model(torch.ones(2, 3))
+        graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"] - before)
+    assert graphs == [1] * 10
+
+
+class Chain(nn.Module):
+    def __init__(self, count):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(3, 3) for _ in range(count))
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x

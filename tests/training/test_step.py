@@ -7,9 +7,10 @@ from contextlib import contextmanager
 import pytest
 import torch
 from helpers import mentions
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from resexp.training import step
-from resexp.training.step import Captured, CaptureError, own_stream
+from resexp.training.step import Captured, CaptureError, Meter, Watch, own_stream
 
 
 class Graph:
@@ -72,6 +73,31 @@ def test_a_failed_capture_stops_the_run_and_names_the_setting(cuda):
     assert gc.isenabled()
 
 
+def out_of_memory_in(captured, *, end_fails):
+    def function():
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        finally:
+            if end_fails:
+                raise RuntimeError("operation failed due to a previous error during capture")
+
+    for _ in range(3):
+        captured()
+    captured.function = function
+    captured()
+
+
+def test_lack_of_memory_is_no_fault_of_the_capture(cuda):
+    with pytest.raises(torch.OutOfMemoryError):
+        out_of_memory_in(Captured(lambda: None, []), end_fails=False)
+    assert gc.isenabled()
+
+
+def test_lack_of_memory_that_breaks_the_capture_is_said_as_such(cuda):
+    with pytest.raises(CaptureError, match=mentions("out of memory", "batch_size", "train.workers")):
+        out_of_memory_in(Captured(lambda: None, []), end_fails=True)
+
+
 def test_on_a_cpu_there_are_no_streams():
     with own_stream(torch.device("cpu")):
         assert torch.ones(2).sum() == 2
@@ -85,3 +111,39 @@ def test_a_thread_keeps_its_stream(monkeypatch):
     gpus = [torch.device("cuda", i) for i in (0, 1)]
     assert [own_stream(gpu) for gpu in (*gpus, *gpus)] == [1, 2, 1, 2]
     assert made == gpus
+
+
+class Kernels(TorchDispatchMode):
+    """Counts the operations that a GPU would launch a kernel for."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        self.count += not function.is_view
+        return function(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("at", [1, 4, 7, None])
+def test_the_first_loss_that_is_not_finite_is_found(bad, at):
+    watch = Watch(torch.device("cpu"))
+    for taken in range(1, 8):
+        watch.add(torch.tensor(bad if taken == at else 1e38))  # their sum would overflow
+    assert watch.first_bad(7) == (at or 0)
+    restored = Watch(torch.device("cpu"))
+    restored.restore(7, at or 0)
+    restored.add(torch.tensor(1.0))
+    assert restored.first_bad(8) == (at or 0)
+
+
+def test_metrics_take_six_kernels():
+    meter, watch = Meter(1, torch.device("cpu")), Watch(torch.device("cpu"))
+    loss, tally = torch.tensor(2.5), torch.tensor([3])
+    with Kernels() as kernels:
+        meter.add(loss, tally, 20)
+        watch.add(loss)
+    assert kernels.count == 6
+    meter.count(20)
+    assert meter.read() == (2.5, [3], 20)

@@ -1,0 +1,111 @@
+"""What may not be read is named, and never passed over. For root, too, which is made to obey permissions."""
+
+import ctypes
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from helpers import ROOT, TINY, mentions
+
+from resexp import cli
+
+DAC_OVERRIDE, DAC_READ_SEARCH = 1, 2  # of linux/capability.h: what lets root ignore permissions
+PR_CAPBSET_DROP = 24
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="by capabilities of Linux")
+SHORT = [*TINY, "model=resnet", "model.depth=8", "schedule.steps=2", "interval=1", "name=x"]
+
+
+def slow(*case):
+    return pytest.param(*case, marks=pytest.mark.slow)
+
+
+def obey_permissions():
+    for capability in (DAC_OVERRIDE, DAC_READ_SEARCH):
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with two finished runs below results/runs/x."""
+    folder = tmp_path_factory.mktemp("unreadable")
+    command = [sys.executable, "-m", "resexp", "train", "-m", *SHORT, "seed=0,1"]
+    subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("closed", "command"),
+    [
+        ("results/runs", ["status"]),
+        ("results/runs", ["collect", "x"]),
+        ("results/runs/x", ["status"]),
+        slow("results/runs/x", ["status", "x"]),
+        ("results/runs/x", ["collect", "x"]),
+        slow("results/runs/x", ["train", *SHORT]),
+        ("results/runs/x", ["measure", "measure=norm_scales", "run=results/runs/*/*"]),
+        slow("RUN", ["status"]),
+        ("RUN", ["collect", "x"]),
+        ("RUN", ["train", *SHORT]),
+        slow("RUN", ["measure", "measure=norm_scales", "run=results/runs/x/*"]),
+        ("RUN/config.json", ["collect", "x"]),
+        ("RUN/status.json", ["status"]),
+        slow("RUN/rows.csv", ["collect", "x"]),
+        ("results/tables", ["collect", "x"]),
+        slow("images/train", ["train", "dataset=imagefolder", "dataset.root=images"]),
+        ("images/train/a", ["train", "dataset=imagefolder", "dataset.root=images"]),
+        slow("images", ["train", "dataset=cifar10", "dataset.root=images"]),
+        slow("images", ["train", "dataset=mnist", "dataset.root=images"]),
+    ],
+)
+def test_what_may_not_be_read_is_named_and_never_passed_over(closed, command, runs):
+    (seed0,) = (runs / "results/runs/x").glob("*seed0-*")
+    path = runs / closed.replace("RUN", str(seed0.relative_to(runs)))
+    for folder in ("results/tables", "images/train/a", "images/val/a"):
+        (runs / folder).mkdir(parents=True, exist_ok=True)
+    mode = path.stat().st_mode
+    path.chmod(0)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "resexp", *command],
+            cwd=runs, env=os.environ | {"PYTHONPATH": str(ROOT)}, preexec_fn=obey_permissions,
+            capture_output=True, text=True, timeout=100,
+        )  # fmt: skip
+    finally:
+        path.chmod(mode)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    said = done.stderr.removesuffix("\n")
+    assert re.search(r"\Aresexp: [^\n]*Permission denied[^\n]*\Z", said)
+    assert path.relative_to(runs).as_posix() in said
+    assert "None" not in said
+
+
+def test_collect_takes_the_home_folder(runs, monkeypatch, capfd):
+    monkeypatch.setenv("HOME", str(runs))
+    monkeypatch.setattr(
+        sys, "argv", ["resexp", "collect", "x", "--runs", "~/results/runs", "--tables", "~/mine"]
+    )
+    cli.main()
+    assert "2 runs" in capfd.readouterr().out
+    assert (runs / "mine/x.csv").is_file()
+
+
+@pytest.mark.parametrize("value", ["", "''"])
+def test_an_empty_dataset_root_is_refused(value, resexp):
+    done = resexp("train", "dataset=cifar10", f"dataset.root={value}")
+    assert done.returncode == 2
+    assert re.search(mentions("resexp", "dataset.root", "empty"), done.stderr.strip())
+
+
+@pytest.mark.parametrize("arguments", [["--cfg", "job"], ["--info"]])
+def test_a_config_that_cannot_be_printed_ends_with_a_sentence(arguments, tmp_path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "resexp", "train", *arguments],
+            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=full, stderr=subprocess.PIPE,
+            text=True, timeout=100,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert re.fullmatch(r"resexp: .*No space left.*\n", done.stderr)
