@@ -48,7 +48,7 @@ def test_a_crop_is_a_window_of_the_image_or_of_its_mirror_images(generator):
     made = Deform(crop=5, flips=True, elastic=0.0)
     found, targets = made(x.expand(400, 1, 7, 6), x.expand(400, 1, 7, 6), generator)
     for moved in (found, targets):
-        distances = torch.cdist(moved.reshape(400, 25), expected)
+        distances = (moved.reshape(400, 1, 25) - expected).abs().amax(2)
         assert distances.min(1).values.max() < 1e-4
         assert distances.argmin(1).unique().tolist() == list(range(24))
 

@@ -36,6 +36,15 @@ def test_all_batches_of_three_enumerated(generator):
     assert found["relative_deviation"] == pytest.approx(within / between, rel=0.02)
 
 
+def test_of_few_draws_the_variance_is_unbiased(generator):
+    model, x = network(), torch.randn(12, 1, 40, generator=generator)
+    found = noise(model, x, torch.zeros(12), 4, 3, torch.Generator().manual_seed(2))
+    outputs = drawn_outputs(model, x, 4, 3, torch.Generator().manual_seed(2)).double().numpy()
+    within, between = outputs.var(0, ddof=1).mean(), outputs.mean(0).var(0, ddof=1).mean()
+    assert found["logit_deviation"] == pytest.approx(within**0.5, rel=1e-5)
+    assert found["relative_deviation"] == pytest.approx((within / between) ** 0.5, rel=1e-5)
+
+
 def test_each_draw_deals_every_example_into_a_batch_of_that_size(generator):
     model = network().train()
     x = torch.randn(11, 1, 40, generator=generator)

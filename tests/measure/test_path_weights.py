@@ -68,3 +68,19 @@ def test_residual_networks_weigh_all_alike_and_plain_ones_have_no_paths(run):
     assert branch_weights(run("resnet"), run("resnet").x) == [0.5] * 6
     with pytest.raises(ValueError, match="a plain network has one path"):
         trained(run("plain"), examples=8)
+
+
+def test_gates_see_what_they_see_in_the_network(generator):
+    """Also behind a norm and an activation that branch and shortcut share."""
+    choices = {"shortcut": "exclusive_gate", "model__entry": "both", "model__widen": 1, "model__depth": 16}
+    model, seen = build_model("wide", **choices).eval(), []
+    for block in model.blocks:
+        block.shortcut.register_forward_pre_hook(lambda gate, given: seen.append((gate, given[0])))
+    x = 2 * torch.randn(4, 1, 40, generator=generator)
+    found = branch_weights(Fixed(model, x, torch.arange(4)), x)
+    with torch.no_grad():
+        seen.clear()
+        model(x)
+        shares = [gate.weights(given) for gate, given in seen]
+    expected = [(branch / (branch + shortcut)).mean().item() for shortcut, branch in shares]
+    assert found == pytest.approx(expected, rel=1e-5)

@@ -126,3 +126,21 @@ def test_three_dimensions():
         (4, 8, 8, 8), (8, 4, 4, 4), (16, 2, 2, 2), (8, 4, 4, 4), (4, 8, 8, 8)
     ]  # fmt: skip
     assert model(x).shape == (1, 2, 8, 8, 8)
+
+
+def test_a_normalized_convolution_has_a_scale_and_a_shift_and_no_bias():
+    """All counted: 9 a b for a convolution, 2 b for what normalizes it, 4 a b + b on the way up."""
+    w, classes = 4, 2
+    convolutions = [(1, w), (w, w), (w, 2 * w), (2 * w, 2 * w), (2 * w, w), (w, w)]
+    expected = sum(9 * a * b + 2 * b for a, b in convolutions) + 4 * 2 * w * w + w + classes * (w + 1)
+    model = resexp.build_model("unet", dataset="cells", model__depth=8, model__width=w, norm="batch")
+    assert sum(p.numel() for p in model.parameters()) == expected
+
+
+def test_what_a_preactivated_encoder_passes_on_is_activated(generator):
+    """He et al. 2016, appendix: what follows the last sum is activated right after it."""
+    choices = {"model__encoder": "residual", "model__padding": "same", "block": "full_preactivation"}
+    model = resexp.build_model("unet", dataset="cells", model__depth=8, model__width=4, **choices)
+    first, second, _ = model.levels(torch.randn(2, 1, 16, 16, generator=generator))
+    for passed in (first, second):
+        assert passed.min() == 0
