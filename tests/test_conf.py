@@ -20,6 +20,7 @@ DEEPEST, LARGEST = 150, 3_000_000  # deeper and larger networks are built, but t
 DENSE = ["dataset=cells", "dataset.load.size=32", "dataset.load.augment.crop=32"]
 TOGETHER = {  # parts that need others
     ("shortcut", "none"): ["model=plain20"],
+    ("model", "inception_v4"): ["dataset=fake", "dataset.load.shape=[3,80,80]", "dataset.size=[80,80]"],
     ("activation", "crelu"): ["block=full_preactivation"],
     ("init", "looks_linear"): ["activation=crelu", "block=full_preactivation"],
     ("init", "fixup"): ["norm=none"],

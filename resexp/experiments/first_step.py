@@ -48,10 +48,7 @@ def try_first_step(config: dict, model: nn.Module, source: Source) -> None:
     x, y = source.blank(_fewest_together(model, config["batch_size"]))
     if x[0].numel() > MOST_VALUES:
         return
-    model.to_empty(device="cpu")
-    with torch.no_grad():
-        for tensor in (*model.parameters(), *model.buffers()):
-            tensor.zero_()
+    _fill_with_zeros(model)
     on_cpu = device_of(config["train"]["device"]).type == "cpu"
     precision = autocast(config["precision"] if on_cpu else "float32", torch.device("cpu"))
     task = make(config["task"], "task")
@@ -70,6 +67,19 @@ def try_first_step(config: dict, model: nn.Module, source: Source) -> None:
             f" batch_size={config['batch_size']} and this network, where the result is always zero: use a"
             " larger batch_size or norm.size, or another norm, such as norm=layer"
         ) from error
+
+
+def _fill_with_zeros(model: nn.Module) -> None:
+    """Move a network from the meta device; Module.to_empty would import torch's compiler, a second of CPU."""
+    made: dict[int, torch.Tensor] = {}  # parameters that modules share stay shared
+    for module in model.modules():
+        for key, old in module._parameters.items():
+            if old is not None:
+                zeros = nn.Parameter(torch.zeros(old.shape, dtype=old.dtype), old.requires_grad)
+                module._parameters[key] = made.setdefault(id(old), zeros)
+        for key, old in module._buffers.items():
+            if old is not None:
+                module._buffers[key] = made.setdefault(id(old), torch.zeros(old.shape, dtype=old.dtype))
 
 
 def _fewest_together(model: nn.Module, batch_size: int) -> int:

@@ -56,7 +56,8 @@ def parts():
     nodes = {}
     for group in GROUPS:
         for option in options(group):
-            nodes[group, option] = compose("train", ["model=resnet", f"{group}={option}"])[group]
+            few = ["branch.kept=2"] if option == "drawn" else []  # of three blocks
+            nodes[group, option] = compose("train", ["model=resnet", f"{group}={option}", *few])[group]
     return nodes
 
 

@@ -36,5 +36,5 @@ def test_all_are_scaled_in_evaluation():
 
 @pytest.mark.parametrize("kept", [0, 4])
 def test_more_than_there_are_is_refused(kept):
-    with pytest.raises(ValueError, match=mentions("branch.kept", "3", str(kept))):
+    with pytest.raises(ValueError, match=mentions("branch__kept", "3", str(kept))):
         build_model("resnet", model__depth=8, branch="drawn", branch__kept=kept)

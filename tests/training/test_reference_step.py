@@ -39,6 +39,7 @@ def config(group, option, dataset, rate, steps):
     if option == "none" and group == "shortcut":
         network[0] = "model=plain"
     network += ["norm.groups=2"] if option == "group" else []
+    network += ["branch.kept=2"] if option == "drawn" else []  # of three blocks
     # divided by 10 behind two thirds of the steps that are taken
     protocol = [f"batch_size={BATCH}", f"schedule.steps={4 * steps // 3}", f"schedule.learning_rate={rate}"]
     overrides = [*network, f"dataset={dataset}", *protocol, *size]
