@@ -26,6 +26,7 @@ REASONS = {
     "block=fixup": ["norm=none"],
     "init=zero_gamma": ["init=zero_gamma"],
     "branch=stochastic_depth": ["branch=stochastic_depth"],
+    "branch=drawn": ["branch=drawn"],
 }
 # One model of each kind -> smallest depth for blocks of d layers; None: it has no blocks.
 DEPTHS = {
