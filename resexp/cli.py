@@ -4,14 +4,13 @@ Heavy imports are deferred until a sub-command needs them, so that `--help` is f
 """
 
 import ast
-import difflib
 import signal
 import sys
 from importlib import import_module
 from pathlib import Path
 
 from resexp import __version__
-from resexp.exits import COMPLETION, OutputError, leave, nobody_reads, refuse, standard_streams
+from resexp.exits import COMPLETION, OutputError, hint, leave, nobody_reads, refuse, standard_streams
 
 COMMANDS = Path(__file__).parent / "commands"
 USAGE = """\
@@ -61,9 +60,7 @@ def _dispatch(arguments: list[str]) -> None:
 
         complete(known, _run, arguments)
     else:
-        near = difflib.get_close_matches(arguments[0], known, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        refuse(f"unknown command {arguments[0]!r}{hint}; commands: {', '.join(known)}")
+        refuse(f"unknown command {arguments[0]!r}{hint(arguments[0], known)}; commands: {', '.join(known)}")
 
 
 def _run(command: str, arguments: list[str]) -> None:

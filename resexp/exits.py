@@ -1,15 +1,22 @@
 """Early exits: a one-line message and exit code 2 instead of a traceback. Imports nothing of resexp."""
 
+import difflib
 import io
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 COMPLETION = ("-sc", "--shell_completion")  # Hydra's flags for tab completion
+
+
+def hint(name: str, allowed: Iterable[str], prefix: str = "") -> str:
+    """ " (did you mean ...?)" with the allowed name nearest to a mistyped one, or nothing."""
+    near = difflib.get_close_matches(name, list(allowed), n=1)
+    return f" (did you mean {prefix}{near[0]}?)" if near else ""
 
 
 class OutputError(Exception):

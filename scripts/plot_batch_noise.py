@@ -60,9 +60,11 @@ def bars(axes: Axes, table: pd.DataFrame, looks: dict) -> None:
     names = []
     for place, (key, rows) in enumerate(table.groupby(KEYS)):
         axes.plot([place] * len(rows), rows["error_gap"], "o", ms=4, alpha=0.7, color=looks[key]["color"])
-        names.append("imported" if not key[4] else f"{key[3]}\n{key[5]}")
+        how = "imported" if not key[4] else f"{key[3]}\n{key[5]}"
+        names.append(f"{key[2]} layers,\n{how}")
     axes.set_xticks(range(len(names)), names, fontsize=7)
-    axes.set(ylim=(0, None), ylabel="Test minus training error (points)", title="Generalization gap")
+    axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(0, 1.1 * table["error_gap"].max()))
+    axes.set(ylabel="Test minus training error (points)", title="Generalization gap")
 
 
 def facts(tables: Tables) -> dict:

@@ -75,6 +75,10 @@ def test_hydras_own_flags_keep_working(resexp):
         (["tarin"], ["'tarin'", "train?", "measure", "collect"]),
         (["list", "colours"], ["'colours'", "activation"]),
         (["status", "nothing"], ["'nothing'", "results/runs/nothing"]),
+        (["status", "depth_swep"], ["'depth_swep'", "depth_sweep?"]),
+        (["status", "--runs", "no/such"], ["--runs=no/such"]),
+        (["import", "no.th", "model=resnet20", "dataset=cifar10"], ["no.th", "No such file"]),
+        (["collect", "depth_swep"], ["'depth_swep'", "depth_sweep?"]),
         (["collect", "nothing"], ["'nothing'", "results/runs/nothing", "`resexp status`"]),
         (["train", "model=resnet57"], ["model=resnet57", "resnet56?"]),
         (["train", "seed=x"], ["seed", "'x'", "Integer"]),
@@ -230,3 +234,17 @@ def test_flags_stand_anywhere_and_folders_have_any_name(monkeypatch, tmp_path):
 def test_an_empty_data_folder_is_none(monkeypatch):
     monkeypatch.setenv("RESEXP_DATA", "")
     assert compose("train", ["dataset=cifar10"]).dataset.root == "data"
+
+
+def test_runs_are_shown_where_the_data_of_those_to_come_is_missing(monkeypatch, tmp_path, capfd):
+    """Its fingerprint would be part of their names; the runs of all other experiments are shown as well."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("depth_sweep", "unet_skips_nuclei"):
+        run = folder_of(resolve(compose("train", [f"name={name}", "seed=77"])))
+        run.write_config(resolve(compose("train", [f"name={name}", "seed=77"])))
+        run.write_status("interrupted", step=1, steps=2)
+    monkeypatch.setattr("sys.argv", ["resexp", "status"])
+    cli.main()
+    shown = capfd.readouterr().out
+    assert shown.count("seed77") == 2
+    assert "dataset.root" in shown.splitlines()[-1]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-from resexp.exits import refuse
+from resexp.exits import hint, refuse
 
 
 def main(arguments: list[str]) -> None:
@@ -75,15 +75,18 @@ def collect(
             write_measured.
         OSError: a run cannot be read, or a table not be written.
     """
-    from resexp.experiments.runs import folder_of, plan_of
+    from resexp.config.catalog import options
+    from resexp.config.sweep import plan as planned
+    from resexp.experiments.runs import folders_of
     from resexp.records.collect import write_measured, write_table
-    from resexp.records.run import commands_in
+    from resexp.records.run import commands_in, experiments
 
-    plan, swept = plan_of(experiment, runs)
+    plan, swept = planned(experiment, runs)
     folder = runs / experiment
     kind = next(chain(commands_in(folder), (config["command"] for config in plan)), None)
     if kind is None:
-        raise ValueError(f"no experiment {experiment!r} and no run in {folder}; see `resexp status`")
+        meant = hint(experiment, [*options("experiment"), *experiments(runs)])
+        raise ValueError(f"no experiment {experiment!r}{meant} and no run in {folder}; see `resexp status`")
     if kind == "measure":
         if by or only:
             raise ValueError(
@@ -92,7 +95,10 @@ def collect(
         said = write_measured(folder, tables, replace=replace)
     else:
         said = write_table(folder, tables, by=[*swept, *by], only=only, plan=plan, replace=replace)
-    absent = sum(not folder_of(config).is_finished for config in plan)
+    wanted, unknown = folders_of(plan)
+    if unknown:
+        return [said, f"whether runs are missing is not known: {unknown}"]
+    absent = sum(not run.is_finished for run in wanted)
     return [said] + (
         [f"{absent} of the {len(plan)} runs of experiment={experiment} are missing"] if absent else []
     )

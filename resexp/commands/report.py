@@ -1,10 +1,9 @@
 """Write what is known of an experiment, or of all, as one HTML page."""
 
 import argparse
-import difflib
 from pathlib import Path
 
-from resexp.exits import refuse
+from resexp.exits import hint, refuse
 from resexp.files import atomic
 
 
@@ -80,10 +79,9 @@ def _nothing(experiment: str, planned: dict, known: list[str]) -> str:
             f"{experiment} has neither runs nor tables yet: run it with"
             f" `resexp {_command_of(experiment)} -m experiment={experiment}`"
         )
-    near = difflib.get_close_matches(experiment, [*planned, *known], n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
     there = ", ".join(known) or "none yet"
-    return f"no experiment {experiment!r}{hint}; those with runs or tables: {there}"
+    meant = hint(experiment, [*planned, *known])
+    return f"no experiment {experiment!r}{meant}; those with runs or tables: {there}"
 
 
 def _command_of(experiment: str) -> str:

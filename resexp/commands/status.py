@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from resexp.exits import printable, refuse
+from resexp.exits import hint, printable, refuse
 from resexp.records.run import experiments, folders
 
 
@@ -15,6 +15,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     options = parser.parse_args(arguments)
     options.runs = options.runs.expanduser()
+    if options.runs != parser.get_default("runs") and not options.runs.exists():
+        refuse(f"--runs={options.runs}: there is no such folder")
     try:
         names = [options.experiment] if options.experiment else experiments(options.runs)
         if not names:
@@ -34,15 +36,23 @@ def statuses(experiment: str, runs: Path) -> Iterator[str]:
     Raises:
         ValueError: no file in conf/experiment and no folder has this name.
     """
-    from resexp.experiments.runs import folder_of, plan_of
+    from resexp.config.catalog import options as listed
+    from resexp.config.sweep import plan
+    from resexp.experiments.runs import folders_of
 
     found = {run.name: run for run in folders(runs / experiment)}
-    found |= {run.name: run for run in map(folder_of, plan_of(experiment, runs)[0])}
+    planned, unknown = folders_of(plan(experiment, runs)[0])
+    found |= {run.name: run for run in planned}
+    if not found and unknown:
+        raise ValueError(unknown)
     if not found:
-        raise ValueError(f"no experiment {experiment!r} and no folder {runs / experiment}")
+        meant = hint(experiment, [*listed("experiment"), *experiments(runs)])
+        raise ValueError(f"no experiment {experiment!r}{meant} and no folder {runs / experiment}")
     yield experiment
     for _, run in sorted(found.items()):
         yield _line(run)
+    if unknown:
+        yield printable(f"  runs that have not begun are not listed: {unknown}")
 
 
 def _line(run) -> str:

@@ -1,7 +1,6 @@
 """Compose configs outside a Hydra job, and turn Hydra's errors into one-line messages."""
 
 import dataclasses
-import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 import resexp.config.schema  # noqa: F401  registers the schema
 from resexp.config.catalog import CONF, groups, options, typed_targets
+from resexp.exits import hint
 
 DERIVED = ("labels", "parts", "protocol")  # sections that are derived, not set by users
 
@@ -176,7 +176,7 @@ def _unknown_option(error: MissingConfigException) -> str:
     group = next((name for name in groups() if path.startswith(f"{name}/")), path.rpartition("/")[0])
     name = path.removeprefix(f"{group}/")
     allowed = list(options(group)) if group in groups() else list(error.options or ())
-    return f"unknown option {group}={name}{_near(name, allowed)}; options: {', '.join(allowed)}"
+    return f"unknown option {group}={name}{hint(name, allowed)}; options: {', '.join(allowed)}"
 
 
 def _unknown_key(key: str, command: str, overrides: list[str]) -> str:
@@ -189,12 +189,12 @@ def _unknown_key(key: str, command: str, overrides: list[str]) -> str:
     parent, _, leaf = key.rpartition(".")
     node = OmegaConf.select(config, parent) if parent else config
     if not isinstance(node, DictConfig):
-        return f"unknown key {key}{_near(key, list(config))}"
+        return f"unknown key {key}{hint(key, list(config))}"
     if not parent and (elsewhere := _elsewhere(key, config)):
         return f"unknown key {key} (did you mean {' or '.join(elsewhere)}?)"
     allowed = [str(name) for name in node if name != "_target_" and name != "_partial_"]
     of = f"{parent} ({parent}={node['name']})" if "name" in node and parent else parent or "the config"
-    near = _near(leaf, allowed, f"{parent}." if parent else "")
+    near = hint(leaf, allowed, f"{parent}." if parent else "")
     return f"unknown key {key}{near}; {of} has {', '.join(allowed)}"
 
 
@@ -213,11 +213,6 @@ def _elsewhere(leaf: str, config: DictConfig) -> list[str]:
     return found[False] or found[True]
 
 
-def _near(name: str, allowed: list[str], prefix: str = "") -> str:
-    near = difflib.get_close_matches(name, allowed, n=1)
-    return f" (did you mean {prefix}{near[0]}?)" if near else ""
-
-
 def _first_sentence(error: BaseException) -> str:
     """The first line of OmegaConf's message, prefixed with the key it is about."""
     lines = [line.strip() for line in str(error).splitlines()]
@@ -231,7 +226,7 @@ def _refuse_added_keys(node: DictConfig, path: str = "") -> None:
         allowed = [f.name for f in dataclasses.fields(kind)]
         for key in node:
             if key not in allowed:
-                near = _near(str(key), allowed, path)
+                near = hint(str(key), allowed, path)
                 raise ConfigError(f"unknown key {path}{key}{near}; allowed: {', '.join(allowed)}")
     for key, value in node.items_ex(resolve=False):
         if _is_section(value):

@@ -42,12 +42,12 @@ def run(config: dict, weights: Path) -> RunFolder:
         ValueError: the file contains no state dict, or that of another network.
         BusyError: another process is importing it.
     """
-    check(config | {"batch_size": 2})  # no training batch is needed
     try:
         with weights.open("rb") as file:
             source = {"file": weights.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     except OSError as error:
         raise ValueError(f"cannot read {weights}: {error.strerror}") from error
+    check(config | {"batch_size": 2})  # no training batch is needed
     kept = {key: value for key, value in config.items() if key not in OF_TRAINING}
     settings = settle(kept | {"imported": {"sha256": source["sha256"]}})
     folder, device = folder_of(settings), device_of(config["train"]["device"])

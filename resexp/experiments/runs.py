@@ -7,7 +7,6 @@ from pathlib import Path
 
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
-from resexp.config.sweep import plan
 from resexp.files import DamagedError
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder, find
@@ -47,13 +46,15 @@ def folder_of(settings: dict) -> RunFolder:
     return find(Path(settings["train"]["runs"]) / settings["name"], label, settings)
 
 
-def plan_of(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:
-    """The settled settings of all runs of an experiment's file, and the keys that it sweeps.
+def folders_of(plan: list[dict]) -> tuple[list[RunFolder], str]:
+    """The folders of planned runs, given their resolved settings.
 
-    Both are empty if there is no such file. See resexp.config.sweep.plan.
+    Where the data that is part of their names is not at hand, there are none, and the reason is said.
     """
-    configs, swept = plan(experiment, runs)
-    return [settle(settings) for settings in configs], swept
+    try:
+        return [folder_of(settle(settings)) for settings in plan], ""
+    except ConfigError as error:
+        return [], str(error)
 
 
 def trained_runs(settings: dict) -> list[RunFolder]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from helpers import Fixed, mentions
 
-from resexp.measure.segments import boundary_distance, matches, overlaps, regions, trained
+from resexp.measure.segments import boundary_distance, fullest, matches, overlaps, regions, trained
 
 THERE = np.zeros((30, 30), dtype=int)
 THERE[2:12, 2:12], THERE[2:12, 14:24], THERE[16:26, 2:12] = 7, 3, 9
@@ -62,6 +62,15 @@ def test_a_perfect_network_finds_every_object():
     objects = tables["objects"].iloc[0]
     assert (objects["f1"], objects["boundary_error"], objects["there"]) == (1, 0, 3)
     labelled = tables["pictures"].query("kind == 'labels'")["values"]
-    assert [list(map(int, line.split())) for line in labelled] == THERE[:16, :16].tolist()
+    assert [list(map(int, line.split())) for line in labelled] == THERE[fullest(THERE, 16)].tolist()
     with pytest.raises(ValueError, match=mentions("measure.threshold", "0.4")):
         trained(Fixed(Threshold(), x, y), threshold=0.4, **settings)
+
+
+def test_the_part_with_most_instances_is_pictured():
+    labels = np.zeros((40, 40), dtype=int)
+    labels[2:5, 2:5] = 1
+    for number, (y, x) in enumerate([(22, 32), (28, 26), (31, 36)], start=2):
+        labels[y : y + 3, x : x + 3] = number
+    assert set(np.unique(labels[fullest(labels, 20)])) == {0, 2, 3, 4}
+    assert labels[fullest(labels, 64)].shape == (40, 40), "a smaller image is taken whole"
