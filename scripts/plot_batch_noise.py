@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
-from resexp.plots.tables import Tables
+from resexp.plots.tables import Tables, seeds
 
 EXPERIMENTS = ("batch_noise", "batch_noise_cifar10")
 TABLES = tuple((f"{name}_{kind}",) for name in EXPERIMENTS for kind in ("noise", "gap"))
@@ -77,7 +77,7 @@ def facts(tables: Tables) -> dict:
         "lines": "mean over seeds, band: least to most; training mode, training examples, not augmented",
         "spread": "standard deviation of a logit over the random batches that its example falls into, over"
         " that over the examples",
-        "seeds": {name: sorted(int(s) for s in tables[f"{name}_noise"]["seed"].unique()) for name in there},
+        "seeds": {name: seeds(tables[f"{name}_noise"]) for name in there},
         "departures": ["the batch size in training of imported networks is not recorded"],
         **tables.made_with(*there),
     }

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from resexp.plots import figures, style
-from resexp.plots.tables import Tables
+from resexp.plots.tables import Tables, seeds
 
 # The published protocol if available, otherwise the scaled one.
 TABLES = (("depth_sweep",), ("depth_sweep_cifar10", "depth_sweep_cifar10_short"))
@@ -164,12 +164,9 @@ def described(name: str, table: pd.DataFrame, provenance: dict) -> dict:
 
 def _seeds(table: pd.DataFrame) -> list[int] | dict[str, list[int]]:
     """The seeds; listed by network if networks have different ones."""
-    found = {
-        f"{model}-{depth}": sorted(int(seed) for seed in runs["seed"].unique())
-        for (model, depth), runs in table.groupby(["model", "depth"])
-    }
+    found = {f"{model}-{depth}": seeds(runs) for (model, depth), runs in table.groupby(["model", "depth"])}
     first, *others = found.values()
-    return found if any(seeds != first for seeds in others) else first
+    return found if any(other != first for other in others) else first
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
-from resexp.plots.tables import Tables
+from resexp.plots.tables import Tables, seeds
 
 NAME = "inserted_identity"
 TABLES = ("inserted_identity_training",)
@@ -47,7 +47,7 @@ def facts(tables: Tables) -> dict:
         "after": "He et al. 2015, section 1: a deeper model has a solution by construction",
         "published": "the solution exists, and solvers do not find one as good; no figure of it",
         "lines": "mean over seeds, band: least to most; dotted: the networks that layers are inserted into",
-        "seeds": sorted(int(seed) for seed in table["seed"].unique()),
+        "seeds": seeds(table),
         "departures": [
             "constant learning rate, few steps; the network with inserted layers has been trained before"
         ],

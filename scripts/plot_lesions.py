@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
-from resexp.plots.tables import Tables
+from resexp.plots.tables import Tables, seeds
 
 KINDS = ("deleted", "several", "shuffled")
 EXPERIMENTS = ("lesions_cifar10", "lesions", "lesions_by_kind")
@@ -89,7 +89,7 @@ def facts(tables: Tables) -> dict:
         panels[name] = {
             "dataset": deleted["dataset"].iloc[0],
             "networks": [f"{style.label(m)}-{d}" for (m, d), _ in networks(deleted)],
-            "seeds": sorted(int(seed) for seed in deleted["seed"].unique()),
+            "seeds": seeds(deleted),
             "draws": int(several["draw"].nunique()),
         }
     return {

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from resexp.plots import figures, style
-from resexp.plots.tables import Tables, final, published
+from resexp.plots.tables import Tables, final, published, seeds
 
 TABLES = (
     ("mnist_addition", "mnist_addition_embedded"),
@@ -125,7 +125,7 @@ def facts(tables: Tables) -> dict:
         " beside what each transformer samples",
         "published": published(tables.reference("comparisons"), "mnist_addition"),
         "data": DATA[tables[table]["dataset"].iloc[0]],
-        "seeds": sorted(int(seed) for seed in runs["seed"].unique()),
+        "seeds": seeds(runs),
         "frames": "orange: the first transformer, blue: the second; each looks at both channels",
         "departures": DEPARTURES,
         **tables.made_with(*names),

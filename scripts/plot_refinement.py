@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
-from resexp.plots.tables import Tables
+from resexp.plots.tables import Tables, seeds
 
 EXPERIMENTS = ("refinement_cifar10", "refinement")
 TABLES = ("refinement_blocks", ("refinement_cifar10_blocks",))
@@ -63,7 +63,7 @@ def facts(tables: Tables) -> dict:
         " stage",
         "readout": "fitted to the training examples' output of the stage's last block, averaged over"
         " positions; applied to each block of the stage",
-        "seeds": {name: sorted(int(s) for s in tables[f"{name}_blocks"]["seed"].unique()) for name in there},
+        "seeds": {name: seeds(tables[f"{name}_blocks"]) for name in there},
         "departures": ["MNIST-1D and CIFAR-10 instead of ImageNet", "size, direction and readout are ours"],
         **tables.made_with(*there),
     }

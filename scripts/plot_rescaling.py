@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from resexp.plots import figures, style
-from resexp.plots.tables import Tables
+from resexp.plots.tables import Tables, seeds
 
 EXPERIMENTS = ("rescaling_cifar10", "rescaling")
 TABLES = ("rescaling_scales", ("rescaling_cifar10_scales",), ("rescaling_heat",), ("rescaling_cifar10_heat",))
@@ -71,7 +71,7 @@ def facts(tables: Tables) -> dict:
         "lines": "mean over seeds; enlarged by (bi)linear interpolation; dotted: chance",
         "canvas": "windows of the training size with the classifier as a 1x1 convolution; canvas of three"
         " sides, zero (the mean of the inputs) around the input; probability of its class, mean over inputs",
-        "seeds": {name: sorted(int(s) for s in tables[f"{name}_scales"]["seed"].unique()) for name in there},
+        "seeds": {name: seeds(tables[f"{name}_scales"]) for name in there},
         "departures": ["test images of CIFAR-10 and sequences of MNIST-1D instead of a photograph"],
         **tables.made_with(*there),
     }

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
-from resexp.plots.tables import Tables
+from resexp.plots.tables import Tables, seeds
 
 EXPERIMENTS = ("signals", "signals_cifar10")
 TABLES = ("signals_layers", ("signals_cifar10_layers",))
@@ -67,7 +67,7 @@ def facts(tables: Tables) -> dict:
         "lines": "mean over seeds, against layer / layers; of each convolution larger than 1x1 behind its"
         " normalization; training mode, one batch of training examples",
         "gradient": "of the cross-entropy of one example at its response; root mean square over examples",
-        "seeds": {name: sorted(int(s) for s in tables[f"{name}_layers"]["seed"].unique()) for name in there},
+        "seeds": {name: seeds(tables[f"{name}_layers"]) for name in there},
         "departures": [
             "networks without normalization are trained at a tenth of the learning rate; those that diverged"
             " there are left out"

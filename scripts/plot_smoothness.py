@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
-from resexp.plots.tables import Tables
+from resexp.plots.tables import Tables, seeds
 
 TABLES = ("smoothness_along",)
 NORMS = {"batch": ("with batch normalization", "#0072B2", "-"), "none": ("without", "#D55E00", "--")}
@@ -51,7 +51,7 @@ def facts(tables: Tables) -> dict:
         "lines": "band: from least to most over steps along the gradient, mean over seeds; line: the most;"
         " right: the largest change of the gradient over the length of the step",
         "steps along the gradient": f"{sizes} times the gradient",
-        "seeds": sorted(int(seed) for seed in table["seed"].unique()),
+        "seeds": seeds(table),
         "departures": ["networks of width 8 on MNIST-1D instead of a VGG on CIFAR-10", "stages 1, 2, 4, ..."],
         **tables.made_with("smoothness"),
     }

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
-from resexp.plots.tables import Tables
+from resexp.plots.tables import Tables, seeds
 
 TABLES = ("trained_networks_autocorrelation", "trained_networks_variance")
 STAGES = {"initial": ":", "trained": "-"}
@@ -55,7 +55,7 @@ def facts(tables: Tables) -> dict:
         "lines": "20 lines between test inputs, logit of the first input's class; mean over lines and "
         "seeds, band: standard deviation over seeds; in (a) batch normalization uses the statistics of "
         "512 test inputs; (b) and (c): one batch of 256 test inputs, mean over seeds",
-        "seeds": sorted(int(seed) for seed in tables[TABLES[1]]["seed"].unique()),
+        "seeds": seeds(tables[TABLES[1]]),
         **tables.made_with("trained_networks"),
     }
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
 from resexp.plots.pictures import coloured, pixels
-from resexp.plots.tables import Tables
+from resexp.plots.tables import Tables, seeds
 
 TABLES = (
     ("unet_objects_nuclei_objects", "unet_objects_objects"),
@@ -85,7 +85,7 @@ def facts(tables: Tables) -> dict:
         " black: background",
         "points": "one per seed; bars: mean and standard deviation",
         "images": licences.get(objects["dataset"].iloc[0], "generated"),
-        "seeds": sorted(int(seed) for seed in objects["seed"].unique()),
+        "seeds": seeds(objects),
         "pictured": int(pictures["picture"].nunique()),
         "steps": int(training["step"].max()),
         "departures": [

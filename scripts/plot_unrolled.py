@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
-from resexp.plots.tables import Tables
+from resexp.plots.tables import Tables, seeds
 
 NAME = "unrolled"
 TABLES = ("unrolled_steps",)
@@ -37,7 +37,7 @@ def facts(tables: Tables) -> dict:
         "lines": "mean over seeds, band: least to most; ring: steps in training; dotted: chance",
         "steps": "of the shared block behind the first block of each stage; each has its own normalization,"
         " steps beyond the trained ones that of the last",
-        "seeds": sorted(int(seed) for seed in table["seed"].unique()),
+        "seeds": seeds(table),
         "departures": ["MNIST-1D", "other numbers of steps than those trained are ours"],
         **tables.made_with(NAME),
     }

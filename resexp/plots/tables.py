@@ -128,3 +128,8 @@ def published(comparisons: pd.DataFrame, experiment: str) -> dict[str, str]:
 
 def _alternatives(item: str | Sequence[str]) -> Sequence[str]:
     return [item] if isinstance(item, str) else item
+
+
+def seeds(table: pd.DataFrame) -> list[int]:
+    """The seeds of a table, for a caption."""
+    return sorted(int(seed) for seed in table["seed"].unique())
