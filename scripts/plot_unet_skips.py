@@ -81,7 +81,7 @@ def facts(tables: Tables) -> dict:
     return {
         "after": "Ronneberger et al. 2015, figure 4; UDL figure 11.10",
         "published": "no comparison of connections",
-        "pictures": "the first test images, the part with most instances, seed 0; a colour per instance;"
+        "pictures": "the test images and parts of them with most instances, seed 0; a colour per instance;"
         " black: background",
         "points": "one per seed; bars: mean and standard deviation",
         "images": licences.get(objects["dataset"].iloc[0], "generated"),

@@ -59,8 +59,9 @@ def trained(
     Args:
         run: of a segmentation network that keeps the size of its input.
         threshold: overlap that a match must exceed, from 0.5 on.
-        pictures: test images that are kept for a figure, of the run with seed 0.
-        side: of the part of them that is kept, the one with most instances, pixels.
+        pictures: test images that are kept for a figure, of the run with seed 0: those with most
+            instances in the part that is kept.
+        side: of that part, the square with most instances, pixels.
         batch_size: images at a time.
     Returns:
         `objects`: split, matched, found, there, precision, recall, f1 (of objects, over all test images),
@@ -82,8 +83,10 @@ def trained(
             found = regions(predicted)
             totals += matches(found, labels, threshold)
             errors.append(boundary_distance(found, labels))
-            if len(kept) < pictures and not run.config.get("seed"):
-                kept.append((image[0], labels, found))
+            if not run.config.get("seed"):
+                part = fullest(labels, side)
+                kept.append((image[0][part], labels[part], found[part]))
+                kept = sorted(kept, key=lambda parts: -len(np.unique(parts[1])))[:pictures]
     matched, found, there = totals.tolist()
     row = {"split": "test", "matched": matched, "found": found, "there": there}
     row |= {
@@ -93,19 +96,18 @@ def trained(
     }
     tables = {"objects": pd.DataFrame([row | {"boundary_error": float(np.nanmean(errors))}])}
     if kept:
-        tables["pictures"] = pd.concat(_picture(i, side, *parts) for i, parts in enumerate(kept))
+        tables["pictures"] = pd.concat(_picture(i, *parts) for i, parts in enumerate(kept))
     return tables
 
 
-def _picture(index: int, side: int, image: np.ndarray, labels: np.ndarray, found: np.ndarray) -> pd.DataFrame:
-    """The part with most instances, row by row; grey values from 0 to 255."""
-    part = fullest(labels, side)
+def _picture(index: int, image: np.ndarray, labels: np.ndarray, found: np.ndarray) -> pd.DataFrame:
+    """Row by row; grey values from 0 to 255."""
     low, high = np.percentile(image, (1, 99.5))
     grey = (255 * ((image - low) / (high - low)).clip(0, 1)).astype(int)
     rows = [
         {"picture": index, "kind": kind, "row": y, "values": " ".join(map(str, line))}
         for kind, array in (("image", grey), ("labels", labels), ("found", found))
-        for y, line in enumerate(array[part].tolist())
+        for y, line in enumerate(array.tolist())
     ]
     return pd.DataFrame(rows)
 
