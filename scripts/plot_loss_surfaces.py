@@ -91,7 +91,8 @@ def facts(tables: Tables) -> dict:
         "published": "without shortcuts the surface turns from nearly convex to chaotic with depth; with them"
         " it stays smooth",
         "lines": "grid along two random filter-normalized directions around the trained network (cross);"
-        " above: log10 of the cross-entropy as a surface; below: cuts through the network along each direction",
+        " above: log10 of the cross-entropy as a surface; below: cuts through the network along each"
+        " direction",
         "range": range_of_loss,
         "departures": [
             "subset of the training examples",
