@@ -8,8 +8,9 @@ from pathlib import Path
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.files import DamagedError
+from resexp.records.folders import find
 from resexp.records.identity import digest
-from resexp.records.run import RunFolder, find
+from resexp.records.run import RunFolder
 
 
 def settle(settings: dict) -> dict:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from resexp.records import table
+from resexp.records.identity import differing
 from resexp.records.protocol import (
-    differing,
     of_another_protocol,
     refuse_mixed_protocols,
     settings_that_vary,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from resexp.records.identity import identity, protocol
+from resexp.records.identity import protocol
 from resexp.records.snapshot import Snapshot
 
 ABSENT = "missing"
@@ -23,12 +23,6 @@ def value_of(config: dict, key: str):
     if isinstance(node, list):  # lists are compared and written as text
         return str(node)
     return node["name"] if isinstance(node, dict) else node
-
-
-def differing(one: dict, other: dict) -> list[str]:
-    """Dotted keys of the settings in which the identities of two configs differ, sorted."""
-    a, b = identity(one), identity(other)
-    return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
 
 
 def of_another_protocol(runs: list[Snapshot], plan: list[dict], by: list[str]) -> set[str]:

@@ -7,7 +7,6 @@ import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
 from resexp.files import (
@@ -21,7 +20,6 @@ from resexp.files import (
     read_json,
     write_json,
 )
-from resexp.records.identity import digest, identity
 from resexp.records.older import translate
 
 FINISHED = ("done", "diverged")
@@ -210,82 +208,9 @@ class RunFolder:
         write_json(self.path / "provenance.json", provenance)
 
 
-def find(root: Path, label: str, config: dict) -> RunFolder:
-    """The folder of the run with this config: `<root>/<label>-<digest>`.
-
-    Earlier versions computed the digest differently, so an existing folder whose run has the same
-    identity is used instead.
-    """
-    path = root / f"{label}-{digest(config)}"
-    if not path.exists() and root.is_dir():
-        for name in _by_label(root, root.stat().st_mtime_ns).get(label, ()):
-            if _identity(RunFolder(root / name)) == identity(config):
-                return RunFolder(root / name)
-    return RunFolder(path)
-
-
-def _identity(run: RunFolder) -> dict | None:
-    try:
-        return identity(run.config())
-    except DamagedError:
-        return None
-
-
 def _is_state(state: dict) -> bool:
     kinds = {"status": str, "step": int, "steps": int, "error": str}
     return all(isinstance(state.get(key), kind) for key, kind in kinds.items())
-
-
-@lru_cache(maxsize=8)
-def _by_label(root: Path, changed: int) -> dict[str, list[str]]:
-    """Label -> names of the folders that carry it; `changed`, a modification time, invalidates the cache."""
-    found: dict[str, list[str]] = {}
-    for name in sorted(os.listdir(root)):
-        found.setdefault(name.rpartition("-")[0], []).append(name)
-    return found
-
-
-def folders(root: Path) -> list[RunFolder]:
-    """All runs in `root`, sorted by name.
-
-    Raises:
-        PermissionError: a folder may not be read: runs are never passed over in silence.
-    """
-    return [RunFolder(path) for path in sorted(_subfolders(root)) if _exists(path / "config.json")]
-
-
-def experiments(root: Path) -> list[str]:
-    """Names of the folders in `root` that hold runs, sorted. Raises as `folders`."""
-    return sorted(
-        place.name
-        for place in _subfolders(root)
-        if any(_exists(path / "config.json") for path in _subfolders(place))
-    )
-
-
-def _subfolders(root: Path) -> list[Path]:
-    try:
-        with os.scandir(root) as entries:
-            return [Path(entry.path) for entry in entries if entry.is_dir()]
-    except FileNotFoundError:
-        return []
-
-
-def _exists(path: Path) -> bool:
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
-def commands_in(root: Path) -> Iterator[str]:
-    """The command of each run in `root` whose config can be read, sorted by name."""
-    for run in folders(root):
-        try:
-            yield run.config()["command"]
-        except (DamagedError, KeyError):
-            continue
 
 
 def _csv_lines(rows: list[dict]) -> list[str]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resexp.files import DamagedError
+from resexp.records.folders import folders
 from resexp.records.identity import protocol
-from resexp.records.run import FINISHED, RunFolder, folders
+from resexp.records.run import FINISHED, RunFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ import pytest
 from helpers import mentions
 
 from resexp.files import DamagedError, LockedError, exclusive, is_held, read_json, write_json
-from resexp.records.run import BusyError, RemovedError, RunFolder, find, folders
+from resexp.records.folders import find, folders
+from resexp.records.run import BusyError, RemovedError, RunFolder
 
 
 @pytest.fixture
