@@ -80,11 +80,10 @@ def _in_folder(folder: Path) -> tuple[list[Snapshot], list[Snapshot], list[Snaps
     found, damaged = snapshots(folder)
     measured = [run for run in found if run.config.get("command") == "measure"]
     trained = [run for run in found if run.config.get("command") != "measure"]
-    return trained, measured, [_damaged(path) for path in damaged]
+    return trained, measured, [_damaged(path, why) for path, why in damaged.items()]
 
 
-def _damaged(path: Path) -> Snapshot:
-    why = f"{path / 'config.json'} is damaged"
+def _damaged(path: Path, why: str) -> Snapshot:
     return Snapshot(path, {}, {}, {"status": "damaged", "step": 0, "steps": 0, "error": why}, [])
 
 

@@ -40,11 +40,20 @@ def settle(settings: dict) -> dict:
 
 
 def folder_of(settings: dict) -> RunFolder:
-    """The folder of a run or measurement, given its settled settings."""
+    """The folder of a run or measurement, given its settled settings.
+
+    Raises:
+        ConfigError: it holds another run.
+    """
     if settings["command"] == "measure":
-        return find(Path(settings["runs"]) / settings["name"], settings["measure"]["name"], settings)
-    label = "{model}{depth}-{dataset}-{norm}-seed{seed}".format(**settings["labels"])
-    return find(Path(settings["train"]["runs"]) / settings["name"], label, settings)
+        root, label = settings["runs"], settings["measure"]["name"]
+    else:
+        root = settings["train"]["runs"]
+        label = "{model}{depth}-{dataset}-{norm}-seed{seed}".format(**settings["labels"])
+    try:
+        return find(Path(root) / settings["name"], label, settings)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def folders_of(plan: list[dict]) -> tuple[list[RunFolder], str]:

@@ -57,7 +57,7 @@ def write_table(
     found, damaged = snapshots(runs)
     _refuse_mixed_commands(runs, (run.config for run in found))
     taken, left_out = _selected(found, runs, list(only), plan, swept)
-    left_out |= {path.name: "damaged config.json" for path in damaged}
+    left_out |= {path.name: why for path, why in damaged.items()}
     lacked = refuse_mixed_protocols(taken, swept, settings_that_vary(plan))
     columns = [key for key in swept if not is_label(key, taken[0].config)]
     _refuse_indistinct(taken, columns)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from resexp.files import DamagedError
-from resexp.records.identity import digest, identity
+from resexp.records.identity import differing, digest, identity
 from resexp.records.run import RunFolder
 
 
@@ -15,13 +15,25 @@ def find(root: Path, label: str, config: dict) -> RunFolder:
 
     Earlier versions computed the digest differently, so an existing folder whose run has the same
     identity is used instead.
+
+    Raises:
+        ValueError: the folder of this name holds another run: it was put there, or has the same digest.
     """
     path = root / f"{label}-{digest(config)}"
-    if not path.exists() and root.is_dir():
+    if path.exists():
+        _refuse_another(RunFolder(path), config)
+    elif root.is_dir():
         for name in _by_label(root, root.stat().st_mtime_ns).get(label, ()):
             if _identity(RunFolder(root / name)) == identity(config):
                 return RunFolder(root / name)
     return RunFolder(path)
+
+
+def _refuse_another(run: RunFolder, config: dict) -> None:
+    """A damaged config is another matter: the same command restores it."""
+    if _identity(run) not in (None, {}, identity(config)):
+        keys = ", ".join(differing(run.config(), config))
+        raise ValueError(f"{run.path} holds another run, with different {keys}: move or delete that folder")
 
 
 def _identity(run: RunFolder) -> dict | None:
@@ -41,21 +53,17 @@ def _by_label(root: Path, changed: int) -> dict[str, list[str]]:
 
 
 def folders(root: Path) -> list[RunFolder]:
-    """All runs in `root`, sorted by name.
+    """All runs in `root`, sorted by name, also those that may not be read.
 
     Raises:
-        PermissionError: a folder may not be read: runs are never passed over in silence.
+        PermissionError: `root` may not be read: runs are never passed over in silence.
     """
-    return [RunFolder(path) for path in sorted(_subfolders(root)) if _exists(path / "config.json")]
+    return [RunFolder(path) for path in sorted(_subfolders(root)) if _is_run(path)]
 
 
 def experiments(root: Path) -> list[str]:
     """Names of the folders in `root` that hold runs, sorted. Raises as `folders`."""
-    return sorted(
-        place.name
-        for place in _subfolders(root)
-        if any(_exists(path / "config.json") for path in _subfolders(place))
-    )
+    return sorted(place.name for place in _subfolders(root) if any(map(_is_run, _subfolders(place))))
 
 
 def _subfolders(root: Path) -> list[Path]:
@@ -66,11 +74,18 @@ def _subfolders(root: Path) -> list[Path]:
         return []
 
 
-def _exists(path: Path) -> bool:
+def _is_run(path: Path) -> bool:
+    """Whether a folder has a run's files, or may have them: who cannot look is told so when they are read."""
+    return _may_exist(path / "config.json") or _may_exist(path / "status.json")
+
+
+def _may_exist(path: Path) -> bool:
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except PermissionError:
+        pass
     return True
 
 

@@ -53,19 +53,19 @@ class Snapshot:
         return rows
 
 
-def snapshots(root: Path) -> tuple[list[Snapshot], list[Path]]:
-    """All runs in `root`, sorted by name, and the folders whose config is damaged.
+def snapshots(root: Path) -> tuple[list[Snapshot], dict[Path, str]]:
+    """All runs in `root`, sorted by name, and the folders whose config is damaged, with what is wrong.
 
     Sections that are equal in several configs are kept once: runs of one experiment differ in few.
     """
-    found, damaged, kept = [], [], {}
+    found, damaged, kept = [], {}, {}
     for run in folders(root):
         try:
             config = run.config()
             if not isinstance(config.get("labels"), dict) and config.get("command") != "measure":
-                raise DamagedError(f"{run.path} contains no config of a run")
-        except DamagedError:
-            damaged.append(run.path)
+                raise DamagedError("config.json is damaged: it contains no config of a run")
+        except DamagedError as error:
+            damaged[run.path] = str(error).replace(f"{run.path}/", "")
             continue
         state = run.state()
         sessions = run.provenance()["sessions"] if state["status"] in FINISHED else []

@@ -238,19 +238,24 @@ def test_rows_without_a_number_are_kept(runs, tmp_path):
 
 
 def test_damaged_runs_are_named_and_left_out_and_the_others_collected(runs, tmp_path):
-    for depth in (8, 20, 32, 44):
+    for depth in (8, 20, 32, 44, 56, 110):
         make_run(runs, depth)
     paths = {run.name: run for run in runs.iterdir()}
     rows = paths["plain8-0-100-16"] / "rows.csv"
     rows.write_text(rows.read_text().replace("33.33", "31.33"))
     (paths["plain20-0-100-16"] / "config.json").write_text('{"labels": ')
     (paths["plain32-0-100-16"] / "status.json").write_bytes(b"\xff\xfe")
+    altered = paths["plain56-0-100-16"] / "config.json"
+    altered.write_text(altered.read_text().replace("56", "65"))
+    (paths["plain110-0-100-16"] / "config.json").unlink()
     said, table = collect(runs, tmp_path)
     assert set(table["depth"]) == {44}
     for name in (
         "plain8-0-100-16 (damaged)",
-        "plain20-0-100-16 (damaged config.json)",
+        "plain20-0-100-16 (config.json is damaged",
         "plain32-0-100-16 (damaged)",
+        "plain56-0-100-16 (config.json was altered",
+        "plain110-0-100-16 (config.json was altered",
     ):
         assert name in said
 
