@@ -73,10 +73,17 @@ def trained_runs(settings: dict) -> list[RunFolder]:
     Raises:
         PermissionError: a folder on the way may not be read.
     """
-    if settings["run"] is None:
-        return []
-    found = [RunFolder(path) for path in map(Path, _matching(settings["run"])) if path.is_dir()]
-    return [run for run in found if run.recorded()["status"] == "done"]
+    return [run for run in _folders_of(settings["run"]) if run.recorded()["status"] == "done"]
+
+
+def damaged_runs(settings: dict) -> list[str]:
+    """What is wrong with each run that matches `run` and is damaged. Raises as trained_runs."""
+    states = [run.recorded() for run in _folders_of(settings["run"])]
+    return [state["error"] for state in states if state["status"] == "damaged"]
+
+
+def _folders_of(pattern: str | None) -> list[RunFolder]:
+    return [RunFolder(path) for path in map(Path, _matching(pattern)) if path.is_dir()] if pattern else []
 
 
 def _matching(pattern: str) -> list[str]:

@@ -52,24 +52,28 @@ def _by_label(root: Path, changed: int) -> dict[str, list[str]]:
     return found
 
 
-def folders(root: Path) -> list[RunFolder]:
+def folders(root: Path) -> Iterator[RunFolder]:
     """All runs in `root`, sorted by name, also those that may not be read.
 
     Raises:
         PermissionError: `root` may not be read: runs are never passed over in silence.
     """
-    return [RunFolder(path) for path in sorted(_subfolders(root)) if _is_run(path)]
+    return (RunFolder(root / name) for name in sorted(_subfolders(root)) if _is_run(root / name))
 
 
 def experiments(root: Path) -> list[str]:
     """Names of the folders in `root` that hold runs, sorted. Raises as `folders`."""
-    return sorted(place.name for place in _subfolders(root) if any(map(_is_run, _subfolders(place))))
+    return sorted(
+        name
+        for name in _subfolders(root)
+        if any(_is_run(root / name / inside) for inside in _subfolders(root / name))
+    )
 
 
-def _subfolders(root: Path) -> list[Path]:
+def _subfolders(root: Path) -> list[str]:
     try:
         with os.scandir(root) as entries:
-            return [Path(entry.path) for entry in entries if entry.is_dir()]
+            return [entry.name for entry in entries if entry.is_dir()]
     except FileNotFoundError:
         return []
 

@@ -1,6 +1,7 @@
 """A run's records, read once so that they are consistent."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ class Snapshot:
 
     Args:
         path: of the folder.
-        config: see RunFolder.config.
+        config: see RunFolder.config; empty if it is damaged.
         protocol: of the config.
         state: see RunFolder.state.
         sessions: see RunFolder.provenance; none of a run that is not finished.
@@ -53,25 +54,29 @@ class Snapshot:
         return rows
 
 
-def snapshots(root: Path) -> tuple[list[Snapshot], dict[Path, str]]:
-    """All runs in `root`, sorted by name, and the folders whose config is damaged, with what is wrong.
+def snapshots(root: Path) -> Iterator[Snapshot]:
+    """All runs in `root`, sorted by name; one whose config is damaged has none, and the status `damaged`.
 
     Sections that are equal in several configs are kept once: runs of one experiment differ in few.
     """
-    found, damaged, kept = [], {}, {}
+    kept: dict[str, object] = {}
     for run in folders(root):
         try:
             config = run.config()
             if not isinstance(config.get("labels"), dict) and config.get("command") != "measure":
                 raise DamagedError("config.json is damaged: it contains no config of a run")
         except DamagedError as error:
-            damaged[run.path] = str(error).replace(f"{run.path}/", "")
+            why = str(error).replace(f"{run.path}/", "")
+            yield Snapshot(run.path, {}, {}, {"status": "damaged", "step": 0, "steps": 0, "error": why}, [])
             continue
         state = run.state()
         sessions = run.provenance()["sessions"] if state["status"] in FINISHED else []
-        shared = {sys.intern(key): _kept_once(value, kept) for key, value in config.items()}
-        found.append(Snapshot(run.path, shared, _kept_once(protocol(config), kept), state, sessions))
-    return found, damaged
+        # labels and seeds are each run's own
+        shared = {
+            sys.intern(key): value if key in ("labels", "seed") else _kept_once(value, kept)
+            for key, value in config.items()
+        }
+        yield Snapshot(run.path, shared, _kept_once(protocol(config), kept), state, sessions)
 
 
 def _kept_once(value: object, kept: dict[str, object]) -> object:
