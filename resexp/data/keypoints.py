@@ -1,6 +1,7 @@
 """Images with joints in an npz."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -69,10 +70,10 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | N
         ValueError: see load.
     """
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:  # numpy leaves torn files open
             image, joints, length = arrays["image"], arrays["joints"], arrays["length"]
-            mirrored = arrays["mirrored"] if "mirrored" in arrays else None
-    except (OSError, KeyError, ValueError, EOFError) as error:
+            mirrored = arrays.get("mirrored")
+    except (OSError, KeyError, ValueError, EOFError, TypeError, BadZipFile) as error:
         raise ValueError(f"{path} must be an npz with image, joints and length: {error}") from error
     _check(path, image, joints, length, mirrored)
     return image, joints, length, mirrored

@@ -77,8 +77,9 @@ class StackedHourglass(nn.Module):
     Raises:
         ValueError: an unsupported width or choice, or data other than images.
     Source: Newell et al. 2016 (arXiv:1603.06937), sections 3 and 4, figures 3 and 4; details as in
-    princeton-vl/pytorch_stacked_hourglass: depth 4, width 256, one block at each place, 16 joints. Departure:
-    convolutions that a normalization follows have no bias unless parts.bias is set.
+    princeton-vl/pytorch_stacked_hourglass: depth 4, width 256, one block at each place, 16 joints; with
+    parts.bias the same parameters and outputs. Departure: without it, convolutions but those to and from
+    heat maps have no bias.
     """
 
     kind = "joints"
