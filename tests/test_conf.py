@@ -20,7 +20,8 @@ DEEPEST, LARGEST = 150, 3_000_000  # deeper and larger networks are built, but t
 DENSE = ["dataset=cells", "dataset.load.size=32", "dataset.load.augment.crop=32"]
 DENSE_UNET = [*DENSE, "model=unet", "model.depth=8", "model.width=4"]
 JOINTS = ["dataset=figures", "dataset.load.train_size=8", "dataset.load.test_size=2"]
-HOURGLASS = ["model.depth=1", "model.width=8", "model.stacks=2"]
+HOURGLASS = {"model.depth": 1, "model.width": 8, "model.stacks": 2}
+SMALL_HOURGLASS = ["model=hourglass", *(f"{key}={value}" for key, value in HOURGLASS.items())]
 TOGETHER = {  # parts that need others
     ("shortcut", "none"): ["model=plain20"],
     ("model", "inception_v4"): ["dataset=fake", "dataset.load.shape=[3,80,80]", "dataset.size=[80,80]"],
@@ -30,17 +31,17 @@ TOGETHER = {  # parts that need others
     ("block", "fixup"): ["norm=none"],
     ("task", "segmentation"): DENSE_UNET,
     ("model", "unet"): [*DENSE, "model.depth=8", "model.width=4"],
-    ("task", "heatmaps"): [*JOINTS, "model=hourglass", *HOURGLASS],
-    ("model", "hourglass"): [*JOINTS, *HOURGLASS],
+    ("task", "heatmaps"): [*JOINTS, *SMALL_HOURGLASS],
+    ("model", "hourglass"): [*JOINTS, *SMALL_HOURGLASS[1:]],
 }
-FAMILIES = {"unet": DENSE_UNET, "hourglass": [*JOINTS, "model=hourglass", *HOURGLASS]}  # of cases
+FAMILIES = {"unet": DENSE_UNET, "hourglass": [*JOINTS, *SMALL_HOURGLASS]}  # of cases
 PREDICTS = {
     "segmentation": (
         ["model=unet", "model.depth=8", "model.width=4"],
         lambda classes, size: (classes, *size),
     ),
     "heatmaps": (
-        ["model=hourglass", *HOURGLASS],
+        [*SMALL_HOURGLASS],
         lambda joints, size: (2, joints, *(side // 4 for side in size)),
     ),
 }  # task -> a network, and the shape of its output
@@ -132,6 +133,11 @@ def test_every_measurement_composes_and_gives_tables(name):
     elif name == "segments":
         x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 3, 16, 16)
         model = build_model("unet", dataset="cells", model__depth=8, model__width=4).eval()
+        tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
+    elif name == "pose":
+        x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 14, 4)
+        settings = {key.replace(".", "__"): value for key, value in HOURGLASS.items()}
+        model = build_model("hourglass", dataset="figures", **settings).eval()
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
     else:
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10

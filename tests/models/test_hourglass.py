@@ -92,9 +92,9 @@ def test_every_head_starts_small():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"model__width": 12}, ("model.width", "8", "12")),
-        ({"model__supervision": "first"}, ("model.supervision", "every", "last", "first")),
-        ({"dataset": "mnist1d"}, ("dataset.dims=2", "1")),
+        ({"model__width": 12}, ("model__width", "8", "12")),
+        ({"model__supervision": "first"}, ("model__supervision", "every", "last", "first")),
+        ({"dataset": "mnist1d"}, ("dataset__dims=2", "1")),
     ],
 )
 def test_bad_choices_are_refused(settings, words):
