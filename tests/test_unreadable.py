@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from helpers import ROOT, TINY, mentions
@@ -12,7 +13,7 @@ from helpers import ROOT, TINY, mentions
 from resexp import cli
 
 DAC_OVERRIDE, DAC_READ_SEARCH = 1, 2  # of linux/capability.h: what lets root ignore permissions
-PR_CAPBSET_DROP = 24
+VERSION_3 = 0x20080522  # of its structures
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="by capabilities of Linux")
 SHORT = [*TINY, "model=resnet", "model.depth=8", "schedule.steps=2", "interval=1", "name=x"]
@@ -22,17 +23,32 @@ def slow(*case):
     return pytest.param(*case, marks=pytest.mark.slow)
 
 
-def obey_permissions():
-    for capability in (DAC_OVERRIDE, DAC_READ_SEARCH):
-        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+@contextmanager
+def obeying_permissions():
+    """Within the block, this thread lacks the capabilities by which root ignores permissions."""
+    libc, header = ctypes.CDLL(None, use_errno=True), (ctypes.c_uint32 * 2)(VERSION_3, 0)  # 0: this thread
+    data = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; those from 32 on behind them
+    assert libc.capget(header, data) == 0
+    before = data[0]
+    data[0] &= ~(1 << DAC_OVERRIDE | 1 << DAC_READ_SEARCH)
+    assert libc.capset(header, data) == 0
+    try:
+        yield
+    finally:
+        data[0] = before
+        assert libc.capset(header, data) == 0
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A folder with two finished runs below results/runs/x."""
     folder = tmp_path_factory.mktemp("unreadable")
-    command = [sys.executable, "-m", "resexp", "train", "-m", *SHORT, "seed=0,1"]
-    subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    with pytest.MonkeyPatch.context() as here:
+        here.chdir(folder)
+        here.setattr(sys, "argv", ["resexp", "train", "-m", *SHORT, "seed=0,1"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert ended.value.code == 0
     return folder
 
 
@@ -60,23 +76,23 @@ def runs(tmp_path_factory):
         slow("images", ["train", "dataset=mnist", "dataset.root=images"]),
     ],
 )
-def test_what_may_not_be_read_is_named_and_never_passed_over(closed, command, runs):
+def test_what_may_not_be_read_is_named_and_never_passed_over(closed, command, runs, monkeypatch, capfd):
     (seed0,) = (runs / "results/runs/x").glob("*seed0-*")
     path = runs / closed.replace("RUN", str(seed0.relative_to(runs)))
     for folder in ("results/tables", "images/train/a", "images/val/a"):
         (runs / folder).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(runs)
+    monkeypatch.setattr(sys, "argv", ["resexp", *command])
     mode = path.stat().st_mode
     path.chmod(0)
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "resexp", *command],
-            cwd=runs, env=os.environ | {"PYTHONPATH": str(ROOT)}, preexec_fn=obey_permissions,
-            capture_output=True, text=True, timeout=100,
-        )  # fmt: skip
+        with obeying_permissions(), pytest.raises(SystemExit) as ended:
+            cli.main()
     finally:
         path.chmod(mode)
-    assert (done.returncode, done.stdout) == (2, ""), done.stderr
-    said = done.stderr.removesuffix("\n")
+    out, err = capfd.readouterr()
+    assert (ended.value.code, out) == (2, ""), err
+    said = err.removesuffix("\n")
     assert re.search(r"\Aresexp: [^\n]*Permission denied[^\n]*\Z", said)
     assert path.relative_to(runs).as_posix() in said
     assert "None" not in said
