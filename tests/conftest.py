@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import copy
 import logging
 import os
 import signal
@@ -8,10 +9,16 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import hydra
 import pytest
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from resexp import cli
+from resexp.config.sweep import is_value
 
 ROOT = Path(__file__).parents[1]
 torch.set_num_threads(1)  # the tensors are small, and runs of one thread are compared with others
@@ -22,6 +29,34 @@ def _no_download_and_no_stray_data(monkeypatch):
     """Tests never fetch: an address that nothing answers stands before every proxy."""
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _composed_once_per_choice_of_options():
+    """Hydra takes 0.13 s to compose a config; with other values of the same options it is copied instead.
+
+    As resexp.config.sweep.Composer, which tests/config compares with Hydra, does for the runs of a sweep.
+    """
+    by_hydra, bases = hydra.compose, {}
+
+    def compose(command, overrides=(), **options):
+        try:
+            parsed = OverridesParser.create().parse_overrides(list(overrides))
+            values = [each for each in parsed if is_value(each) and not each.is_sweep_override()]
+            lines = {each.input_line for each in values}
+            base = command, tuple(line for line in overrides if line not in lines), *options.items()
+            if base not in bases:
+                bases[base] = by_hydra(command, list(base[1]), **options)
+            config = copy.deepcopy(bases[base])
+            for each in values:
+                OmegaConf.update(config, each.key_or_group, each.value(), merge=True)
+            return config
+        except (HydraException, OmegaConfBaseException):
+            return by_hydra(command, list(overrides), **options)  # raises its own
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(hydra, "compose", compose)
+        yield
 
 
 @pytest.fixture
