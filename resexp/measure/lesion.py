@@ -132,36 +132,46 @@ def trained(
     together in one draw are nested; the network has an activation behind each sum unless block=... says
     otherwise, where theirs is pre-activated.
     """
-    x, y = spread(run, "test", examples)
-    model = run.network().to(memory_format=torch.channels_last)
-    chain = chain_of(model, x[:2])
-    blocks = len(chain)
-    generator = torch.Generator().manual_seed(draw_seed)
 
     def batches(x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         return zip(x.split(batch_size), y.split(batch_size), strict=True)
 
-    found = errors(chain, batches(x, y), each_deleted(blocks))
-    kinds = ["none", *("new_shape" if chain.changes_shape(i) else "same_shape" for i in range(blocks))]
-    deleted = {"block": range(blocks + 1), "kind": kinds, "error_percent": found}
+    x, y = spread(run, "test", examples)
+    chain = chain_of(run.network().to(memory_format=torch.channels_last), x[:2])
+    generator = torch.Generator().manual_seed(draw_seed)
+    deleted = _one_deleted(chain, batches(x, y))
+    few = batches(*spread(run, "test", examples_of_draws))
+    return {"deleted": deleted} | _drawn(chain, few, most, draws, swaps, generator)
 
-    fewest = min(most, blocks)
+
+def _one_deleted(chain: Chain, batches: Iterable[tuple[Tensor, Tensor]]) -> pd.DataFrame:
+    blocks = len(chain)
+    found = errors(chain, batches, each_deleted(blocks))
+    kinds = ["none", *("new_shape" if chain.changes_shape(i) else "same_shape" for i in range(blocks))]
+    return pd.DataFrame({"block": range(blocks + 1), "kind": kinds, "error_percent": found})
+
+
+def _drawn(
+    chain: Chain,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    most: int,
+    draws: int,
+    swaps: Sequence[int],
+    generator: torch.Generator,
+) -> dict[str, pd.DataFrame]:
+    """The tables `several` and `shuffled`; see trained."""
+    fewest = min(most, len(chain))
     keys = [(count, draw) for draw in range(draws) for count in range(1, fewest + 1)]
-    orders = [order for _ in range(draws) for order in several_deleted(blocks, fewest, generator)]
+    orders = [order for _ in range(draws) for order in several_deleted(len(chain), fewest, generator)]
     mixed = [(count, draw, swapped(chain, count, generator)) for count in swaps for draw in range(draws)]
     mixed = [row for row in mixed if row[2]]
-    found = errors(
-        chain, batches(*spread(run, "test", examples_of_draws)), [*orders, *(order for *_, order in mixed)]
-    )
+    found = errors(chain, batches, [*orders, *(order for *_, order in mixed)])
     several = [(*key, error) for key, error in zip(keys, found, strict=False)]
     shuffled = [
         (count, draw, kendall_tau(order), error)
         for (count, draw, order), error in zip(mixed, found[len(orders) :], strict=True)
     ]
-    tables = {
-        "deleted": pd.DataFrame(deleted),
-        "several": pd.DataFrame(several, columns=["deleted", "draw", "error_percent"]),
-    }
+    tables = {"several": pd.DataFrame(several, columns=["deleted", "draw", "error_percent"])}
     if shuffled:
         columns = ["swaps", "draw", "kendall_tau", "error_percent"]
         tables["shuffled"] = pd.DataFrame(shuffled, columns=columns)
