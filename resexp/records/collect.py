@@ -1,4 +1,4 @@
-"""Collect run folders into one tidy table with its provenance."""
+"""Collect training runs into one tidy table with its provenance; measurements: see measured.py."""
 
 import json
 from collections.abc import Iterable
@@ -14,7 +14,6 @@ from resexp.records.protocol import (
     settings_that_vary,
     value_of,
 )
-from resexp.records.run import RunFolder
 from resexp.records.snapshot import Snapshot, snapshots
 
 AT_ONCE = 200  # runs whose rows are held as text
@@ -55,7 +54,7 @@ def write_table(
         raise ValueError(f"{runs} does not exist; train first: resexp train -m experiment={runs.name}")
     plan, swept = list(plan), list(dict.fromkeys(by))
     found, damaged = snapshots(runs)
-    _refuse_mixed_commands(runs, (run.config for run in found))
+    refuse_mixed_commands(runs, (run.config for run in found))
     taken, left_out = _selected(found, runs, list(only), plan, swept)
     left_out |= {path.name: "damaged config.json" for path in damaged}
     lacked = refuse_mixed_protocols(taken, swept, settings_that_vary(plan))
@@ -95,68 +94,18 @@ def _write(taken: list[Snapshot], columns: list[str], path: Path, *, replace: bo
         frame(_keyed(run, columns) for run in taken[n : n + AT_ONCE]) for n in range(0, len(taken), AT_ONCE)
     )
     if not replace:
-        _refuse_to_lose_rows(path, len(whole))
+        refuse_to_lose_rows(path, len(whole))
     keys = [*taken[0].config["labels"], *columns, "step"]
     return table.write(whole.sort_values(keys, kind="stable"), path, digits=6)
 
 
-def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
-    """Collect the tables of an experiment's measurements into `<tables>/<experiment>_<table>.csv`.
-
-    Tables of the same name are concatenated; rows keep their order, floats have five digits.
-
-    Args:
-        runs: the experiment's folder, which contains the run folders.
-        tables: output folder of the tables and of one .json with their provenance.
-        replace: overwrite an existing table even if it has more rows.
-    Returns:
-        One line per table: what was written and how it differs from the existing table.
-    Raises:
-        ValueError: no finished measurement; two measurements of the same kind, whose rows would mix; an
-            existing table with more rows.
-    """
-    found, damaged = snapshots(runs)
-    _refuse_mixed_commands(runs, (run.config for run in found))
-    done = [run for run in found if run.status == "done"]
-    if not done:
-        raise ValueError(
-            f"no finished measurement in {runs}; measure first: resexp measure -m experiment={runs.name}"
-        )
-    _refuse_the_same_measurement(done)
-    taken = [RunFolder(run.path) for run in done]
-    frames: dict[str, list[pd.DataFrame]] = {}
-    for run in taken:
-        for name, frame in run.tables().items():
-            frames.setdefault(name, []).append(frame)
-    whole = {tables / f"{runs.name}_{name}.csv": pd.concat(parts) for name, parts in frames.items()}
-    if not replace:
-        for path, frame in whole.items():
-            _refuse_to_lose_rows(path, len(frame))
-    said = [f"{path}: {table.write(frame, path, digits=5)}" for path, frame in whole.items()]
-    content = [{"run": run.name, "config": run.config, "sessions": run.sessions} for run in done]
-    table.write_record(tables / f"{runs.name}.csv", {"runs": content})
-    lost = [run.name for run in found if run.status == "damaged"] + [path.name for path in damaged]
-    return "\n".join([*said, *([f"left out, damaged: {', '.join(lost)}"] if lost else [])])
-
-
-def _refuse_mixed_commands(runs: Path, configs: Iterable[dict]) -> None:
+def refuse_mixed_commands(runs: Path, configs: Iterable[dict]) -> None:
+    """Raise ValueError where training runs and measurements share a folder."""
     if len({config.get("command") == "measure" for config in configs}) > 1:
         raise ValueError(
             f"{runs} mixes training runs and measurements, which do not fit in one table: delete the"
             " folders of one kind, and use different names from now on (name=...)"
         )
-
-
-def _refuse_the_same_measurement(done: list[Snapshot]) -> None:
-    kinds: dict[str, Snapshot] = {}
-    for run in done:
-        other = kinds.setdefault(run.config["measure"]["name"], run)
-        if other is not run:
-            keys = ", ".join(differing(other.config, run.config)) or "the runs they measured"
-            raise ValueError(
-                f"{other.path} and {run.path} are the same measurement with different {keys}; delete one,"
-                " or rename one with name=..."
-            )
 
 
 def _matches(config: dict, only: list[tuple[str, str]]) -> bool:
@@ -169,7 +118,8 @@ def is_label(key: str, config: dict) -> bool:
     return key.removeprefix("model.").removesuffix(".name") in config["labels"]
 
 
-def _refuse_to_lose_rows(path: Path, rows: int) -> None:
+def refuse_to_lose_rows(path: Path, rows: int) -> None:
+    """Raise ValueError where the existing table has more rows."""
     if rows < (existing := table.rows(path)):
         raise ValueError(
             f"{path} has {existing} rows and would get only {rows}: finish the runs, write elsewhere with"

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from helpers import mentions
 
-from resexp.records.collect import write_measured, write_table
+from resexp.records.collect import write_table
+from resexp.records.measured import write_measured
 from resexp.records.run import RunFolder
 
 
