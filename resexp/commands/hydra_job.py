@@ -20,7 +20,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from resexp.config.catalog import CONF, command_of, groups, options, swept_by
-from resexp.config.compose import ConfigError, check_overrides, explain, quoted, resolve
+from resexp.config.compose import ConfigError, explain, resolve
+from resexp.config.overrides import check_overrides, quoted
 from resexp.exits import COMPLETION, go_on_without, refuse, refuse_unusable
 from resexp.experiments.runs import folder_of, settle
 from resexp.experiments.stop import Signals
