@@ -63,9 +63,9 @@ def _composed_once_per_choice_of_options():
 def resexp(tmp_path, monkeypatch, capfd):
     """Type a command in an empty folder: (arguments) -> CompletedProcess; carried out in this process."""
 
-    def run(*arguments: str, env=None) -> subprocess.CompletedProcess:
+    def run(*arguments: str, env=None, folder=tmp_path) -> subprocess.CompletedProcess:
         with monkeypatch.context() as here, _as_before():
-            here.chdir(tmp_path)
+            here.chdir(folder)
             here.setattr(sys, "argv", ["resexp", *arguments])
             for name, value in {"PYTHONPATH": str(ROOT), **(env or {})}.items():  # workers are processes
                 here.setenv(name, value)

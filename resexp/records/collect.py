@@ -1,14 +1,15 @@
 """Collect training runs into one tidy table with its provenance; measurements: see measured.py."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from resexp.records import table
+from resexp.records.identity import differing
+from resexp.records.left_out import LeftOut, in_words
 from resexp.records.protocol import (
-    differing,
     of_another_protocol,
     refuse_mixed_protocols,
     settings_that_vary,
@@ -16,6 +17,7 @@ from resexp.records.protocol import (
 )
 from resexp.records.snapshot import Snapshot, snapshots
 
+STRAY = "another protocol"  # why a run is left out
 AT_ONCE = 200  # runs whose rows are held as text
 
 
@@ -53,40 +55,65 @@ def write_table(
     if not runs.is_dir():
         raise ValueError(f"{runs} does not exist; train first: resexp train -m experiment={runs.name}")
     plan, swept = list(plan), list(dict.fromkeys(by))
-    found, damaged = snapshots(runs)
-    refuse_mixed_commands(runs, (run.config for run in found))
-    taken, left_out = _selected(found, runs, list(only), plan, swept)
-    left_out |= {path.name: "damaged config.json" for path in damaged}
+    taken, left_out = _selected(runs, list(only), plan, swept)
     lacked = refuse_mixed_protocols(taken, swept, settings_that_vary(plan))
     columns = [key for key in swept if not is_label(key, taken[0].config)]
     _refuse_indistinct(taken, columns)
     path = tables / f"{runs.name}.csv"
     said = _write(taken, columns, path, replace=replace)
     table.write_record(path, _provenance(taken, left_out))
-    others = f"; left out: {', '.join(f'{n} ({s})' for n, s in left_out.items())}" if left_out else ""
+    others = f"; left out: {in_words(left_out)}" if left_out else ""
     older = f"; not compared, missing in some runs: {', '.join(lacked)}" if lacked else ""
     return f"{path}: {len(taken)} runs, {said}{others}{older}"
 
 
 def _selected(
-    found: list[Snapshot], runs: Path, only: list[tuple[str, str]], plan: list[dict], swept: list[str]
+    runs: Path, only: list[tuple[str, str]], plan: list[dict], swept: list[str]
 ) -> tuple[list[Snapshot], dict[str, str]]:
     """The finished runs that match `only` and the plan's protocol; the rest, each with a reason."""
-    matching = [run for run in found if _matches(run.config, only)]
-    if only and not matching:
+    finished, left_out = [], LeftOut()
+    for run in of_one_command(runs):
+        if not run.config:
+            left_out.add(run, run.state["error"])
+        elif _matches(run.config, only):
+            if run.is_finished:
+                finished.append(run)
+            else:
+                left_out.add(run, run.status)
+    others = [group for group in left_out.groups if group.protocol]
+    if only and not finished and not others:
         wanted = ", ".join("=".join(pair) for pair in only)
         raise ValueError(f"no run in {runs} has {wanted}; write values as in their config.json")
-    strays = of_another_protocol(matching, plan, swept)
-    taken = [run for run in matching if run.is_finished and run.name not in strays]
+    departs = of_another_protocol([run.protocol for run in [*finished, *others]], plan, swept)
+    taken = []
+    for run, strays in zip(finished, departs, strict=False):
+        if strays:
+            left_out.add(run, STRAY)
+        else:
+            taken.append(run)
+    for group, strays in zip(others, departs[len(finished) :], strict=True):
+        group.why = STRAY if strays else group.why
+    listed = left_out.listed()
     if not taken:
         raise ValueError(
-            f"no finished run in {runs} ({len(matching)} unfinished); see `resexp status {runs.name}`"
+            f"no finished run in {runs} ({left_out.count} others: {in_words(listed) or 'none'});"
+            f" see `resexp status {runs.name}`"
         )
-    return taken, {
-        run.name: "another protocol" if run.name in strays else run.status
-        for run in matching
-        if not run.is_finished or run.name in strays
-    }
+    return taken, listed
+
+
+def of_one_command(runs: Path) -> Iterator[Snapshot]:
+    """The runs of a folder. Raises ValueError if it mixes training runs and measurements."""
+    kinds = set()
+    for run in snapshots(runs):
+        if run.config:
+            kinds.add(run.config.get("command") == "measure")
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{runs} mixes training runs and measurements, which do not fit in one table: delete the"
+                " folders of one kind, and use different names from now on (name=...)"
+            )
+        yield run
 
 
 def _write(taken: list[Snapshot], columns: list[str], path: Path, *, replace: bool) -> str:
@@ -97,15 +124,6 @@ def _write(taken: list[Snapshot], columns: list[str], path: Path, *, replace: bo
         refuse_to_lose_rows(path, len(whole))
     keys = [*taken[0].config["labels"], *columns, "step"]
     return table.write(whole.sort_values(keys, kind="stable"), path, digits=6)
-
-
-def refuse_mixed_commands(runs: Path, configs: Iterable[dict]) -> None:
-    """Raise ValueError where training runs and measurements share a folder."""
-    if len({config.get("command") == "measure" for config in configs}) > 1:
-        raise ValueError(
-            f"{runs} mixes training runs and measurements, which do not fit in one table: delete the"
-            " folders of one kind, and use different names from now on (name=...)"
-        )
 
 
 def _matches(config: dict, only: list[tuple[str, str]]) -> bool:

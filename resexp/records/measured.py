@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from resexp.records import table
-from resexp.records.collect import refuse_mixed_commands, refuse_to_lose_rows
-from resexp.records.protocol import differing
+from resexp.records.collect import of_one_command, refuse_to_lose_rows
+from resexp.records.identity import differing
 from resexp.records.run import RunFolder
-from resexp.records.snapshot import Snapshot, snapshots
+from resexp.records.snapshot import Snapshot
 
 
 def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
@@ -26,9 +26,12 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
         ValueError: no finished measurement; two measurements of the same kind, whose rows would mix; an
             existing table with more rows.
     """
-    found, damaged = snapshots(runs)
-    refuse_mixed_commands(runs, (run.config for run in found))
-    done = [run for run in found if run.status == "done"]
+    done, lost = [], []
+    for run in of_one_command(runs):
+        if run.status == "done":
+            done.append(run)
+        elif run.status == "damaged":
+            lost.append(run.name)
     if not done:
         raise ValueError(
             f"no finished measurement in {runs}; measure first: resexp measure -m experiment={runs.name}"
@@ -46,7 +49,6 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
     said = [f"{path}: {table.write(frame, path, digits=5)}" for path, frame in whole.items()]
     content = [{"run": run.name, "config": run.config, "sessions": run.sessions} for run in done]
     table.write_record(tables / f"{runs.name}.csv", {"runs": content})
-    lost = [run.name for run in found if run.status == "damaged"] + [path.name for path in damaged]
     return "\n".join([*said, *([f"left out, damaged: {', '.join(lost)}"] if lost else [])])
 
 
