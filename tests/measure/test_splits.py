@@ -1,4 +1,4 @@
-"""Which split and which network each measurement takes: published training losses are not measured on test examples."""
+"""Which split and which network each measurement takes: training losses are not those of test examples."""
 
 import pytest
 import torch
