@@ -21,6 +21,7 @@ from resexp.config.sweep import Composer, jobs, with_seed, without_seed
 from resexp.exits import OutputError, go_on_without, nobody_reads, refuse, refuse_unusable
 from resexp.experiments import stop, workers
 from resexp.experiments.runs import folder_of, settle
+from resexp.records.identity import identity
 from resexp.records.run import FINISHED, BusyError
 
 MANY = 1000  # runs: from here on it is said that they are checked
@@ -121,15 +122,16 @@ class CheckedSweep(Callback):
     def _check_all(self, config: DictConfig) -> list[dict]:
         """Settled configs of all runs, checked; runs that differ only in their seed are checked once."""
         params, overrides = dict(config.hydra.sweeper.params or {}), list(config.hydra.overrides.task)
-        compose_one, settled, unchecked, runs = Composer(config), {}, {}, []
+        compose_one, settled, identities, unchecked, runs = Composer(config), {}, {}, {}, []
         try:
             asked = jobs(params, overrides)
             for job in _counted("composing their settings", asked):
                 others, seed = without_seed(job)
                 if others not in settled:
                     settled[others] = settle(resolve(compose_one(job)))
+                    identities[others] = identity(settled[others])  # most of the time of a hundred thousand
                 runs.append(with_seed(settled[others], seed))
-                self.folders.append(folder_of(runs[-1]))
+                self.folders.append(folder_of(runs[-1], identities[others] | {"seed": runs[-1]["seed"]}))
                 if others not in unchecked and not self.folders[-1].is_finished:
                     unchecked[others] = runs[-1]
             if not workers.worker_index():  # worker 0 checks for the others
@@ -176,10 +178,13 @@ def _counted(what: str, items: list) -> Iterator:
         yield from items
         return
     print(f"{len(items):,} runs: {what}", flush=True)
-    started, next_word = time.monotonic(), 0.3
+    started = begun = time.monotonic()
+    next_word = 0.3
     for done, item in enumerate(items):
-        if (passed := time.monotonic() - started) > next_word:
-            print(f"{done:,} done, {passed / done * (len(items) - done):.0f} s left", flush=True)
+        if done == 1:
+            begun = time.monotonic()  # the first one composes, or imports, what the others share
+        elif (passed := time.monotonic() - begun) > next_word and done:
+            print(f"{done:,} done, {passed / (done - 1) * (len(items) - done):.0f} s left", flush=True)
             next_word = 5 * passed
         yield item
     print(f"{what} took {time.monotonic() - started:.0f} s", flush=True)

@@ -6,7 +6,7 @@ import io
 import os
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from resexp.files import (
@@ -18,6 +18,7 @@ from resexp.files import (
     is_same_file,
     named,
     read_json,
+    read_regular,
     write_json,
 )
 from resexp.records.older import translate
@@ -223,8 +224,8 @@ class RunFolder:
 def _checksum(*paths: Path) -> str:
     found = hashlib.sha256()
     for path in paths:
-        if path.is_file():
-            found.update(path.read_bytes())
+        with suppress(FileNotFoundError):
+            found.update(read_regular(path))
     return found.hexdigest()
 
 
