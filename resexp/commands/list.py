@@ -4,10 +4,11 @@ import argparse
 import csv
 from collections.abc import Iterator
 
-from resexp.config.catalog import CONF, groups, options
+from resexp.config.catalog import groups, options
 from resexp.exits import refuse
+from resexp.files import shipped
 
-PUBLISHED = CONF.parent / "results" / "reference" / "parameters.csv"
+PUBLISHED = shipped("results/reference") / "parameters.csv"
 IMAGENET = ["dataset=fake", "dataset.num_classes=1000"]  # the shapes of ImageNet without its images
 
 
@@ -66,10 +67,8 @@ def parameter_lines() -> Iterator[str]:
     """Every model with its parameter count, then every published count next to ours."""
     for name, number in of_models():
         yield f"{name:<28} {number:>13,}"
-    rows = published()
-    if rows:
-        yield f"\n{'parameters':>13}  {'published':>11}  network"
-    for row in rows:
+    yield f"\n{'parameters':>13}  {'published':>11}  network"
+    for row in published():
         number = count([*row["overrides"].split(), *of_dataset(row["dataset"])])
         said = f"{int(row['published']):,}" if row["published"].isdigit() else row["published"]
         remark = f" ({row['remark']})" if row["remark"] else ""
@@ -84,10 +83,8 @@ def of_models() -> Iterator[tuple[str, int]]:
 
 
 def published() -> list[dict]:
-    """Rows of results/reference/parameters.csv; empty for an installed wheel, which lacks the file."""
-    if not PUBLISHED.exists():
-        return []
-    with PUBLISHED.open() as file:
+    """Rows of results/reference/parameters.csv."""
+    with PUBLISHED.open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
