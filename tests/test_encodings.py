@@ -1,4 +1,4 @@
-"""Text files are read and written as UTF-8 wherever the program runs: no call leaves the encoding to the locale."""
+"""Text files are UTF-8 wherever the program runs: no call leaves the encoding to the locale."""
 
 import ast
 from pathlib import Path

@@ -3,8 +3,9 @@
 import argparse
 import csv
 from collections.abc import Iterator
+from textwrap import shorten
 
-from resexp.config.catalog import groups, options
+from resexp.config.catalog import command_of, groups, groups_of, options
 from resexp.exits import refuse
 from resexp.files import shipped
 
@@ -36,9 +37,17 @@ def main(arguments: list[str]) -> None:
         print(f"{name:<28} {line}")
 
 
-def print_groups(*names: str) -> None:
-    """Print the given groups (default: all) with a one-line description of each option."""
-    for group in names or groups():
+def print_summary(command: str) -> None:
+    """Print the groups of a command in a line each: how many options there are, and the first of them."""
+    for group in groups_of(command):
+        names = [n for n in options(group) if group != "experiment" or command_of(n) == command]
+        print(f"  {group:<14}{len(names):>3}  {shorten(', '.join(names), 58, placeholder=' ...')}")
+    print("\n`resexp list GROUP` names all options of a group with a line on each.")
+
+
+def print_groups() -> None:
+    """Print all groups with a one-line description of each option."""
+    for group in groups():
         print(f"{group}=")
         for name, line in options(group).items():
             print(f"  {name:<28} {line}")

@@ -18,6 +18,13 @@ def groups() -> list[str]:
     return sorted(path.name for path in CONF.iterdir() if path.is_dir())
 
 
+def groups_of(command: str) -> list[str]:
+    """The groups that a command has a choice from."""
+    defaults = OmegaConf.load(CONF / f"{command}.yaml").defaults
+    chosen = {str(key) for entry in defaults if isinstance(entry, DictConfig) for key in entry}
+    return [name for name in groups() if name in chosen]
+
+
 def options(group: str) -> dict[str, str]:
     """Options of a config group with one line each, small numbers before large ones.
 
@@ -104,7 +111,9 @@ def _paths(node: object, key: str, config: dict) -> Iterator[tuple[str, str]]:
 @lru_cache
 def named_modules() -> frozenset[str]:
     """The Python modules that the options of all groups name in `_target_`."""
-    texts = (path.read_text(encoding="utf-8") for group in groups() for path in (CONF / group).rglob("*.yaml"))
+    texts = (
+        path.read_text(encoding="utf-8") for group in groups() for path in (CONF / group).rglob("*.yaml")
+    )
     return frozenset(target.rpartition(".")[0] for text in texts for target in re.findall(TARGET, text))
 
 

@@ -139,7 +139,9 @@ def _parse(
             f"--{name}", type=Path, default=own_or_shipped(Path(folder), folder),
             help=f"default: {folder}, or what comes with the program",
         )  # fmt: skip
-    parser.add_argument("--figures", type=Path, default=Path("results/figures"), help="default: results/figures")
+    parser.add_argument(
+        "--figures", type=Path, default=Path("results/figures"), help="default: results/figures"
+    )
     options = parser.parse_args(arguments)
     return Folders(options.tables, options.reference, options.figures), options
 

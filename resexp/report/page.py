@@ -26,8 +26,8 @@ def page(experiments: Iterable[Experiment], results: Path, *, title: str, absent
 
     Args:
         experiments: as the command found them.
-        results: folder with `figures`, `reference` and FINDINGS.md; what is missing there is left out, but for
-            `reference`, which comes with the program.
+        results: folder with `figures`, `reference` and FINDINGS.md; what is missing there is left out,
+            but for `reference`, which comes with the program.
         title: of the page.
         absent: names of experiments that have neither runs nor tables.
     Returns:

@@ -1,4 +1,4 @@
-"""A sweep on SLURM: one run killed, one out of time and preempted; its table is that of the sweep without SLURM."""
+"""A sweep on SLURM, one run killed, one out of time and preempted, ends in the table of the basic launcher."""
 
 import os
 import signal
@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from helpers import ROOT, TIMES, TINY
-
 from launchers.cluster import ask, cluster, missing, until
 
 SWEEP = ["train", "-m", *TINY, "model=resnet", "model.depth=8,32", "schedule.steps=300", "interval=10"]
