@@ -61,4 +61,4 @@ def test_tab_completion_in_zsh(resexp):
     done = subprocess.run(
         ["zsh", "-f", "-c", program], capture_output=True, text=True, env=os.environ | {"PATH": path}
     )
-    assert done.stdout.splitlines() == ["compdef _resexp resexp", "-Q -S  -- norm=ghost norm=group"]
+    assert done.stdout.splitlines() == ["compdef _resexp resexp", "-Q -S -- norm=ghost norm=group"]

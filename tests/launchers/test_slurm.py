@@ -1,4 +1,4 @@
-"""A sweep on SLURM, one run killed, one out of time and preempted, ends in the table of the basic launcher."""
+"""A sweep on SLURM, one run killed, one out of time and preempted: the table of the basic launcher."""
 
 import os
 import signal
