@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from resexp.config.catalog import groups, options
-from resexp.records.run import experiments
+from resexp.records.folders import experiments
 
 # Hydra's own function for zsh needs bashcompinit, and adds a space behind `model=`.
 ZSH = """\
