@@ -83,7 +83,10 @@ def measure(config: DictConfig) -> str:
 
 
 def _execute(config: DictConfig) -> tuple[RunFolder, str]:
-    """Execute one run; return its folder and status. Exit codes: 2 with a one-line message for invalid settings, 1 if a single run failed."""
+    """Execute one run; return its folder and status.
+
+    Exit codes: 2 with a one-line message for invalid settings, 1 if a single run failed.
+    """
     single = HydraConfig.get().mode == RunMode.RUN
     try:
         settings = settle(resolve(config))

@@ -16,10 +16,10 @@ usage: resexp measure [measure=option | key=value ...] [-m]
 def main(arguments: list[str]) -> None:
     """`resexp measure`: see HELP."""
     if {"-h", "--help"} & set(arguments):
-        from resexp.commands.list import print_groups
+        from resexp.commands.list import print_summary
 
         print(HELP)
-        return print_groups("measure", "experiment")
+        return print_summary("measure")
     from resexp.commands.hydra_job import measure, run
 
     run("measure", measure, arguments)

@@ -50,10 +50,10 @@ def peak_memory_mib() -> float:
     """Peak resident memory of this process so far, MiB."""
     try:
         # getrusage would include the memory of the parent process at the time of the fork
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return round(next(int(x.split()[1]) for x in lines if x.startswith("VmHWM:")) / 2**10, 1)
     except (OSError, StopIteration):
-        unit = 2**20 if sys.platform == "darwin" else 2**10
+        unit = 1 if sys.platform == "darwin" else 2**10  # macOS counts in bytes, others in KiB
         return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
 
 

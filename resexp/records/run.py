@@ -169,19 +169,19 @@ class RunFolder:
         """Write the traceback to error.txt."""
         text = "".join(traceback.format_exception(error))
         with atomic(self.path / "error.txt") as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
 
     def write_rows(self, rows: list[dict]) -> None:
         """Replace all rows, e.g. after restoring a checkpoint."""
         with atomic(self.path / "rows.csv") as temporary:
-            temporary.write_text("".join(_csv_lines(rows)))
+            temporary.write_text("".join(_csv_lines(rows)), encoding="utf-8")
 
     def append_row(self, row: dict) -> None:
         """Append one row and flush it to disk."""
         self.refuse_if_removed()
         path = self.path / "rows.csv"
         lines = _csv_lines([row])
-        with named(path), path.open("a") as file:
+        with named(path), path.open("a", encoding="utf-8") as file:
             file.write("".join(lines if file.tell() == 0 else lines[1:]))
             file.flush()
             os.fsync(file.fileno())
@@ -190,7 +190,7 @@ class RunFolder:
         """All complete rows, values as text; an incomplete last line is ignored."""
         path = self.path / "rows.csv"
         try:
-            text = path.read_text() if path.is_file() else ""  # a pipe would be waited for
+            text = path.read_text(encoding="utf-8") if path.is_file() else ""  # a pipe would be waited for
         except (OSError, UnicodeDecodeError):
             return []
         return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
