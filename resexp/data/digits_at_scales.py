@@ -38,7 +38,8 @@ def load(size: int, train_size: int, test_size: int, most: int, seed: int) -> Bo
     parts = []
     for split, count in (("train", train_size), ("test", test_size)):
         random = np.random.default_rng([seed, split == "test"])
-        made = [canvas(size, most, glyphs(split), random) for _ in range(count)]
+        faces = glyphs(split)
+        made = [canvas(size, most, faces, random) for _ in range(count)]
         x = torch.from_numpy(np.stack([image for image, _ in made])).unsqueeze(1)
         parts += [x, stacked([objects for _, objects in made], most)]
     return Boxes(*parts)
