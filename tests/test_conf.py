@@ -18,6 +18,8 @@ CPU = torch.device("cpu")
 SMALL = ["batch_size=8", "dataset=fake", "dataset.load.train_size=16", "dataset.load.test_size=4"]
 DEEPEST, LARGEST = 150, 3_000_000  # deeper and larger networks are built, but take no step here
 DENSE = ["dataset=cells", "dataset.load.size=32", "dataset.load.augment.crop=32"]
+DIGITS = ["dataset=digits_at_scales", "dataset.load.size=64", "dataset.size=[64,64]"]
+DIGITS += ["dataset.load.train_size=16", "dataset.load.test_size=4", "model.depth=7", "model.width=4"]
 TOGETHER = {  # parts that need others
     ("shortcut", "none"): ["model=plain20"],
     ("model", "inception_v4"): ["dataset=fake", "dataset.load.shape=[3,80,80]", "dataset.size=[80,80]"],
@@ -26,7 +28,13 @@ TOGETHER = {  # parts that need others
     ("init", "fixup"): ["norm=none"],
     ("block", "fixup"): ["norm=none"],
     ("task", "segmentation"): [*DENSE, "model=unet", "model.depth=8", "model.width=4"],
+    ("task", "detection"): [*DIGITS, "model=pyramid"],
+    ("model", "pyramid"): DIGITS,
     ("model", "unet"): [*DENSE, "model.depth=8", "model.width=4"],
+}
+CASE_OF = {  # by the first word of their experiment
+    "unet": [*DENSE, "model=unet", "model.depth=8", "model.width=4"],
+    "pyramid": ["model=pyramid", *DIGITS],
 }
 ELSEWHERE = ("experiment", "dataset", "measure", "random_network", "case")  # tested below
 CASES = [(group, name) for group in groups() if group not in ELSEWHERE for name in options(group)]
@@ -65,7 +73,7 @@ def test_every_part_builds_and_takes_a_step(group, name):
 
 @pytest.mark.parametrize("name", options("case"))
 def test_every_case_names_itself_and_takes_a_step(name):
-    network = [*DENSE, "model=unet", "model.depth=8", "model.width=4"] if name.startswith("unet") else []
+    network = CASE_OF.get(name.partition("_")[0], [])
     config = resolve(compose("train", ["batch_size=8", *network, f"case={name}"]))
     assert config["case"].endswith(name.rpartition("/")[2])
     check(config)
@@ -79,6 +87,11 @@ def test_every_dataset_composes_and_its_network_fits(name):
     config = resolve(compose("train", [f"dataset={name}", "model=resnet20"]))
     assert config["dataset"]["name"] == name
     size = {1: (40,), 2: (28, 28), 3: (8, 8, 8)}[config["dataset"]["dims"]]
+    if config["task"]["name"] == "detection":
+        config = resolve(compose("train", [f"dataset={name}", "model=pyramid", "model.depth=7"]))
+        x = torch.zeros(2, config["dataset"]["c_in"], 32, 32)
+        assert build.build_model(config)(x).shape == (2, config["dataset"]["num_classes"] + 10, 64 + 16 + 4)
+        return
     if config["task"]["name"] != "classification":
         config = resolve(
             compose("train", [f"dataset={name}", "model=unet", "model.depth=8", "model.width=4"])
@@ -117,6 +130,10 @@ def test_every_measurement_composes_and_gives_tables(name):
     elif name == "segments":
         x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 3, 16, 16)
         model = build_model("unet", dataset="cells", model__depth=8, model__width=4).eval()
+        tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
+    elif name == "detections":
+        x, y = torch.randn(2, 1, 32, 32), torch.tensor([[[3.0, 0.5, 0.5, 0.3, 0.3]]]).expand(2, -1, -1)
+        model = build_model("pyramid", dataset="digits_at_scales", model__depth=7, model__width=4).eval()
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
     else:
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10
