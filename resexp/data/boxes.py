@@ -20,8 +20,8 @@ Objects = list[tuple[float, ...]]  # class, x and y of the centre, width, height
 class Boxes(Dense):
     """A training and a test split in memory; standardized and augmented as dense targets are.
 
-    inputs: uint8, (examples, c_in, height, width). targets: float32, (examples, objects, 5): class, x and y of
-    the centre, width and height as shares of the image's; zeros where an image has fewer objects.
+    inputs: uint8, (examples, c_in, height, width). targets: float32, (examples, objects, 5): class, x and y
+    of the centre, width and height as shares of the image's; zeros where an image has fewer objects.
 
     Args:
         remarks: on the files.

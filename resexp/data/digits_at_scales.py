@@ -18,8 +18,8 @@ NOISE = 0.05  # standard deviation, of the full range
 def load(size: int, train_size: int, test_size: int, most: int, seed: int) -> Boxes:
     """Generate canvases of size x size with digits that do not touch, and their boxes.
 
-    Class and scale are independent: digits of all classes are equally high, and each keeps a square as wide as
-    it is high to itself, so that its own width does not decide whether it finds a place. Training and test
+    Class and scale are independent: digits of all classes are equally high, and each keeps a square as wide
+    as it is high to itself, so that its own width does not decide whether it finds a place. Training and test
     digits are of different faces.
 
     Args:
@@ -32,8 +32,8 @@ def load(size: int, train_size: int, test_size: int, most: int, seed: int) -> Bo
     """
     if size < 16 or size % 16 or min(train_size, test_size) < 1 or most < 2:
         raise ValueError(
-            "dataset.load.size must be a multiple of 16, train_size and test_size at least 1, most at least 2,"
-            f" got {size}, {train_size}, {test_size} and {most}"
+            "dataset.load.size must be a multiple of 16, train_size and test_size at least 1, most at least"
+            f" 2, got {size}, {train_size}, {test_size} and {most}"
         )
     parts = []
     for split, count in (("train", train_size), ("test", test_size)):
@@ -91,8 +91,7 @@ def shrunk(glyph: np.ndarray, height: int) -> np.ndarray:
 
 
 def texture(size: int, random: np.random.Generator) -> np.ndarray:
-    """Smooth noise of three scales, so that the background has no scale of its own; a standard deviation of
-    about 0.06."""
+    """Smooth noise of three scales, so that the background has none of its own; deviation about 0.06."""
     found = np.zeros((size, size))
     for nodes in (4, 12, 36):
         coarse = torch.from_numpy(random.normal(0, 0.05, (1, 1, nodes, nodes)))

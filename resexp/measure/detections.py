@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torchvision.ops import batched_nms, box_convert, box_iou
 
 from resexp.measure.run import Run
 
@@ -18,7 +18,7 @@ SIZES = ("small", "medium", "large")
 
 @torch.no_grad()
 def trained(
-    run: Run, *, detections: int, overlap: float, sizes: Sequence[float], images: int, shown: float
+    run: Run, *, detections: int, overlap: float, bounds: Sequence[float], images: int, shown: float
 ) -> dict[str, pd.DataFrame]:
     """Detections in every test image.
 
@@ -27,7 +27,7 @@ def trained(
         detections: of an image, at most.
         overlap: above which the better of two detections of one class drops the other (non-maximum
             suppression).
-        sizes: bounds of small, medium and large: the root of an object's share of the image's area.
+        bounds: between small, medium and large: the root of an object's share of the image's area.
         images: test images that are kept for a figure, the first ones, of the run with seed 0.
         shown: least score of the detections that are kept for it.
     Returns:
@@ -43,7 +43,9 @@ def trained(
     """
     network = run.network()
     if getattr(network, "kind", None) != "boxes":
-        raise ValueError("measure=detections needs a network that predicts boxes: train one with model=pyramid")
+        raise ValueError(
+            "measure=detections needs a network that predicts boxes: train one with model=pyramid"
+        )
     found, there, kept = [], [], []
     for x, y in run.batches("test", 8):
         for image, predicted, target in zip(x, network(x).float().cpu(), y.cpu(), strict=True):
@@ -53,20 +55,22 @@ def trained(
                 kept.append(_picture(len(kept), image, found[-1], there[-1], shown))
     took = milliseconds(network, run.examples("test", 20)[0])
     rows = [
-        {"size": name, **scores(found, there, bounds), "milliseconds_per_image": took}
-        for name, bounds in bounds_of(sizes).items()
+        {"size": name, **scores(found, there, limits), "milliseconds_per_image": took}
+        for name, limits in by_size(bounds).items()
     ]
     return {"scores": pd.DataFrame(rows)} | ({"pictures": pd.concat(kept)} if kept else {})
 
 
-def bounds_of(sizes: Sequence[float]) -> dict[str, tuple[float, float]]:
+def by_size(bounds: Sequence[float]) -> dict[str, tuple[float, float]]:
     """Name -> least size, and the size that is too large."""
-    edges = (0.0, *sizes, float("inf"))
-    return {"all": (0.0, float("inf"))} | dict(zip(SIZES, zip(edges, edges[1:], strict=False), strict=True))
+    edges = (0.0, *bounds, float("inf"))
+    return {"all": (0.0, float("inf"))} | dict(zip(SIZES, pairwise(edges), strict=True))
 
 
 def best(predicted: Tensor, detections: int, overlap: float) -> Tensor:
     """The best detections of an image, in order: (detections, 6): class, score, x, y, width, height."""
+    from torchvision.ops import batched_nms, box_convert
+
     scores = predicted[:-10].sigmoid()
     values, index = scores.flatten().topk(min(CANDIDATES * detections, scores.numel()))
     kinds, boxes = index // scores.shape[1], predicted[-10:-6].T[index % scores.shape[1]]
@@ -107,6 +111,8 @@ def match(found: Tensor, there: Tensor, threshold: float) -> np.ndarray:
     The best detection first takes the object of its class that it overlaps most among those left, if by the
     threshold or more.
     """
+    from torchvision.ops import box_convert, box_iou
+
     boxes, objects = (box_convert(b, "cxcywh", "xyxy") for b in (found[:, 2:], there[:, 1:]))
     overlap = box_iou(boxes, objects).numpy()
     overlap = np.where((found[:, :1] == there[:, 0]).numpy(), overlap, -1.0)
@@ -123,8 +129,8 @@ def _marks(
 ) -> list[tuple[float, bool]]:
     """Score and success of each detection of a class that counts.
 
-    Of the detections, as in COCO, those count that found an object within the bounds, and those that found none
-    and are themselves within them.
+    Of the detections, as in COCO, those count that found an object within the bounds, and those that found
+    none and are themselves within them.
     """
     sizes = (found[:, 4] * found[:, 5]).sqrt().numpy()
     marks = []

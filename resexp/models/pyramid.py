@@ -29,8 +29,8 @@ class Merge(nn.Module):
         lateral: whether maps below the coarsest one are added at all.
         top_down: whether the map above is.
         parts: their convolutions.
-    Source: Lin et al. 2017 (arXiv:1612.03144), section 3. As there, no normalization and no activation. Without
-    `top_down` it is their "bottom-up pyramid", without `lateral` "no lateral connections" (table 1).
+    Source: Lin et al. 2017 (arXiv:1612.03144), section 3. As there, no normalization and no activation.
+    Without `top_down` it is their "bottom-up pyramid", without `lateral` "no lateral connections" (table 1).
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class Merge(nn.Module):
 class Pyramid(nn.Module):
     """Images (batch, c_in, height, width) -> predictions (batch, num_classes + 10, anchors).
 
-    A bottom-up residual network of three stages, whose maps have a cell for every 4, 8 and 16 pixels; `Merge`;
-    one head of a 3x3 and a 1x1 convolution, shared by all maps, that predicts at every cell for itself. One map
-    has anchors of three sizes in each cell, several have one each: those of Lin et al.
+    A bottom-up residual network of three stages, whose maps have a cell for every 4, 8 and 16 pixels;
+    `Merge`; one head of a 3x3 and a 1x1 convolution, shared by all maps, that predicts at every cell for
+    itself. One map has anchors of three sizes in each cell, several have one each: those of Lin et al.
 
-    The channels: class logits; the box (x and y of its centre, width, height); the anchor, likewise; width and
-    height of the cell. Lengths are shares of the image's width or height.
+    The channels: class logits; the box (x and y of its centre, width, height); the anchor, likewise; width
+    and height of the cell. Lengths are shares of the image's width or height.
 
     Args:
         depth: weight layers from the input to the coarsest map, 6n + 1 for blocks of two layers.
@@ -87,8 +87,8 @@ class Pyramid(nn.Module):
         ValueError: levels or scales that do not exist, a pyramid without anything in its finer maps, or
             images other than two-dimensional ones.
     Source: Lin et al. 2017, figure 1: (a) scales, (b) one level, (c) levels without top_down, (d) the
-    default. Departures: three levels instead of four or five; a stem of one 3x3 convolution of stride 2 without
-    pooling; the head predicts classes instead of objectness, and is normalized; square anchors only.
+    default. Departures: three levels instead of four or five; a stem of one 3x3 convolution of stride 2
+    without pooling; the head predicts classes instead of objectness, and is normalized; square anchors only.
     """
 
     kind = "boxes"

@@ -16,9 +16,9 @@ class Detection:
     Outputs: (batch, classes + 10, anchors), see resexp.models.pyramid.Pyramid. Targets: (batch, objects, 5):
     class, x and y of the centre, width and height, as shares of the image; without an area: no object.
 
-    An object's anchors are those of the size nearest to its own (the square root of the area, in octaves) whose
-    cell lies within one cell of its centre along both axes: up to four. Where two objects want the same anchor
-    it gets the smaller one's box, and both classes. Classes of all other anchors are absent.
+    An object's anchors are those of the size nearest to its own (the square root of the area, in octaves)
+    whose cell lies within one cell of its centre along both axes: up to four. Where two objects want the
+    same anchor it gets the smaller one's box, and both classes. Classes of all other anchors are absent.
 
     Args:
         sizes: bounds between small, medium and large: the root of an object's share of the image's area.
@@ -40,8 +40,8 @@ class Detection:
             raise ValueError(f"task.sizes must be two increasing shares of a side, got {list(sizes)}")
         if detections < 1 or not 0 < overlap < 1 or not box_weight >= 0:
             raise ValueError(
-                "task.detections must be at least 1, task.overlap between 0 and 1, task.box_weight at least 0,"
-                f" got {detections}, {overlap} and {box_weight}"
+                "task.detections must be at least 1, task.overlap between 0 and 1, task.box_weight at"
+                f" least 0, got {detections}, {overlap} and {box_weight}"
             )
         self.sizes, self.detections, self.overlap = list(sizes), detections, overlap
         self.box_weight = box_weight
@@ -65,8 +65,8 @@ class Detection:
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
         """Objects and found ones, of small, medium and large ones; and images; shape (7,).
 
-        Detections are the best predictions that none better overlaps; here a dropped one drops others, too, so
-        that all are dropped at once (as in Bolya et al. 2019, section 3.3).
+        Detections are the best predictions that none better overlaps; here a dropped one drops others, too,
+        so that all are dropped at once (as in Bolya et al. 2019, section 3.3).
         """
         kinds, boxes = self.best(output.float())
         hit = overlaps(target[..., 1:], boxes) >= self.overlap
@@ -94,7 +94,7 @@ class Detection:
         return kinds, boxes.gather(1, kept.indices.unsqueeze(2).expand(-1, -1, 4))
 
     def columns(self, tally: list[int], examples: int) -> dict[str, float]:
-        """`error_percent`: objects not found; `recall`, `recall_small`, `_medium`, `_large` (nan: no such)."""
+        """`error_percent`: objects not found; `recall`, `recall_small`, `_medium`, `_large` (nan: none)."""
         there, found = sum(tally[0:6:2]), sum(tally[1:6:2])
         recall = found / there if there else 1.0
         named = {"error_percent": 100 * (1 - recall), "recall": recall}
@@ -125,7 +125,7 @@ def area(boxes: Tensor) -> Tensor:
 
 
 def relative_error(boxes: Tensor, wanted: Tensor) -> Tensor:
-    """Smooth L1 of displacement over size and of log size, summed: (batch, 4, anchors) -> (batch, anchors)."""
+    """Smooth L1 of displacement over size and of log size: (batch, 4, anchors) -> (batch, anchors)."""
     moved = (boxes[:, :2] - wanted[:, :2]) / wanted[:, 2:]
     scaled = (boxes[:, 2:] / wanted[:, 2:]).log()
     parts = torch.cat([moved, scaled], 1)

@@ -52,7 +52,7 @@ def test_boxes_do_not_overlap_and_canvases_repeat():
 
 @pytest.mark.parametrize("choice", [{"size": 100}, {"train_size": 0}, {"most": 1}])
 def test_canvases_are_refused(choice):
-    words = mentions("dataset.load", str(*choice.values()))
+    words = mentions("dataset.load.size", str(*choice.values()))
     with pytest.raises(ValueError, match=words):
         digits_at_scales.load(**{"size": 64, "train_size": 1, "test_size": 1, "most": 2, "seed": 0} | choice)
 
@@ -104,7 +104,7 @@ def test_annotations_are_read_as_shares_and_boxes_without_an_area_left_out(tmp_p
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"names": ("RBC", "cat")}, ["cat", "classes"]),
+        ({"names": ("RBC", "cat")}, ["cat", "dataset.load.classes"]),
         ({"corners": ((0, 0, 41, 10), (0, 0, 1, 1))}, ["0.xml", "41"]),
         ({"corners": (("a", 0, 4, 10), (0, 0, 1, 1))}, ["0.xml", "Pascal VOC"]),
         ({"images": 1}, ["dataset.load.test_every"]),

@@ -1,11 +1,13 @@
 """Recall and average precision by hand, and against the slow definition."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 from helpers import Fixed, mentions
 
-from resexp.measure.detections import average_precision, best, bounds_of, match, scores, trained
+from resexp.measure.detections import average_precision, best, by_size, match, scores, trained
 
 ALL, SIZES = (0.0, float("inf")), [0.125, 0.25]
 
@@ -36,8 +38,7 @@ def test_average_precision_is_that_of_its_definition(generator):
             points.append((sum(chosen) / 8, sum(chosen) / len(chosen)))
         recalls = sorted({0.0, *(r for r, _ in points)})
         expected = sum(
-            (high - low) * max(p for r, p in points if r >= high)
-            for low, high in zip(recalls, recalls[1:], strict=False)
+            (high - low) * max(p for r, p in points if r >= high) for low, high in pairwise(recalls)
         )
         assert average_precision(marks, 8) == pytest.approx(expected)
 
@@ -53,12 +54,12 @@ def test_sizes_are_counted_apart():
     """The large object is found, the small one is not; a false small detection harms small ones alone."""
     there = [torch.tensor([[0.0, *A], [0.0, *B]])]
     found = [torch.tensor([detection(0, 0.9, 0.9, 0.1, 0.1, 0.1), detection(0, 0.8, *B)])]
-    by_size = {name: scores(found, there, bounds) for name, bounds in bounds_of(SIZES).items()}
-    assert [by_size[k]["objects"] for k in ("all", "small", "medium", "large")] == [2, 1, 0, 1]
-    assert [by_size[k]["recall"] for k in ("all", "small", "large")] == [0.5, 0, 1]
-    assert by_size["large"]["average_precision"] == 1
-    assert by_size["all"]["average_precision"] == pytest.approx(0.5 * 0.5)
-    assert np.isnan(by_size["medium"]["recall"])
+    found_of = {name: scores(found, there, limits) for name, limits in by_size(SIZES).items()}
+    assert [found_of[k]["objects"] for k in ("all", "small", "medium", "large")] == [2, 1, 0, 1]
+    assert [found_of[k]["recall"] for k in ("all", "small", "large")] == [0.5, 0, 1]
+    assert found_of["large"]["average_precision"] == 1
+    assert found_of["all"]["average_precision"] == pytest.approx(0.5 * 0.5)
+    assert np.isnan(found_of["medium"]["recall"])
 
 
 @pytest.mark.parametrize(("width", "thresholds"), [(0.4, 10), (0.31, 6), (0.21, 1), (0.19, 0)])
@@ -82,7 +83,7 @@ class Predicts(torch.nn.Module):
 
 def test_a_network_that_knows_the_answer():
     x, y = torch.randn(3, 1, 32, 32), torch.tensor([[[0.0, *A], [0.0] * 5]]).expand(3, -1, -1)
-    settings = {"detections": 1, "overlap": 0.5, "sizes": SIZES, "images": 2, "shown": 0.5}
+    settings = {"detections": 1, "overlap": 0.5, "bounds": SIZES, "images": 2, "shown": 0.5}
     tables = trained(Fixed(Predicts(), x, y), **settings)
     rows = tables["scores"].set_index("size")
     assert rows.loc["small", ["objects", "recall", "average_precision"]].tolist() == [3, 1, 1]
@@ -95,4 +96,4 @@ def test_a_network_that_knows_the_answer():
 def test_another_network_is_refused():
     run = Fixed(torch.nn.Identity(), torch.zeros(1, 1), torch.zeros(1))
     with pytest.raises(ValueError, match=mentions("measure=detections", "model=pyramid")):
-        trained(run, detections=1, overlap=0.5, sizes=SIZES, images=1, shown=0.5)
+        trained(run, detections=1, overlap=0.5, bounds=SIZES, images=1, shown=0.5)

@@ -12,7 +12,7 @@ SETTINGS = {"sizes": [0.125, 0.25], "detections": 3, "overlap": 0.5, "box_weight
 
 
 def grid(classes=2):
-    """Anchors of 4x4 cells and of 2x2 cells, predictions that are all absent: output (1, classes + 10, 20)."""
+    """Anchors of 4x4 cells and of 2x2 cells, nothing predicted: output (1, classes + 10, 20)."""
     columns = []
     for cells in (4, 2):
         for y in range(cells):
