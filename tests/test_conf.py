@@ -32,10 +32,17 @@ TOGETHER = {  # parts that need others
     ("model", "pyramid"): DIGITS,
     ("model", "unet"): [*DENSE, "model.depth=8", "model.width=4"],
 }
-CASE_OF = {  # by the first word of their experiment
+FAMILIES = {
     "unet": [*DENSE, "model=unet", "model.depth=8", "model.width=4"],
     "pyramid": ["model=pyramid", *DIGITS],
-}
+}  # of cases
+PREDICTS = {
+    "segmentation": (
+        ["model=unet", "model.depth=8", "model.width=4"],
+        lambda classes, size: (classes, *size),
+    ),
+    "detection": (["model=pyramid", "model.depth=7"], lambda classes, size: (classes + 10, 64 + 16 + 4)),
+}  # task -> a network, and the shape of its output
 ELSEWHERE = ("experiment", "dataset", "measure", "random_network", "case")  # tested below
 CASES = [(group, name) for group in groups() if group not in ELSEWHERE for name in options(group)]
 # A measurement's sizes, cut down to seconds.
@@ -73,7 +80,7 @@ def test_every_part_builds_and_takes_a_step(group, name):
 
 @pytest.mark.parametrize("name", options("case"))
 def test_every_case_names_itself_and_takes_a_step(name):
-    network = CASE_OF.get(name.partition("_")[0], [])
+    network = FAMILIES.get(name.partition("_")[0], [])
     config = resolve(compose("train", ["batch_size=8", *network, f"case={name}"]))
     assert config["case"].endswith(name.rpartition("/")[2])
     check(config)
@@ -86,18 +93,12 @@ def test_every_case_names_itself_and_takes_a_step(name):
 def test_every_dataset_composes_and_its_network_fits(name):
     config = resolve(compose("train", [f"dataset={name}", "model=resnet20"]))
     assert config["dataset"]["name"] == name
-    size = {1: (40,), 2: (28, 28), 3: (8, 8, 8)}[config["dataset"]["dims"]]
-    if config["task"]["name"] == "detection":
-        config = resolve(compose("train", [f"dataset={name}", "model=pyramid", "model.depth=7"]))
-        x = torch.zeros(2, config["dataset"]["c_in"], 32, 32)
-        assert build.build_model(config)(x).shape == (2, config["dataset"]["num_classes"] + 10, 64 + 16 + 4)
-        return
+    size = {1: (40,), 2: (32, 32), 3: (8, 8, 8)}[config["dataset"]["dims"]]
     if config["task"]["name"] != "classification":
-        config = resolve(
-            compose("train", [f"dataset={name}", "model=unet", "model.depth=8", "model.width=4"])
-        )
+        network, shape = PREDICTS[config["task"]["name"]]
+        config = resolve(compose("train", [f"dataset={name}", *network]))
         model, x = build.build_model(config), torch.zeros(2, config["dataset"]["c_in"], *size)
-        assert model(x).shape == (2, config["dataset"]["num_classes"], *size)
+        assert model(x).shape == (2, *shape(config["dataset"]["num_classes"], size))
         return
     model = build.build_model(config)
     assert model(torch.zeros(2, config["dataset"]["c_in"], *size)).shape == (
