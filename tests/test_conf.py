@@ -20,6 +20,10 @@ DEEPEST, LARGEST = 150, 3_000_000  # deeper and larger networks are built, but t
 DENSE = ["dataset=cells", "dataset.load.size=32", "dataset.load.augment.crop=32"]
 DIGITS = ["dataset=digits_at_scales", "dataset.load.size=64", "dataset.size=[64,64]"]
 DIGITS += ["dataset.load.train_size=16", "dataset.load.test_size=4", "model.depth=7", "model.width=4"]
+DENSE_UNET = [*DENSE, "model=unet", "model.depth=8", "model.width=4"]
+JOINTS = ["dataset=figures", "dataset.load.train_size=8", "dataset.load.test_size=2"]
+HOURGLASS = {"model.depth": 1, "model.width": 8, "model.stacks": 2}
+SMALL_HOURGLASS = ["model=hourglass", *(f"{key}={value}" for key, value in HOURGLASS.items())]
 TOGETHER = {  # parts that need others
     ("shortcut", "none"): ["model=plain20"],
     ("model", "inception_v4"): ["dataset=fake", "dataset.load.shape=[3,80,80]", "dataset.size=[80,80]"],
@@ -27,19 +31,26 @@ TOGETHER = {  # parts that need others
     ("init", "looks_linear"): ["activation=crelu", "block=full_preactivation"],
     ("init", "fixup"): ["norm=none"],
     ("block", "fixup"): ["norm=none"],
-    ("task", "segmentation"): [*DENSE, "model=unet", "model.depth=8", "model.width=4"],
+    ("task", "segmentation"): DENSE_UNET,
     ("task", "detection"): [*DIGITS, "model=pyramid"],
     ("model", "pyramid"): DIGITS,
     ("model", "unet"): [*DENSE, "model.depth=8", "model.width=4"],
+    ("task", "heatmaps"): [*JOINTS, *SMALL_HOURGLASS],
+    ("model", "hourglass"): [*JOINTS, *SMALL_HOURGLASS[1:]],
 }
 FAMILIES = {
-    "unet": [*DENSE, "model=unet", "model.depth=8", "model.width=4"],
-    "pyramid": ["model=pyramid", *DIGITS],
+    "unet": DENSE_UNET,
+    "hourglass": [*JOINTS, *SMALL_HOURGLASS],
+    "pyramid": [*DIGITS, "model=pyramid"],
 }  # of cases
 PREDICTS = {
     "segmentation": (
         ["model=unet", "model.depth=8", "model.width=4"],
         lambda classes, size: (classes, *size),
+    ),
+    "heatmaps": (
+        [*SMALL_HOURGLASS],
+        lambda joints, size: (2, joints, *(side // 4 for side in size)),
     ),
     "detection": (["model=pyramid", "model.depth=7"], lambda classes, size: (classes + 10, 64 + 16 + 4)),
 }  # task -> a network, and the shape of its output
@@ -136,11 +147,16 @@ def test_every_measurement_composes_and_gives_tables(name):
         x, y = torch.randn(2, 1, 32, 32), torch.tensor([[[3.0, 0.5, 0.5, 0.3, 0.3]]]).expand(2, -1, -1)
         model = build_model("pyramid", dataset="digits_at_scales", model__depth=7, model__width=4).eval()
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
+    elif name == "pose":
+        x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 14, 4)
+        settings = {key.replace(".", "__"): value for key, value in HOURGLASS.items()}
+        model = build_model("hourglass", dataset="figures", **settings).eval()
+        tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
     else:
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10
         network, depth = NETWORK.get(name, ("resnet", 8))
         run = Fixed(build_model(network, model__depth=depth, model__width=4).eval(), x, y)
-        run.config = {"schedule": {"learning_rate": 0.1, "steps": 1}}
+        run.config = {"seed": 0, "schedule": {"learning_rate": 0.1, "steps": 1}}
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(run)
     assert tables
     for table in tables.values():
