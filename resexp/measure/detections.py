@@ -166,6 +166,7 @@ def milliseconds(network: nn.Module, x: Tensor) -> float:
 
 
 def _picture(index: int, image: Tensor, found: Tensor, there: Tensor, shown: float) -> pd.DataFrame:
+    """An image, what is labelled in it and what was found, row by row; grey values from 0 to 255."""
     grey = image.float().mean(0).cpu().numpy()
     low, high = np.percentile(grey, (0.5, 99.5))
     lines = (255 * ((grey - low) / (high - low)).clip(0, 1)).astype(int).tolist()

@@ -124,12 +124,12 @@ class Pyramid(nn.Module):
             widths.append(before)
         choice = {"levels": self.levels, "lateral": lateral, "top_down": top_down}
         self.merge = Merge(widths, channels, **choice, parts=parts)
-        anchors = LEVELS if len(self.levels) * len(self.scales) == 1 else 1
+        per_cell = LEVELS if len(self.levels) * len(self.scales) == 1 else 1
         self.head = nn.Sequential(
             parts.conv(channels, channels),
             parts.norm(channels),
             parts.activation(channels),
-            parts.conv(channels, anchors * (num_classes + 4), kernel_size=1, bias=True),
+            parts.conv(channels, per_cell * (num_classes + 4), kernel_size=1, bias=True),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -156,26 +156,33 @@ class Pyramid(nn.Module):
             level, scale: its own.
             size: height and width of the image before it was resized, pixels.
         """
-        (height, width), alone = x.shape[2:], len(self.levels) * len(self.scales) == 1
+        alone = len(self.levels) * len(self.scales) == 1
         octaves = range(LEVELS) if alone else [level]
         sides = [REACH * (FINEST << octave) / scale for octave in octaves]  # of the anchors, pixels
-        cells = torch.tensor([1 / width, 1 / height], device=x.device)
-        y, x_ = torch.meshgrid(
-            (torch.arange(height, device=x.device) + 0.5) / height,
-            (torch.arange(width, device=x.device) + 0.5) / width,
-            indexing="ij",
-        )
-        centres = torch.stack([x_, y]).flatten(1)  # (2, cells)
         predicted = self.head(x).float().flatten(2).unflatten(1, (len(sides), -1))
         found = []
         for own, side in zip(predicted.unbind(1), sides, strict=True):
-            anchor = torch.tensor([side / size[1], side / size[0]], device=x.device)
-            where = torch.cat([centres, *(s[:, None].expand_as(centres) for s in (anchor, cells))])
-            places = centres + own[:, -4:-2] * cells[:, None]
-            sizes = anchor[:, None] * own[:, -2:].clamp(-6, 6).exp()
+            where = anchors(x.shape[2:], side, size, x.device)
+            places = where[:2] + own[:, -4:-2] * where[4:]
+            sizes = where[2:4] * own[:, -2:].clamp(-6, 6).exp()
             logits = own[:, : self.num_classes] - RARE
             found.append(torch.cat([logits, places, sizes, where.expand(len(x), -1, -1)], 1))
         return torch.cat(found, 2)
+
+
+def anchors(cells: torch.Size, side: float, size: torch.Size, device: torch.device) -> Tensor:
+    """One anchor per cell: x and y of its centre, width, height, the cell's width and height; (6, cells).
+
+    Args:
+        cells: along the height and the width of the map.
+        side: of the anchors, pixels.
+        size: height and width of the image, pixels.
+        device: of the result; all of it is computed there.
+    """
+    centres = [(torch.arange(count, device=device) + 0.5) / count for count in cells]
+    y, x = torch.meshgrid(*centres, indexing="ij")
+    lengths = (side / size[1], side / size[0], 1 / cells[1], 1 / cells[0])
+    return torch.stack([x, y, *(torch.full_like(x, length) for length in lengths)]).flatten(1)
 
 
 def resized(x: Tensor, scale: float) -> Tensor:
