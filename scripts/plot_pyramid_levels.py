@@ -32,7 +32,7 @@ def draw(tables: Tables) -> Figure:
     above, below = figure.subfigures(2, 1, height_ratios=(3.0, 5.2))
     by_size, beside, times = above.subplots(1, 3, sharey=True, width_ratios=(5, 4, 3))
     recall(by_size, scores)
-    average(beside, scores, published(tables.reference("comparisons"), "pyramid_levels"))
+    average(beside, scores, published(tables.reference("comparisons"), "pyramid_detections"))
     duration(times, scores)
     by_size.set_yticks(range(len(CASES)), CASES.values())
     by_size.set_ylim(len(CASES) - 0.5, -0.6)
@@ -125,7 +125,7 @@ def facts(tables: Tables) -> dict:
     scores, pictures = (tables[name] for name in tables.names)
     return {
         "after": "Lin et al. 2017 (arXiv:1612.03144), figure 1 and table 1",
-        "published": published(tables.reference("comparisons"), "pyramid_levels"),
+        "published": published(tables.reference("comparisons"), "pyramid_detections"),
         "published_is": "average recall of 1,000 proposals of COCO, of any class: only orders compare",
         "data": "generated: digits of a font at scales 1 to 8 on a textured canvas, other faces in the test",
         "seeds": seeds(scores),
