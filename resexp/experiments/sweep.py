@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from resexp.config.compose import ConfigError, explain, resolve
 from resexp.config.sweep import Composer, jobs, with_seed, without_seed
 from resexp.exits import OutputError, go_on_without, nobody_reads, refuse, refuse_unusable
-from resexp.experiments import stop, workers
+from resexp.experiments import expected, stop, workers
 from resexp.experiments.runs import folder_of, settle
 from resexp.records.run import FINISHED, BusyError
 
@@ -79,7 +79,8 @@ class CheckedSweep(Callback):
             return
         go_on_without(sys.stdout)
         if not all(folder.is_finished for folder in self.folders):
-            self._carry_out(runs)
+            times = expected.recorded(zip(runs, self.folders, strict=True))
+            self._carry_out(expected.longest_first(runs, times))
         sys.exit(self._sum_up())
 
     def _carry_out(self, runs: list[dict]) -> None:
@@ -95,11 +96,11 @@ class CheckedSweep(Callback):
                     self._print_progress()
 
         try:
-            wait = self.command.start_workers(in_order(runs), one, self.signals)
+            wait = self.command.start_workers(runs, one, self.signals)
         except ConfigError as error:
             refuse(error)
         try:
-            for run in in_order(runs):
+            for run in runs:
                 one(run)
             wait()
         except BaseException:  # make the threads stop, too, each with a checkpoint
@@ -147,16 +148,6 @@ class CheckedSweep(Callback):
         # running: held by another process, which reports it itself
         left = {"interrupted", "missing"} if not stop.time_is_up(self.max_minutes) else set()
         return int(bool(left.union({"failed"}).intersection(statuses)))
-
-
-def in_order(runs: list[dict]) -> list[dict]:
-    """The order of a sweep's runs: as given, but with several workers the deepest networks first.
-
-    Otherwise the longest run may start last, with no other beside it.
-    """
-    if runs[0].get("train", {}).get("workers", 1) == 1:
-        return runs
-    return sorted(runs, key=lambda run: -(run["labels"].get("depth") or 0))
 
 
 def _counted(what: str, items: list) -> Iterator:
