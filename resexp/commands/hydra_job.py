@@ -22,13 +22,17 @@ from omegaconf.errors import OmegaConfBaseException
 from resexp.config.catalog import CONF, command_of, groups, options, swept_by
 from resexp.config.compose import ConfigError, check_overrides, explain, quoted, resolve
 from resexp.exits import COMPLETION, go_on_without, refuse, refuse_unusable
+from resexp.experiments import planned
 from resexp.experiments.runs import folder_of, settle
 from resexp.experiments.stop import Signals
 from resexp.records.run import BusyError
 
+DRY_RUN = {"--dry-run": "hydra.callbacks.checked.dry_run=true"}  # a flag that Hydra does not know
+
 
 def run(command: str, job: Callable[[], None], arguments: list[str]) -> None:
     """Pass the arguments to Hydra; report invalid ones in a single line."""
+    arguments = [DRY_RUN.get(argument, argument) for argument in arguments]
     try:
         for line in remarks(command, arguments):
             print(line, flush=True)
@@ -79,12 +83,16 @@ def measure(config: DictConfig) -> str:
     return _execute(config)
 
 
-def _execute(config: DictConfig) -> str:
+def _execute(config: DictConfig) -> str | None:
     """Exit codes: 2 with a one-line message for invalid settings, 1 if a single run failed."""
     single = HydraConfig.get().mode == RunMode.RUN
     try:
         settings = settle(resolve(config))
         folder = folder_of(settings)
+        if HydraConfig.get().callbacks["checked"].dry_run:
+            if not folder.is_finished:
+                planned.check(import_module(f"resexp.experiments.{settings['command']}"), settings)
+            return print("\n".join(planned.lines([settings], [folder])))
         if folder.is_finished:
             status = folder.recorded()["status"]
             print(f"{folder.name}: already {status}", flush=True)

@@ -85,17 +85,18 @@ def size(settings: dict) -> float:
     return float(settings.get("batch_size", 1) * positions * (model.get("depth") or 1) * channels**2)
 
 
+def length(run: dict, times: Times) -> float:
+    """By which runs are compared: seconds if any are known, else the size of all steps."""
+    seconds = times.of_run(run)
+    return size(run) * steps_of(run) if seconds is None else seconds
+
+
 def longest_first(runs: list[dict], times: Times) -> list[dict]:
     """The order in which a sweep's runs are started; runs of equal length stay in the order given.
 
     Otherwise the longest may be started last, with no other beside it.
     """
-
-    def length(run: dict) -> float:
-        expected = times.of_run(run)
-        return size(run) * steps_of(run) if expected is None else expected
-
-    return sorted(runs, key=lambda run: -length(run))
+    return sorted(runs, key=lambda run: -length(run, times))
 
 
 def together(seconds: Iterable[float], workers: int) -> float:

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from resexp.config.compose import ConfigError, explain, resolve
 from resexp.config.sweep import Composer, jobs, with_seed, without_seed
 from resexp.exits import OutputError, go_on_without, nobody_reads, refuse, refuse_unusable
-from resexp.experiments import expected, stop, workers
+from resexp.experiments import expected, planned, stop, workers
 from resexp.experiments.runs import folder_of, settle
 from resexp.records.run import FINISHED, BusyError
 
@@ -46,7 +46,13 @@ class CheckedSweep(Callback):
 
     This replaces Hydra's basic launcher, which would compose each run twice more. Other launchers, e.g.
     for a cluster, and other sweepers are left to execute the runs themselves.
+
+    Args:
+        dry_run: print what would be executed, and exit.
     """
+
+    def __init__(self, dry_run: bool = False):
+        self.dry_run = dry_run
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Execute the sweep and exit.
@@ -75,6 +81,10 @@ class CheckedSweep(Callback):
         self.command_name, self.signals, self.folders = config.command, stop.Signals(), []
         self.max_minutes = config.train.max_minutes if config.command == "train" else None
         runs = self._check_all(config)
+        if self.dry_run:
+            workers_asked = runs[0].get("train", {}).get("workers", 1)
+            print("\n".join(planned.lines(runs, self.folders, workers_asked)), flush=True)
+            sys.exit(0)
         if not _is(config.hydra.launcher, BasicLauncher) or not _is(config.hydra.sweeper, BasicSweeper):
             return
         go_on_without(sys.stdout)
@@ -132,7 +142,7 @@ class CheckedSweep(Callback):
                     unchecked[others] = runs[-1]
             if not workers.worker_index():  # worker 0 checks for the others
                 for run in _counted("checking their settings", list(unchecked.values())):
-                    self.command.check(run)
+                    planned.check(self.command, run) if self.dry_run else self.command.check(run)
         except ConfigError as error:
             refuse(error)
         except (HydraException, OmegaConfBaseException) as error:
