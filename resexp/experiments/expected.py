@@ -57,8 +57,8 @@ def recorded(runs: Iterable[tuple[dict, RunFolder]]) -> Times:
 def duration(folder: RunFolder) -> tuple[int, float] | None:
     """Steps taken and seconds they took, by the last row; of a measurement 1 step, and its session."""
     try:
-        if rows := folder.rows():
-            return int(rows[-1]["step"]), float(rows[-1]["seconds"])
+        if row := folder.last_row():
+            return int(row["step"]), float(row["seconds"])
         session = folder.provenance()["sessions"][-1]
         start, end = (datetime.datetime.fromisoformat(session[key]) for key in ("start", "end"))
         return 1, (end - start).total_seconds()
