@@ -38,6 +38,8 @@ def main(arguments: list[str]) -> None:
         if options.watch:
             sys.exit(watch(names, options.runs, options.watch))
         print("\n".join(line for name in names for line in statuses(name, options.runs)))
+    except BrokenPipeError:
+        raise
     except ValueError as error:
         refuse(error)
     except OSError as error:
@@ -132,6 +134,8 @@ def watch(names: list[str], runs: Path, seconds: float) -> int:
     overviews = {name: overview_of(name, runs)[0] for name in names}
     on_terminal, began = sys.stdout.isatty(), CLEAR
     while True:
+        for name, overview in overviews.items():
+            overview.add(folders(runs / name))
         seen = {name: overview.now() for name, overview in overviews.items()}
         columns, lines = _terminal() if on_terminal else (80, None)
         text = "\n".join(block(seen, time.strftime("%H:%M:%S"), columns - 1, lines and lines - 1))

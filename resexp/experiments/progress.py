@@ -54,6 +54,12 @@ class Overview:
         self._finished: dict[Path, Seen] = {}
         self._timed: set[Path] = set()
 
+    def add(self, found: Iterable[RunFolder]) -> None:
+        """Runs that have begun since, among those that are known."""
+        known = {folder.path for folder in self.found}
+        if new := [folder for folder in found if folder.path not in known]:
+            self.found = sorted([*self.found, *new], key=lambda folder: folder.name)
+
     def now(self) -> list[Seen]:
         """All runs, in the order given."""
         runs = {folder.path: self._finished.get(folder.path) or look(folder) for folder in self.found}

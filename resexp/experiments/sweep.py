@@ -19,7 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 from resexp.config.compose import ConfigError, explain, resolve
 from resexp.config.sweep import Composer, jobs, with_seed, without_seed
 from resexp.exits import OutputError, go_on_without, nobody_reads, refuse, refuse_unusable
-from resexp.experiments import expected, planned, stop, workers
+from resexp.experiments import board, expected, planned, stop, workers
+from resexp.experiments.progress import Overview
 from resexp.experiments.runs import folder_of, settle
 from resexp.records.run import FINISHED, BusyError
 
@@ -82,15 +83,13 @@ class CheckedSweep(Callback):
         self.max_minutes = config.train.max_minutes if config.command == "train" else None
         runs = self._check_all(config)
         if self.dry_run:
-            workers_asked = runs[0].get("train", {}).get("workers", 1)
-            print("\n".join(planned.lines(runs, self.folders, workers_asked)), flush=True)
+            print("\n".join(planned.lines(runs, self.folders, workers.asked(runs))), flush=True)
             sys.exit(0)
         if not _is(config.hydra.launcher, BasicLauncher) or not _is(config.hydra.sweeper, BasicSweeper):
             return
         go_on_without(sys.stdout)
         if not all(folder.is_finished for folder in self.folders):
-            times = expected.recorded(zip(runs, self.folders, strict=True))
-            self._carry_out(expected.longest_first(runs, times))
+            self._carry_out(runs)
         sys.exit(self._sum_up())
 
     def _carry_out(self, runs: list[dict]) -> None:
@@ -105,6 +104,14 @@ class CheckedSweep(Callback):
                 if self.command.run(run, self.signals) in FINISHED and before not in FINISHED:
                     self._print_progress()
 
+        names = [folder.name for folder in self.folders]
+        overview = Overview(self.folders, dict(zip(names, runs, strict=True)))
+        runs = expected.longest_first(runs, expected.recorded(zip(runs, self.folders, strict=True)))
+        with board.on_terminal(overview, workers.asked(runs)):
+            self._share(runs, one)
+
+    def _share(self, runs: list[dict], one: Callable[[dict], None]) -> None:
+        """Execute all runs, in this order, together with the workers that the config asks for."""
         try:
             wait = self.command.start_workers(runs, one, self.signals)
         except ConfigError as error:
@@ -118,6 +125,8 @@ class CheckedSweep(Callback):
             raise
 
     def _print_progress(self) -> None:
+        if workers.is_drawn():
+            return
         finished = sum(folder.is_finished for folder in self.folders)
         print(f"{finished} of {len(self.folders)} runs finished", flush=True)
 

@@ -146,8 +146,9 @@ def _resume(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
 
 def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Signals) -> str:
     execution, steps = config["train"], config["schedule"]["steps"]
-    console = Console(folder.name, steps=steps, initial=trainer.step, position=workers.worker_index())
-    sinks: list[Sink] = [Recorded(folder), console, *_trackers(config, folder, trainer.rows)]
+    console = None if workers.is_drawn() else Console(folder.name, steps=steps, initial=trainer.step)
+    shown = [console] if console else []
+    sinks: list[Sink] = [Recorded(folder), *shown, *_trackers(config, folder, trainer.rows)]
     kept, first = checkpoint.kept_steps(execution["keep"], steps), trainer.step + 1
     started = saved_at = time.monotonic()
 
@@ -160,7 +161,8 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
         if execution["compile"] and trainer.step == first:
             seconds = time.monotonic() - started
             print(f"{folder.name}: compiled, first step after {seconds:.0f} s", flush=True)
-        console.step()
+        if console:
+            console.step()
         if trainer.step in kept:
             trainer.wait()
             folder.refuse_if_removed()
