@@ -15,13 +15,14 @@ from resexp.experiments.progress import (
     cut,
     failures_last,
     in_words,
-    running_line,
+    running_lines,
     totals,
 )
 from resexp.records.run import experiments, folders
 
 INTERVAL = 2.0  # seconds
-CLEAR, HOME, TO_END = "\x1b[2J", "\x1b[H", "\x1b[J"  # of a terminal: everything, to the top, what is below
+# of a terminal: clear all, go to the top, clear the rest of a line, clear what is below
+CLEAR, HOME, TO_END_OF_LINE, BELOW = "\x1b[2J", "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 def main(arguments: list[str]) -> None:
@@ -138,8 +139,15 @@ def watch(names: list[str], runs: Path, seconds: float) -> int:
             overview.add(folders(runs / name))
         seen = {name: overview.now() for name, overview in overviews.items()}
         columns, lines = _terminal() if on_terminal else (80, None)
-        text = "\n".join(block(seen, time.strftime("%H:%M:%S"), columns - 1, lines and lines - 1))
-        print(f"{began}{HOME}{text}{TO_END}" if on_terminal else f"{text}\n", flush=True)
+        shown = block(seen, time.strftime("%H:%M:%S"), columns - 1, lines and lines - 1)
+        if on_terminal:
+            print(
+                began + HOME + f"{TO_END_OF_LINE}\n".join(shown) + TO_END_OF_LINE,
+                end=f"\n{BELOW}",
+                flush=True,
+            )
+        else:
+            print("\n".join(shown), end="\n\n", flush=True)
         began, everything = "", [run for found in seen.values() for run in found]
         if all(run.is_finished or run.status in FAILED for run in everything):
             return int(any(run.status in FAILED for run in everything))
@@ -159,7 +167,7 @@ def block(seen: dict[str, list[Seen]], clock: str, width: int, height: int | Non
     lines = [clock]
     for name, runs in shown.items():
         lines.append(cut(f"{name}: {totals(runs)}", width))
-        lines += [f"  {running_line(run, width - 2)}" for run in runs if run.status == "running"]
+        lines += [f"  {line}" for line in running_lines(runs, width - 2)]
         lines += [
             cut(f"  {run.status}  {run.name}  {run.error}", width) for run in runs if run.status in FAILED
         ]

@@ -13,7 +13,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from resexp.experiments import workers
-from resexp.experiments.progress import Overview, running_line, totals
+from resexp.experiments.progress import Overview, running_lines, totals
 
 INTERVAL = 1.0  # seconds between two drawings, and at least SHARE times what one takes
 SHARE = 20
@@ -84,7 +84,7 @@ class Board:
 def board_lines(overview: Overview, count: int, width: int) -> list[str]:
     """As many lines as workers and one: running runs, the totals, empty ones."""
     runs = overview.now()
-    running = [running_line(run, width) for run in runs if run.status == "running"][:count]
+    running = running_lines(runs, width)[:count]
     return [*running, totals(runs, count)[:width], *[""] * (count - len(running))]
 
 

@@ -14,7 +14,7 @@ from resexp.files import DamagedError
 from resexp.records.run import FINISHED, RunFolder
 
 FAILED = ("failed", "damaged")
-BAR = 10  # characters
+BAR = 8  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,16 @@ class Overview:
         self._finished = {path: run for path, run in runs.items() if run.is_finished}
         if len(self._finished) < len(runs):
             self._read_times()
-        return [
-            replace(runs[f.path], left=0.0 if runs[f.path].is_finished else self._left(f, runs[f.path]))
-            for f in self.found
-        ]
+        own = self._of_running(runs)
+        return [replace(runs[f.path], left=self._left(f, runs[f.path], own)) for f in self.found]
+
+    def _of_running(self, runs: Mapping[Path, Seen]) -> Times:
+        """The times of running runs so far: all there is until the first has finished."""
+        times = Times()
+        for folder in self.found:
+            if runs[folder.path].status == "running" and (settings := self._settings_of(folder)):
+                times.add(settings, *(expected.duration(folder) or (0, 0.0)))
+        return times
 
     def _read_times(self) -> None:
         for folder in self.found:
@@ -80,14 +86,15 @@ class Overview:
             if settings and not self.times.has_enough(settings) and (took := expected.duration(folder)):
                 self.times.add(settings, *took)
 
-    def _left(self, folder: RunFolder, run: Seen) -> float | None:
-        """By a running run's own pace, else by that of others."""
-        settings = self._settings_of(folder)
+    def _left(self, folder: RunFolder, run: Seen, own: Times) -> float | None:
+        """By a running run's own pace, else by that of others, if any is known."""
+        settings = None if run.is_finished else self._settings_of(folder)
         if settings is None:
-            return None
+            return 0.0 if run.is_finished else None
         took = expected.duration(folder) if run.status == "running" else None
         if took is None or not took[0] or run.step != took[0]:
-            return self.times.of_run(settings, done=run.step)
+            seconds = self.times.of_run(settings, done=run.step)
+            return own.of_run(settings, done=run.step) if seconds is None else seconds
         steps, seconds = took
         since = time.time() - (folder.path / "rows.csv").stat().st_mtime
         return max(0.0, seconds / steps * (run.steps - steps) - max(0.0, since))
@@ -144,23 +151,34 @@ def totals(runs: list[Seen], workers: int = 1) -> str:
     return ", ".join(said)
 
 
-def running_line(run: Seen, width: int) -> str:
-    """One line on a run: its name, a bar, its steps, the error of the last split, the time left.
+def running_lines(runs: Iterable[Seen], width: int) -> list[str]:
+    """One line on each running run: name, bar, steps, error of the last split, time left.
 
     Args:
-        run: that is running.
-        width: of the line, in characters. The name is shortened to fit.
+        runs: those that are not running are left out.
+        width: of the lines, in characters. Names are shortened to fit.
     """
-    parts = [run.errors.rpartition(", ")[2]]
-    parts.append(f"{in_words(run.left)} left" if run.left else "")
-    tail = "  ".join(part for part in parts if part)
-    counted = f" {run.step}/{run.steps}" if run.steps else " begins"
-    room = width - BAR - 4 - len(counted) - len(tail)
-    text = tqdm.format_meter(
-        n=run.step, total=max(1, run.steps), elapsed=0, ascii=" #", prefix=shortened(run.name, room),
-        bar_format=f"{{desc}} |{{bar:{BAR}}}|{counted}  {tail}",
-    )  # fmt: skip
-    return cut(text.rstrip(), width)
+    running = [run for run in runs if run.status == "running"]
+    counts = [f"{run.step}/{run.steps}" if run.steps else "" for run in running]
+    tails = [_tail(run) for run in running]
+    count_width = max(map(len, counts), default=0)
+    room = width - BAR - 7 - count_width - max(map(len, tails), default=0)
+    names = [shortened(run.name, room) for run in running]
+    name_width = max(map(len, names), default=0)
+    return [
+        f"{name:<{name_width}}  |{_bar(run)}| {count:>{count_width}}  {tail}".rstrip()
+        for run, name, count, tail in zip(running, names, counts, tails, strict=True)
+    ]
+
+
+def _bar(run: Seen) -> str:
+    how = {"elapsed": 0, "ascii": " #", "bar_format": f"{{bar:{BAR}}}"}
+    return tqdm.format_meter(n=run.step, total=max(1, run.steps), **how)
+
+
+def _tail(run: Seen) -> str:
+    left = f"{in_words(run.left)} left" if run.left else ""
+    return "  ".join(part for part in (run.errors.rpartition(", ")[2], left) if part)
 
 
 def shortened(name: str, width: int) -> str:
@@ -170,8 +188,8 @@ def shortened(name: str, width: int) -> str:
     name = printable(name)
     if len(name) <= width:
         return name
-    end = max(0, (width - 2) * 2 // 3)
-    return f"{name[: max(0, width - 2 - end)]}..{name[len(name) - end :]}" if width > 2 else ""
+    end = max(1, (width - 2) * 2 // 3)
+    return f"{name[: max(0, width - 2 - end)]}..{name[-end:]}"
 
 
 def cut(text: str, width: int) -> str:
