@@ -12,7 +12,7 @@ from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.experiments import build, stop, workers
 from resexp.experiments.checks import check  # noqa: F401  part of the Command interface, see sweep.py
-from resexp.experiments.devices import device_of, threads_of
+from resexp.experiments.devices import device_of, device_of_worker, threads_of
 from resexp.experiments.recorded import StoppedAtError, in_words, record
 from resexp.experiments.runs import folder_of
 from resexp.records.identity import digest
@@ -50,11 +50,11 @@ def run(config: dict, signals: stop.Signals) -> str:
     with folder.held(), signals.noted():
         status = folder.recorded()["status"]
         if not folder.is_finished:  # by another worker in the meantime
-            device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
+            device = device_of_worker(config["train"]["device"], workers.worker_index())
             _say(in_words(device))
             work = partial(_work, config, folder, device, signals)
             try:
-                status = record(folder, config, device, steps, work)
+                status = record(folder, config, device, config["schedule"]["steps"], work)
             except CaptureError:
                 signals.broken = True  # the other threads stop, each with a checkpoint
     signals.end_if_received()
