@@ -48,7 +48,11 @@ def main(arguments: list[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("resexp status", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "resexp status",
+        description=f"{__doc__} Per run: status, steps, errors in its last row, time left by the pace of"
+        " finished runs; failures last, then the totals.",
+    )
     parser.add_argument("experiment", nargs="?", help="name of the experiment; default: all")
     parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     parser.add_argument(

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import itertools
 import os
 import traceback
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ class RemovedError(RuntimeError):
 
 
 class RunFolder:
-    """config.json, rows.csv, provenance.json, status.json, error.txt and checkpoints of one run.
+    """config.json, rows.csv, provenance.json, status.json, error.txt, tree.diff, checkpoints of one run.
 
     Args:
         path: of the folder; created on the first write.
@@ -224,6 +225,20 @@ class RunFolder:
 
     def write_provenance(self, provenance: dict) -> None:
         write_json(self.path / "provenance.json", provenance)
+
+    def keep_diff(self, diff: bytes) -> str:
+        """Keep how the code of a session differs from its commit; return the file's name.
+
+        It is tree.diff, and of later sessions with other code tree-2.diff, tree-3.diff, ...
+        """
+        for number in itertools.count(1):
+            path = self.path / (f"tree-{number}.diff" if number > 1 else "tree.diff")
+            if not path.exists():
+                with atomic(path) as temporary:
+                    temporary.write_bytes(diff)
+                return path.name
+            if path.is_file() and path.read_bytes() == diff:
+                return path.name
 
 
 def find(root: Path, label: str, config: dict) -> RunFolder:

@@ -7,6 +7,7 @@ import torch
 from helpers import mentions
 
 from resexp.experiments.recorded import record
+from resexp.records import provenance
 from resexp.records.run import RunFolder
 from resexp.training.step import CaptureError
 
@@ -47,3 +48,18 @@ def test_lack_of_memory_is_said_as_such(tmp_path):
     lacking = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nand more")
     assert record(folder, {"name": "x"}, CPU, 1, failing(lacking)) == "failed"
     assert re.match(mentions("out of memory", "batch_size", "2 GiB"), folder.recorded()["error"])
+
+
+@pytest.mark.parametrize("dirty", [True, False, None])
+def test_how_the_code_differs_from_its_commit_is_kept_beside_the_provenance(tmp_path, monkeypatch, dirty):
+    monkeypatch.setattr(provenance, "source", lambda: {"commit": "0" * 40, "dirty": dirty})
+    monkeypatch.setattr(provenance, "changes", lambda: b"--- a\n+++ b\n")
+    folder = RunFolder(tmp_path / "run")
+    for _ in range(2):
+        record(folder, {"name": "x"}, CPU, 1, lambda: ("interrupted", 0))
+    assert [session.get("diff") for session in folder.provenance()["sessions"]] == 2 * (
+        ["tree.diff"] if dirty else [None]
+    )
+    kept = {path.name: path.read_text() for path in folder.path.glob("*.diff")}
+    assert kept == ({"tree.diff": "--- a\n+++ b\n"} if dirty else {})
+    assert "+++ b" not in (folder.path / "provenance.json").read_text()
