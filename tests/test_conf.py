@@ -18,6 +18,10 @@ CPU = torch.device("cpu")
 SMALL = ["batch_size=8", "dataset=fake", "dataset.load.train_size=16", "dataset.load.test_size=4"]
 DEEPEST, LARGEST = 150, 3_000_000  # deeper and larger networks are built, but take no step here
 DENSE = ["dataset=cells", "dataset.load.size=32", "dataset.load.augment.crop=32"]
+DENSE_UNET = [*DENSE, "model=unet", "model.depth=8", "model.width=4"]
+JOINTS = ["dataset=figures", "dataset.load.train_size=8", "dataset.load.test_size=2"]
+HOURGLASS = {"model.depth": 1, "model.width": 8, "model.stacks": 2}
+SMALL_HOURGLASS = ["model=hourglass", *(f"{key}={value}" for key, value in HOURGLASS.items())]
 TOGETHER = {  # parts that need others
     ("shortcut", "none"): ["model=plain20"],
     ("model", "inception_v4"): ["dataset=fake", "dataset.load.shape=[3,80,80]", "dataset.size=[80,80]"],
@@ -25,9 +29,22 @@ TOGETHER = {  # parts that need others
     ("init", "looks_linear"): ["activation=crelu", "block=full_preactivation"],
     ("init", "fixup"): ["norm=none"],
     ("block", "fixup"): ["norm=none"],
-    ("task", "segmentation"): [*DENSE, "model=unet", "model.depth=8", "model.width=4"],
+    ("task", "segmentation"): DENSE_UNET,
     ("model", "unet"): [*DENSE, "model.depth=8", "model.width=4"],
+    ("task", "heatmaps"): [*JOINTS, *SMALL_HOURGLASS],
+    ("model", "hourglass"): [*JOINTS, *SMALL_HOURGLASS[1:]],
 }
+FAMILIES = {"unet": DENSE_UNET, "hourglass": [*JOINTS, *SMALL_HOURGLASS]}  # of cases
+PREDICTS = {
+    "segmentation": (
+        ["model=unet", "model.depth=8", "model.width=4"],
+        lambda classes, size: (classes, *size),
+    ),
+    "heatmaps": (
+        [*SMALL_HOURGLASS],
+        lambda joints, size: (2, joints, *(side // 4 for side in size)),
+    ),
+}  # task -> a network, and the shape of its output
 ELSEWHERE = ("experiment", "dataset", "measure", "random_network", "case")  # tested below
 CASES = [(group, name) for group in groups() if group not in ELSEWHERE for name in options(group)]
 # A measurement's sizes, cut down to seconds.
@@ -65,7 +82,7 @@ def test_every_part_builds_and_takes_a_step(group, name):
 
 @pytest.mark.parametrize("name", options("case"))
 def test_every_case_names_itself_and_takes_a_step(name):
-    network = [*DENSE, "model=unet", "model.depth=8", "model.width=4"] if name.startswith("unet") else []
+    network = FAMILIES.get(name.partition("_")[0], [])
     config = resolve(compose("train", ["batch_size=8", *network, f"case={name}"]))
     assert config["case"].endswith(name.rpartition("/")[2])
     check(config)
@@ -78,13 +95,12 @@ def test_every_case_names_itself_and_takes_a_step(name):
 def test_every_dataset_composes_and_its_network_fits(name):
     config = resolve(compose("train", [f"dataset={name}", "model=resnet20"]))
     assert config["dataset"]["name"] == name
-    size = {1: (40,), 2: (28, 28), 3: (8, 8, 8)}[config["dataset"]["dims"]]
+    size = {1: (40,), 2: (32, 32), 3: (8, 8, 8)}[config["dataset"]["dims"]]
     if config["task"]["name"] != "classification":
-        config = resolve(
-            compose("train", [f"dataset={name}", "model=unet", "model.depth=8", "model.width=4"])
-        )
+        network, shape = PREDICTS[config["task"]["name"]]
+        config = resolve(compose("train", [f"dataset={name}", *network]))
         model, x = build.build_model(config), torch.zeros(2, config["dataset"]["c_in"], *size)
-        assert model(x).shape == (2, config["dataset"]["num_classes"], *size)
+        assert model(x).shape == (2, *shape(config["dataset"]["num_classes"], size))
         return
     model = build.build_model(config)
     assert model(torch.zeros(2, config["dataset"]["c_in"], *size)).shape == (
@@ -118,11 +134,16 @@ def test_every_measurement_composes_and_gives_tables(name):
         x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 3, 16, 16)
         model = build_model("unet", dataset="cells", model__depth=8, model__width=4).eval()
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
+    elif name == "pose":
+        x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 14, 4)
+        settings = {key.replace(".", "__"): value for key, value in HOURGLASS.items()}
+        model = build_model("hourglass", dataset="figures", **settings).eval()
+        tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
     else:
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10
         network, depth = NETWORK.get(name, ("resnet", 8))
         run = Fixed(build_model(network, model__depth=depth, model__width=4).eval(), x, y)
-        run.config = {"schedule": {"learning_rate": 0.1, "steps": 1}}
+        run.config = {"seed": 0, "schedule": {"learning_rate": 0.1, "steps": 1}}
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(run)
     assert tables
     for table in tables.values():

@@ -23,9 +23,11 @@ from resexp.config.catalog import CONF, command_of, groups, options, swept_by
 from resexp.config.compose import ConfigError, check_overrides, explain, quoted, resolve
 from resexp.exits import COMPLETION, go_on_without, refuse, refuse_unusable
 from resexp.experiments import planned
+from resexp.experiments.objective import objective
 from resexp.experiments.runs import folder_of, settle
 from resexp.experiments.stop import Signals
-from resexp.records.run import BusyError
+from resexp.experiments.sweep import is_expanded
+from resexp.records.run import BusyError, RunFolder
 
 DRY_RUN = {"--dry-run": "hydra.callbacks.checked.dry_run=true"}  # a flag that Hydra does not know
 
@@ -72,19 +74,23 @@ def settings_first(arguments: list[str]) -> list[str]:
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
-def train(config: DictConfig) -> str:
-    """Hydra's task function of `resexp train`: execute one run and return its status."""
-    return _execute(config)
+def train(config: DictConfig) -> float:
+    """Hydra's task function of `resexp train`: execute one run and return its objective."""
+    return objective(*_execute(config))
 
 
 @hydra.main(config_path=str(CONF), config_name="measure", version_base="1.3")
 def measure(config: DictConfig) -> str:
     """Hydra's task function of `resexp measure`: execute one measurement and return its status."""
-    return _execute(config)
+    return _execute(config)[1]
 
 
-def _execute(config: DictConfig) -> str | None:
-    """Exit codes: 2 with a one-line message for invalid settings, 1 if a single run failed."""
+def _execute(config: DictConfig) -> tuple[RunFolder, str]:
+    """Execute one run; return its folder and status.
+
+    Exit codes: 2 with a one-line message for invalid settings, 1 if a single run failed; 0 at once after
+    --dry-run.
+    """
     single = HydraConfig.get().mode == RunMode.RUN
     try:
         settings = settle(resolve(config))
@@ -92,25 +98,26 @@ def _execute(config: DictConfig) -> str | None:
         if HydraConfig.get().callbacks["checked"].dry_run:
             if not folder.is_finished:
                 planned.check(import_module(f"resexp.experiments.{settings['command']}"), settings)
-            return print("\n".join(planned.lines([settings], [folder])))
+            print("\n".join(planned.lines([settings], [folder])))
+            sys.exit(0)
         if folder.is_finished:
             status = folder.recorded()["status"]
             print(f"{folder.name}: already {status}", flush=True)
-            return status
+            return folder, status
         command = import_module(f"resexp.experiments.{settings['command']}")
-        if single:  # the runs of a sweep were checked before it started
+        if single or not is_expanded(HydraConfig.get()):  # others were checked before the sweep started
             command.check(settings)
         go_on_without(sys.stdout)
         status = command.run(settings, Signals())
     except (ConfigError, BusyError) as error:
         if single or isinstance(error, ConfigError):
             refuse(error)
-        return "running"  # in another process; the launcher continues with the other runs
+        return folder, "running"  # in another process; the launcher continues with the other runs
     except OSError as error:
         refuse_unusable(error)
     if single and status == "failed":
         sys.exit(1)
-    return status
+    return folder, status
 
 
 def remarks(command: str, arguments: list[str]) -> list[str]:

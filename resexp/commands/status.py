@@ -18,7 +18,7 @@ from resexp.experiments.progress import (
     running_lines,
     totals,
 )
-from resexp.records.run import experiments, folders
+from resexp.records.folders import experiments, folders
 
 INTERVAL = 2.0  # seconds
 # of a terminal: clear all, go to the top, clear the rest of a line, clear what is below

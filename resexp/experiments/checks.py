@@ -160,7 +160,9 @@ def _check_task(config: dict, model: nn.Module) -> None:
         raise ValueError(
             f"model={config['model']['name']} predicts the kind {network}, and"
             f" task={config['task']['name']} needs {task}: take "
-            + ("model=unet" if task == "planes" else "another network, such as model=resnet20")
+            + {"planes": "model=unet", "joints": "model=hourglass"}.get(
+                task, "another, such as model=resnet20"
+            )
         )
 
 

@@ -7,7 +7,8 @@ from resexp.config.compose import ConfigError
 from resexp.experiments import expected
 from resexp.experiments.expected import Times, in_words, length
 from resexp.files import DamagedError
-from resexp.records.run import FINISHED, RunFolder, folders
+from resexp.records.folders import folders
+from resexp.records.run import FINISHED, RunFolder
 
 
 def lines(runs: list[dict], found: list[RunFolder], workers: int = 1) -> Iterator[str]:

@@ -11,8 +11,9 @@ from resexp.models.parts import Parts
 
 # What the first normalization and activation of a pre-activation block apply to; other blocks have none.
 # `branch`: the input of the branch only, unless shapes change. `both`: the input of branch and shortcut,
-# as in the first block of He et al. 2016, section 4.1. `none`: the input is activated already.
-ENTRIES = ("branch", "both", "none")
+# as in the first block of He et al. 2016, section 4.1. `own`: the input of the branch only, always, as in
+# Newell et al. 2016. `none`: the input is activated already.
+ENTRIES = ("branch", "both", "own", "none")
 
 
 class ResidualBlock(nn.Module):

@@ -19,6 +19,9 @@ OTHER_FAN = {"fan_in": "fan_out", "fan_out": "fan_in"}
 def he(model: nn.Module, generator: torch.Generator | None) -> None:
     """All weights N(0, 2 / fan_out), except the classifier's, which are U(-1, 1) / sqrt(fan_in); biases 0.
 
+    The classifier is the last layer, or all those that are marked by `predicts`, where a network predicts
+    more than once.
+
     Normalization layers keep scale 1 and shift 0.
 
     Source: He et al. 2015b (arXiv:1502.01852), eq. 14, which preserves the variance of gradients in layers
@@ -117,13 +120,15 @@ def fixup(model: nn.Module, generator: torch.Generator | None) -> None:
 
 
 def _he(model: nn.Module, generator: torch.Generator | None, fan: str) -> None:
-    *weights, classifier = weights_of(model)
-    for module in weights:
+    layers = weights_of(model)
+    outputs = [layer for layer in layers if getattr(layer, "predicts", False)] or layers[-1:]
+    for module in (layer for layer in layers if layer not in outputs):
         # torch takes the weight of a transposed convolution, (c_in, c_out, ...), for that of a convolution
         mode = OTHER_FAN[fan] if isinstance(module, TRANSPOSED) else fan
         nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu", generator=generator)
-    bound = classifier.weight[0].numel() ** -0.5
-    nn.init.uniform_(classifier.weight, -bound, bound, generator=generator)
+    for module in outputs:
+        bound = module.weight[0].numel() ** -0.5
+        nn.init.uniform_(module.weight, -bound, bound, generator=generator)
     set_biases(model)
 
 
