@@ -90,7 +90,7 @@ def read_json(path: Path) -> dict | None:
     """The object that a file of JSON holds; None where there is no file.
 
     Raises:
-        DamagedError: it is no regular file, or holds something else.
+        DamagedError: it is no regular file, may not be read, or holds something else.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
@@ -98,6 +98,8 @@ def read_json(path: Path) -> dict | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise DamagedError(f"cannot read {path}: {error.strerror}") from error
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise DamagedError(f"{path} is damaged: it holds no JSON") from error
     if not isinstance(content, dict):

@@ -33,7 +33,7 @@ def draw(tables: Tables) -> Figure:
     flips.set(ylabel="Answers that flip (%)", title="Answers that depend on the batch")
     bars(gaps, gap, looks)
     spread.set_yticks([0.1, 0.2, 0.5, 1], ["0.1", "0.2", "0.5", "1"])
-    flips.set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
+    flips.set_yticks([0.1, 0.2, 0.5, 1, 2, 5, 10, 20], ["0.1", "0.2", "0.5", "1", "2", "5", "10", "20"])
     gaps.legend(*spread.get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
 
@@ -60,9 +60,8 @@ def bars(axes: Axes, table: pd.DataFrame, looks: dict) -> None:
     names = []
     for place, (key, rows) in enumerate(table.groupby(KEYS)):
         axes.plot([place] * len(rows), rows["error_gap"], "o", ms=4, alpha=0.7, color=looks[key]["color"])
-        how = "imported" if not key[4] else f"{key[3]}\n{key[5]}"
-        names.append(f"{key[2]} layers,\n{how}")
-    axes.set_xticks(range(len(names)), names, fontsize=7)
+        names.append(f"imported, {key[2]} layers" if not key[4] else f"{key[3]} {key[5]}")
+    axes.set_xticks(range(len(names)), names, fontsize=7, rotation=35, ha="right", rotation_mode="anchor")
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(0, 1.1 * table["error_gap"].max()))
     axes.set(ylabel="Test minus training error (points)", title="Generalization gap")
 

@@ -1,6 +1,6 @@
 """Plain and residual networks of several depths: UDL figure 11.2, He et al. 2015, figure 6.
 
-One row per dataset: test and training error against step, final error against depth.
+One row per dataset and schedule: test and training error against step, final error against depth.
 """
 
 import pandas as pd
@@ -11,10 +11,15 @@ from matplotlib.lines import Line2D
 from resexp.plots import figures, style
 from resexp.plots.tables import Tables, seeds
 
-# The published protocol if available, otherwise the scaled one.
-TABLES = (("depth_sweep",), ("depth_sweep_cifar10", "depth_sweep_cifar10_short"))
+# The whole published sweep if available, otherwise a scaled schedule and what there is of the published one.
+TABLES = (
+    ("depth_sweep",),
+    ("depth_sweep_cifar10", "depth_sweep_cifar10_short"),
+    ("depth_sweep_cifar10_full",),
+)
 REFERENCE = ("udl_fig11_2_depth_degradation", "he2015_cifar10")
 PUBLISHED_STEPS = 64_000
+PUBLISHED_TOP = 25  # percent; the published figures end at 20
 PANELS = {"test": "test_error_percent", "train": "train_error_percent"}
 TITLES = {"test": "Test error", "train": "Training error (running mean)"}
 
@@ -37,12 +42,13 @@ def draw_rows(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.Data
     grid = figure.subplots(len(tables), 3, squeeze=False)
     for row, table in zip(grid, tables, strict=True):
         on_cifar10 = set(table["dataset"]) == {"cifar10"}
+        in_full = on_cifar10 and table["step"].max() == PUBLISHED_STEPS
         for axes, panel in zip(row, PANELS, strict=False):
             draw_curves(axes, table, panel, curves if on_cifar10 else curves[:0])
         draw_depths(row[2], table, numbers if on_cifar10 else numbers[:0])
-        top = table[list(PANELS.values())].max().max()
+        top = PUBLISHED_TOP if in_full else 1.05 * table[list(PANELS.values())].max().max()
         for axes in row:
-            axes.set_ylim(0, min(100, 1.05 * top))
+            axes.set_ylim(0, min(100, top))
     for letter, axes in zip("abcdefghi", grid.flat, strict=False):
         axes.set_title(f"({letter}) {axes.get_title()}")
     networks = {pair for table in tables for pair in zip(table["model"], table["depth"], strict=True)}
@@ -52,7 +58,8 @@ def draw_rows(tables: list[pd.DataFrame], curves: pd.DataFrame, numbers: pd.Data
     ]
     steps = [table["step"].max() for table in tables if set(table["dataset"]) == {"cifar10"}]
     if steps:
-        label = "UDL 11.2, plain" + (", time scaled" if steps[0] != PUBLISHED_STEPS else "")
+        scaled = any(count != PUBLISHED_STEPS for count in steps)
+        label = "UDL 11.2, plain" + (f", time scaled unless {PUBLISHED_STEPS:,} steps" if scaled else "")
         keys.append(Line2D([], [], color=style.PUBLISHED, linewidth=0.8, label=label))
     figure.legend(handles=keys, loc="outside lower center", ncols=7)
     return figure

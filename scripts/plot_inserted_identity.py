@@ -31,7 +31,7 @@ def draw(tables: Tables) -> Figure:
     for axes in panels:
         axes.set_xlabel("Steps")
     panels[0].set_title(f"{style.dataset(table['dataset'].iloc[0])}, {depths(table)}")
-    panels[1].legend(fontsize=7)
+    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=7)
     return figure
 
 

@@ -79,7 +79,7 @@ def collect(
     from resexp.config.sweep import plan as planned
     from resexp.experiments.runs import folders_of
     from resexp.records.collect import write_measured, write_table
-    from resexp.records.run import commands_in, experiments
+    from resexp.records.folders import commands_in, experiments
 
     plan, swept = planned(experiment, runs)
     folder = runs / experiment

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from resexp.config.catalog import groups, options
-from resexp.records.run import experiments
+from resexp.records.folders import experiments
 
 
 def complete(commands: Iterable[str], run: Callable[[str, list[str]], None], arguments: list[str]) -> None:

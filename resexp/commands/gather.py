@@ -42,7 +42,8 @@ def gathered(name: str, runs: Path, tables: Path, collected: dict[str, dict]) ->
     record = collected.get(name, {})
     trained, measured, damaged = _in_folder(runs / name)
     configs, swept = plan(name, runs) if trained else ([], [])
-    strays = of_another_protocol(trained, configs, swept)
+    departs = of_another_protocol([run.protocol for run in trained], configs, swept)
+    strays = {run.name for run, strays in zip(trained, departs, strict=True) if strays}
     taken = [run for run in trained if run.name not in strays]
     rows = rows_of([run for run in taken if run.status != "damaged"], swept)
     there = sorted(map(_run, [*trained, *measured, *damaged]), key=lambda run: run.name)
@@ -77,15 +78,11 @@ def _tables(name: str, tables: Path, collected: Iterable[str]) -> dict[str, pd.D
 
 def _in_folder(folder: Path) -> tuple[list[Snapshot], list[Snapshot], list[Snapshot]]:
     """The training runs of a folder, its measurements, and what cannot be read."""
-    found, damaged = snapshots(folder)
+    found = list(snapshots(folder))
+    damaged = [run for run in found if not run.config]
     measured = [run for run in found if run.config.get("command") == "measure"]
-    trained = [run for run in found if run.config.get("command") != "measure"]
-    return trained, measured, [_damaged(path) for path in damaged]
-
-
-def _damaged(path: Path) -> Snapshot:
-    why = f"{path / 'config.json'} is damaged"
-    return Snapshot(path, {}, {}, {"status": "damaged", "step": 0, "steps": 0, "error": why}, [])
+    trained = [run for run in found if run.config and run.config.get("command") != "measure"]
+    return trained, measured, damaged
 
 
 def _run(run: Snapshot) -> Run:

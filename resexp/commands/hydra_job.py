@@ -22,9 +22,11 @@ from omegaconf.errors import OmegaConfBaseException
 from resexp.config.catalog import CONF, command_of, groups, options, swept_by
 from resexp.config.compose import ConfigError, check_overrides, explain, quoted, resolve
 from resexp.exits import COMPLETION, go_on_without, refuse, refuse_unusable
+from resexp.experiments.objective import objective
 from resexp.experiments.runs import folder_of, settle
 from resexp.experiments.stop import Signals
-from resexp.records.run import BusyError
+from resexp.experiments.sweep import is_expanded
+from resexp.records.run import BusyError, RunFolder
 
 
 def run(command: str, job: Callable[[], None], arguments: list[str]) -> None:
@@ -68,19 +70,19 @@ def settings_first(arguments: list[str]) -> list[str]:
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
-def train(config: DictConfig) -> str:
-    """Hydra's task function of `resexp train`: execute one run and return its status."""
-    return _execute(config)
+def train(config: DictConfig) -> float:
+    """Hydra's task function of `resexp train`: execute one run and return its objective."""
+    return objective(*_execute(config))
 
 
 @hydra.main(config_path=str(CONF), config_name="measure", version_base="1.3")
 def measure(config: DictConfig) -> str:
     """Hydra's task function of `resexp measure`: execute one measurement and return its status."""
-    return _execute(config)
+    return _execute(config)[1]
 
 
-def _execute(config: DictConfig) -> str:
-    """Exit codes: 2 with a one-line message for invalid settings, 1 if a single run failed."""
+def _execute(config: DictConfig) -> tuple[RunFolder, str]:
+    """Execute one run; return its folder and status. Exit codes: 2 with a one-line message for invalid settings, 1 if a single run failed."""
     single = HydraConfig.get().mode == RunMode.RUN
     try:
         settings = settle(resolve(config))
@@ -88,21 +90,21 @@ def _execute(config: DictConfig) -> str:
         if folder.is_finished:
             status = folder.recorded()["status"]
             print(f"{folder.name}: already {status}", flush=True)
-            return status
+            return folder, status
         command = import_module(f"resexp.experiments.{settings['command']}")
-        if single:  # the runs of a sweep were checked before it started
+        if single or not is_expanded(HydraConfig.get()):  # others were checked before the sweep started
             command.check(settings)
         go_on_without(sys.stdout)
         status = command.run(settings, Signals())
     except (ConfigError, BusyError) as error:
         if single or isinstance(error, ConfigError):
             refuse(error)
-        return "running"  # in another process; the launcher continues with the other runs
+        return folder, "running"  # in another process; the launcher continues with the other runs
     except OSError as error:
         refuse_unusable(error)
     if single and status == "failed":
         sys.exit(1)
-    return status
+    return folder, status
 
 
 def remarks(command: str, arguments: list[str]) -> list[str]:

@@ -52,7 +52,7 @@ def report(experiment: str | None, runs: Path, results: Path, output: Path | Non
     """
     from resexp.commands.gather import gathered, records
     from resexp.config.catalog import options
-    from resexp.records.run import experiments
+    from resexp.records.folders import experiments
     from resexp.report.page import page
 
     tables, planned = results / "tables", options("experiment")

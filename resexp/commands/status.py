@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from resexp.exits import hint, printable, refuse
-from resexp.records.run import experiments, folders
+from resexp.records.folders import experiments, folders
 
 
 def main(arguments: list[str]) -> None:

@@ -19,11 +19,12 @@ from resexp.experiments.checks import (
 )
 from resexp.experiments.devices import device_of, threads_of
 from resexp.experiments.recorded import record
-from resexp.experiments.runs import folder_of, trained_runs
+from resexp.experiments.runs import damaged_runs, folder_of, trained_runs
 from resexp.experiments.trained_run import TrainedRun
 from resexp.records.run import RunFolder
 from resexp.training.precision import set_tf32
 
+FEW = 3  # damaged runs that a refusal names
 # What a measurement can be applied to: trained runs one by one, or all of them at once.
 KINDS = {"random": "random networks", "trained": "trained runs", "together": "trained runs together"}
 
@@ -40,7 +41,10 @@ def check(config: dict) -> None:
         check_threads("threads", config["threads"])
         refuse_sizes_below_one("measure", config["measure"])
         if config["run"] is not None and not trained_runs(config):
-            raise ValueError(f"run={config['run']} matches no finished run; see `resexp status`")
+            damaged = "; ".join(damaged_runs(config)[:FEW])
+            raise ValueError(
+                f"run={config['run']} matches no finished run; {damaged or 'see `resexp status`'}"
+            )
         function_of(config)
 
 
@@ -109,6 +113,8 @@ def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, i
         for name, table in measure(seed=config["seed"], device=device).items():
             folder.write_table(name, table)
         return "done", 1
+    for reason in damaged_runs(config):
+        print(f"{folder.name}: left out: {reason}", flush=True)
     if "together" in config["measure"]:
         for name, table in measure([TrainedRun(run, device) for run in trained_runs(config)]).items():
             folder.write_table(name, table)

@@ -8,8 +8,9 @@ from pathlib import Path
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.files import DamagedError
+from resexp.records.folders import find
 from resexp.records.identity import digest
-from resexp.records.run import RunFolder, find
+from resexp.records.run import RunFolder
 
 
 def settle(settings: dict) -> dict:
@@ -39,11 +40,20 @@ def settle(settings: dict) -> dict:
 
 
 def folder_of(settings: dict) -> RunFolder:
-    """The folder of a run or measurement, given its settled settings."""
+    """The folder of a run or measurement, given its settled settings.
+
+    Raises:
+        ConfigError: it holds another run.
+    """
     if settings["command"] == "measure":
-        return find(Path(settings["runs"]) / settings["name"], settings["measure"]["name"], settings)
-    label = "{model}{depth}-{dataset}-{norm}-seed{seed}".format(**settings["labels"])
-    return find(Path(settings["train"]["runs"]) / settings["name"], label, settings)
+        root, label = settings["runs"], settings["measure"]["name"]
+    else:
+        root = settings["train"]["runs"]
+        label = "{model}{depth}-{dataset}-{norm}-seed{seed}".format(**settings["labels"])
+    try:
+        return find(Path(root) / settings["name"], label, settings)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def folders_of(plan: list[dict]) -> tuple[list[RunFolder], str]:
@@ -63,10 +73,17 @@ def trained_runs(settings: dict) -> list[RunFolder]:
     Raises:
         PermissionError: a folder on the way may not be read.
     """
-    if settings["run"] is None:
-        return []
-    found = [RunFolder(path) for path in map(Path, _matching(settings["run"])) if path.is_dir()]
-    return [run for run in found if run.recorded()["status"] == "done"]
+    return [run for run in _folders_of(settings["run"]) if run.recorded()["status"] == "done"]
+
+
+def damaged_runs(settings: dict) -> list[str]:
+    """What is wrong with each run that matches `run` and is damaged. Raises as trained_runs."""
+    states = [run.recorded() for run in _folders_of(settings["run"])]
+    return [state["error"] for state in states if state["status"] == "damaged"]
+
+
+def _folders_of(pattern: str | None) -> list[RunFolder]:
+    return [RunFolder(path) for path in map(Path, _matching(pattern)) if path.is_dir()] if pattern else []
 
 
 def _matching(pattern: str) -> list[str]:

@@ -59,17 +59,23 @@ class Signals:
             for number, handler in self._before.items():
                 signal.signal(number, handler)
 
-    def end_if_received(self) -> None:
-        """After everything is saved, call the previous handler, e.g. a launcher's, then exit.
+    def end_if_received(self) -> bool:
+        """After everything is saved, let the previous handler act, e.g. a launcher's, or exit if there was none.
 
+        Returns:
+            Whether a handler has acted and has not ended the process: the work is to go on. That is how
+            submitit treats SIGTERM, which SLURM sends long before it takes a preempted job's node away: a job
+            that ended by itself in between would not be requeued.
         Raises:
             SystemExit: with 128 + the signal's number; with 1 if the process is broken.
         """
         if self.broken:
             sys.exit(1)
         if self.received is None:
-            return
-        handler = self._before.get(self.received)
+            return False
+        handler, number = self._before.get(self.received), self.received
         if callable(handler) and handler is not signal.default_int_handler:
-            handler(self.received, None)
-        leave(self.received)
+            handler(number, None)
+            self.received = None
+            return True
+        leave(number)

@@ -68,17 +68,20 @@ class CheckedSweep(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """After another launcher: print a summary; exit with 1 if a run failed."""
-        if code := self._sum_up():
+        if self.folders and (code := self._sum_up()):
             sys.exit(code)
 
     def _start(self, config: DictConfig) -> None:
         self.command_name, self.signals, self.folders = config.command, stop.Signals(), []
         self.max_minutes = config.train.max_minutes if config.command == "train" else None
+        if not is_expanded(config.hydra):
+            return  # what its expressions mean, the sweeper knows alone
         runs = self._check_all(config)
-        if not _is(config.hydra.launcher, BasicLauncher) or not _is(config.hydra.sweeper, BasicSweeper):
+        finished = all(folder.is_finished for folder in self.folders)
+        if not finished and not _is(config.hydra.launcher, BasicLauncher):
             return
         go_on_without(sys.stdout)
-        if not all(folder.is_finished for folder in self.folders):
+        if not finished:
             self._carry_out(runs)
         sys.exit(self._sum_up())
 
@@ -147,6 +150,14 @@ class CheckedSweep(Callback):
         # running: held by another process, which reports it itself
         left = {"interrupted", "missing"} if not stop.time_is_up(self.max_minutes) else set()
         return int(bool(left.union({"failed"}).intersection(statuses)))
+
+
+def is_expanded(hydra: DictConfig) -> bool:
+    """Whether all runs of a sweep are known, and checked, before the first one starts.
+
+    Not with another sweeper, such as Optuna's, which chooses settings by the results so far.
+    """
+    return _is(hydra.sweeper, BasicSweeper)
 
 
 def in_order(runs: list[dict]) -> list[dict]:

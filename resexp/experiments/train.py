@@ -47,18 +47,25 @@ def run(config: dict, signals: stop.Signals) -> str:
     if stop.time_is_up(config["train"]["max_minutes"]):
         print(f"{folder.name}: not started, time limit reached", flush=True)
         return folder.state()["status"]
-    with folder.held(), signals.noted():
-        status = folder.recorded()["status"]
-        if not folder.is_finished:  # by another worker in the meantime
-            device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
-            _say(in_words(device))
-            work = partial(_work, config, folder, device, signals)
-            try:
-                status = record(folder, config, device, steps, work)
-            except CaptureError:
-                signals.broken = True  # the other threads stop, each with a checkpoint
-    signals.end_if_received()
+    status = _held(config, folder, signals)
+    while signals.end_if_received():
+        status = _held(config, folder, signals)
     return status
+
+
+def _held(config: dict, folder: RunFolder, signals: stop.Signals) -> str:
+    """Execute the run under its lock; return its status."""
+    with folder.held(), signals.noted():
+        if folder.is_finished:  # by another worker in the meantime
+            return folder.recorded()["status"]
+        device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
+        _say(in_words(device))
+        work = partial(_work, config, folder, device, signals)
+        try:
+            return record(folder, config, device, steps, work)
+        except CaptureError:
+            signals.broken = True  # the other threads stop, each with a checkpoint
+            return folder.recorded()["status"]
 
 
 @functools.cache  # once for all runs of a process

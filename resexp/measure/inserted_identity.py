@@ -146,7 +146,8 @@ def trained(
         steps: of training, on the whole training split.
         interval: steps between rows; divides steps.
         batch_size, learning_rate: of training.
-        draw_seed: of its batches and of the initialization from scratch.
+        draw_seed: of its batches and of the initialization from scratch; the run's own seed is added, so that
+            runs of several seeds do not share their network from scratch.
     Returns:
         `training`: start (shallow: the run as it is, inserted, scratch: the same depth, initialized
         again), blocks, step, train_loss (nats, mean of the interval; empty at 0), error_percent (test).
@@ -171,9 +172,10 @@ def trained(
     rows = [("shallow", len(shallow.blocks), 0, None, error(shallow))]
     deep = deepened(shallow, spread(run, "train", examples)[0], inserted)
     scratch = copy.deepcopy(deep)
-    initialize(scratch, torch.Generator().manual_seed(draw_seed))
+    drawn = draw_seed + run.config["seed"]
+    initialize(scratch, torch.Generator().manual_seed(drawn))
     for start, model in (("inserted", deep), ("scratch", scratch)):
-        generator = torch.Generator().manual_seed(draw_seed)
+        generator = torch.Generator().manual_seed(drawn)
         settings = {"batch_size": batch_size, "learning_rate": learning_rate, "generator": generator}
         for step, loss in training(model, x, y, steps=steps, interval=interval, **settings):
             rows.append((start, len(model.blocks), step, loss, error(model)))

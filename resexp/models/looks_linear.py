@@ -23,7 +23,7 @@ def looks_linear(model: nn.Module, generator: torch.Generator | None) -> None:
 
     Raises:
         ValueError: the model has no CReLU, or other nonlinear layers.
-    Source: Balduzzi et al. 2017 (arXiv:1702.08591), section 5.
+    Source: Balduzzi et al. 2017 (arXiv:1702.08591), the section on looks-linear initialization.
     """
     pairs = [module for module in model.modules() if isinstance(module, CReLU)]
     if not pairs:

@@ -1,14 +1,15 @@
 """Collect run folders into one tidy table with its provenance."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from resexp.records import table
+from resexp.records.identity import differing
+from resexp.records.left_out import LeftOut, in_words
 from resexp.records.protocol import (
-    differing,
     of_another_protocol,
     refuse_mixed_protocols,
     settings_that_vary,
@@ -17,6 +18,7 @@ from resexp.records.protocol import (
 from resexp.records.run import RunFolder
 from resexp.records.snapshot import Snapshot, snapshots
 
+STRAY = "another protocol"  # why a run is left out
 AT_ONCE = 200  # runs whose rows are held as text
 
 
@@ -54,40 +56,65 @@ def write_table(
     if not runs.is_dir():
         raise ValueError(f"{runs} does not exist; train first: resexp train -m experiment={runs.name}")
     plan, swept = list(plan), list(dict.fromkeys(by))
-    found, damaged = snapshots(runs)
-    _refuse_mixed_commands(runs, (run.config for run in found))
-    taken, left_out = _selected(found, runs, list(only), plan, swept)
-    left_out |= {path.name: "damaged config.json" for path in damaged}
+    taken, left_out = _selected(runs, list(only), plan, swept)
     lacked = refuse_mixed_protocols(taken, swept, settings_that_vary(plan))
     columns = [key for key in swept if not is_label(key, taken[0].config)]
     _refuse_indistinct(taken, columns)
     path = tables / f"{runs.name}.csv"
     said = _write(taken, columns, path, replace=replace)
     table.write_record(path, _provenance(taken, left_out))
-    others = f"; left out: {', '.join(f'{n} ({s})' for n, s in left_out.items())}" if left_out else ""
+    others = f"; left out: {in_words(left_out)}" if left_out else ""
     older = f"; not compared, missing in some runs: {', '.join(lacked)}" if lacked else ""
     return f"{path}: {len(taken)} runs, {said}{others}{older}"
 
 
 def _selected(
-    found: list[Snapshot], runs: Path, only: list[tuple[str, str]], plan: list[dict], swept: list[str]
+    runs: Path, only: list[tuple[str, str]], plan: list[dict], swept: list[str]
 ) -> tuple[list[Snapshot], dict[str, str]]:
     """The finished runs that match `only` and the plan's protocol; the rest, each with a reason."""
-    matching = [run for run in found if _matches(run.config, only)]
-    if only and not matching:
+    finished, left_out = [], LeftOut()
+    for run in _of_one_command(runs):
+        if not run.config:
+            left_out.add(run, run.state["error"])
+        elif _matches(run.config, only):
+            if run.is_finished:
+                finished.append(run)
+            else:
+                left_out.add(run, run.status)
+    others = [group for group in left_out.groups if group.protocol]
+    if only and not finished and not others:
         wanted = ", ".join("=".join(pair) for pair in only)
         raise ValueError(f"no run in {runs} has {wanted}; write values as in their config.json")
-    strays = of_another_protocol(matching, plan, swept)
-    taken = [run for run in matching if run.is_finished and run.name not in strays]
+    departs = of_another_protocol([run.protocol for run in [*finished, *others]], plan, swept)
+    taken = []
+    for run, strays in zip(finished, departs, strict=False):
+        if strays:
+            left_out.add(run, STRAY)
+        else:
+            taken.append(run)
+    for group, strays in zip(others, departs[len(finished) :], strict=True):
+        group.why = STRAY if strays else group.why
+    listed = left_out.listed()
     if not taken:
         raise ValueError(
-            f"no finished run in {runs} ({len(matching)} unfinished); see `resexp status {runs.name}`"
+            f"no finished run in {runs} ({left_out.count} others: {in_words(listed) or 'none'});"
+            f" see `resexp status {runs.name}`"
         )
-    return taken, {
-        run.name: "another protocol" if run.name in strays else run.status
-        for run in matching
-        if not run.is_finished or run.name in strays
-    }
+    return taken, listed
+
+
+def _of_one_command(runs: Path) -> Iterator[Snapshot]:
+    """The runs of a folder. Raises ValueError if it mixes training runs and measurements."""
+    kinds = set()
+    for run in snapshots(runs):
+        if run.config:
+            kinds.add(run.config.get("command") == "measure")
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{runs} mixes training runs and measurements, which do not fit in one table: delete the"
+                " folders of one kind, and use different names from now on (name=...)"
+            )
+        yield run
 
 
 def _write(taken: list[Snapshot], columns: list[str], path: Path, *, replace: bool) -> str:
@@ -115,9 +142,12 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
         ValueError: no finished measurement; two measurements of the same kind, whose rows would mix; an
             existing table with more rows.
     """
-    found, damaged = snapshots(runs)
-    _refuse_mixed_commands(runs, (run.config for run in found))
-    done = [run for run in found if run.status == "done"]
+    done, lost = [], []
+    for run in _of_one_command(runs):
+        if run.status == "done":
+            done.append(run)
+        elif run.status == "damaged":
+            lost.append(run.name)
     if not done:
         raise ValueError(
             f"no finished measurement in {runs}; measure first: resexp measure -m experiment={runs.name}"
@@ -135,16 +165,7 @@ def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
     said = [f"{path}: {table.write(frame, path, digits=5)}" for path, frame in whole.items()]
     content = [{"run": run.name, "config": run.config, "sessions": run.sessions} for run in done]
     table.write_record(tables / f"{runs.name}.csv", {"runs": content})
-    lost = [run.name for run in found if run.status == "damaged"] + [path.name for path in damaged]
     return "\n".join([*said, *([f"left out, damaged: {', '.join(lost)}"] if lost else [])])
-
-
-def _refuse_mixed_commands(runs: Path, configs: Iterable[dict]) -> None:
-    if len({config.get("command") == "measure" for config in configs}) > 1:
-        raise ValueError(
-            f"{runs} mixes training runs and measurements, which do not fit in one table: delete the"
-            " folders of one kind, and use different names from now on (name=...)"
-        )
 
 
 def _refuse_the_same_measurement(done: list[Snapshot]) -> None:

@@ -62,6 +62,12 @@ def identity(config: dict) -> dict[str, Any]:
     return kept(config, "")
 
 
+def differing(one: dict, other: dict) -> list[str]:
+    """Dotted keys of the settings in which the identities of two configs differ, sorted."""
+    a, b = identity(one), identity(other)
+    return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+
+
 def protocol(config: dict) -> dict[str, Any]:
     """The settings of a config that belong to its protocol, by dotted key."""
     return {key: value for key, value in flat(config).items() if _is_protocol(key)}

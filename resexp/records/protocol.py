@@ -1,9 +1,9 @@
 """Check that all runs of a table share the same protocol."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from resexp.records.identity import identity, protocol
+from resexp.records.identity import protocol
 from resexp.records.snapshot import Snapshot
 
 ABSENT = "missing"
@@ -25,26 +25,16 @@ def value_of(config: dict, key: str):
     return node["name"] if isinstance(node, dict) else node
 
 
-def differing(one: dict, other: dict) -> list[str]:
-    """Dotted keys of the settings in which the identities of two configs differ, sorted."""
-    a, b = identity(one), identity(other)
-    return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
-
-
-def of_another_protocol(runs: list[Snapshot], plan: list[dict], by: list[str]) -> set[str]:
-    """Names of the runs that differ from the plan in a setting it holds fixed; empty if all runs do."""
+def of_another_protocol(protocols: Sequence[dict], plan: list[dict], by: list[str]) -> list[bool]:
+    """Which of these differ from the plan in a setting it holds fixed; none if all do."""
     following = settings_that_vary(plan)
     fixed = {
         key: value
         for key, value in (protocol(plan[0]) if plan else {}).items()
         if key not in following and key not in by and key.split(".")[0] not in by
     }
-
-    def departs(run: Snapshot) -> bool:
-        return any(run.protocol.get(key, value) != value for key, value in fixed.items())
-
-    strays = {run.name for run in runs if departs(run)}
-    return strays if len(strays) < len(runs) else set()
+    departs = [any(one.get(key, value) != value for key, value in fixed.items()) for one in protocols]
+    return [False] * len(departs) if all(departs) else departs
 
 
 def settings_that_vary(plan: Iterable[dict]) -> set[str]:

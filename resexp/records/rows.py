@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from resexp.records.collect import ending, frame, is_label
-from resexp.records.protocol import differing, value_of
+from resexp.records.identity import differing
+from resexp.records.protocol import value_of
 from resexp.records.run import RunFolder
 from resexp.records.snapshot import Snapshot
 

@@ -7,7 +7,6 @@ import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
 from resexp.files import (
@@ -21,10 +20,10 @@ from resexp.files import (
     read_json,
     write_json,
 )
-from resexp.records.identity import digest, identity
 from resexp.records.older import translate
 
 FINISHED = ("done", "diverged")
+CHECKSUMS = {"config_sha256", "results_sha256"}  # in status.json
 LOCK_TIMEOUT = 0.1  # seconds; is_held takes the lock briefly
 
 
@@ -78,21 +77,28 @@ class RunFolder:
         """The run's config, translated to the current version.
 
         Raises:
-            DamagedError: the file does not contain a config.
+            DamagedError: the file cannot be read, contains no config, or was altered after the run.
         """
-        config = read_json(self.path / "config.json") or {}
+        path = self.path / "config.json"
+        config = read_json(path) or {}
+        try:
+            state = read_json(self.path / "status.json") or {}
+        except DamagedError:  # no word on the config
+            state = {}
+        self._refuse_altered_config(state)
         try:
             return translate(config)
         except (AttributeError, KeyError, TypeError) as error:
-            raise DamagedError(f"{self.path / 'config.json'} is damaged: it contains no config") from error
+            raise DamagedError(f"{path} is damaged: it contains no config") from error
 
     def write_status(self, status: str, *, step: int, steps: int, error: str = "") -> None:
-        """Record status and progress, a one-line error, and for finished runs a checksum of the results."""
+        """Record status and progress, a one-line error, and checksums of the config and of final results."""
         state = {"status": status, "step": step, "steps": steps, "error": error}
         if status != "failed":
             (self.path / "error.txt").unlink(missing_ok=True)
+        state["config_sha256"] = _checksum(self.path / "config.json")
         if status in FINISHED:
-            state["results_sha256"] = self._results_checksum()
+            state["results_sha256"] = _checksum(*self._results())
         write_json(self.path / "status.json", state)
 
     @property
@@ -107,34 +113,38 @@ class RunFolder:
     def recorded(self) -> dict:
         """The recorded status, step, steps and error; status `missing` if nothing is recorded.
 
-        The status is `damaged` if the status file, or the results of a finished run, were altered. Rerunning
-        the command restores the rows from the checkpoint, or repeats the measurement.
+        The status is `damaged` if the status file, the config, or the results of a finished run were altered
+        or cannot be read. Rerunning the command restores the rows from the checkpoint, or repeats the
+        measurement.
         """
-        nothing = {"status": "missing", "step": 0, "steps": 0, "error": ""}
+        state = nothing = {"status": "missing", "step": 0, "steps": 0, "error": ""}
         try:
-            state = read_json(self.path / "status.json")
+            found = read_json(self.path / "status.json")
+            if found is None:
+                return nothing
+            if not _is_state(found):
+                raise DamagedError(f"{self.path / 'status.json'} is damaged")
+            state = {key: value for key, value in found.items() if key not in CHECKSUMS}
+            self._refuse_altered_config(found)
+            if found.get("results_sha256") not in (None, _checksum(*self._results())):
+                raise DamagedError(f"{self.path}: rows or tables were altered after the run")
         except DamagedError as error:
-            return nothing | {"status": "damaged", "error": str(error)}
-        if state is None:
-            return nothing
-        if not _is_state(state):
-            return nothing | {"status": "damaged", "error": f"{self.path / 'status.json'} is damaged"}
-        # earlier versions recorded no checksum
-        if (right := state.pop("results_sha256", None)) and right != self._results_checksum():
-            state |= {
-                "status": "damaged",
-                "error": f"{self.path}: rows or tables were altered after the run",
-            }
+            return state | {"status": "damaged", "error": str(error)}
+        except OSError as error:
+            return state | {"status": "damaged", "error": f"cannot read {error.filename}: {error.strerror}"}
         return state
 
-    def _results_checksum(self) -> str:
-        """Checksum of a training run's rows or of a measurement's tables."""
-        found, tables = hashlib.sha256(), self.path / "tables"
+    def _refuse_altered_config(self, state: dict) -> None:
+        """Raise DamagedError unless the config is that of this status; earlier versions took no checksum."""
+        path = self.path / "config.json"
+        if state.get("config_sha256") not in (None, _checksum(path)):
+            raise DamagedError(f"{path} was altered after the run")
+
+    def _results(self) -> list[Path]:
+        """A training run's rows or a measurement's tables."""
+        tables = self.path / "tables"
         # glob is slow if the folder does not exist
-        for path in (self.path / "rows.csv", *(sorted(tables.glob("*.csv")) if tables.is_dir() else ())):
-            if path.is_file():
-                found.update(path.read_bytes())
-        return found.hexdigest()
+        return [self.path / "rows.csv", *(sorted(tables.glob("*.csv")) if tables.is_dir() else ())]
 
     def state(self) -> dict:
         """The current state: as recorded, except that `running` without a lock means `interrupted`."""
@@ -180,7 +190,7 @@ class RunFolder:
         path = self.path / "rows.csv"
         try:
             text = path.read_text() if path.is_file() else ""  # a pipe would be waited for
-        except UnicodeDecodeError:
+        except (OSError, UnicodeDecodeError):
             return []
         return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
@@ -210,82 +220,17 @@ class RunFolder:
         write_json(self.path / "provenance.json", provenance)
 
 
-def find(root: Path, label: str, config: dict) -> RunFolder:
-    """The folder of the run with this config: `<root>/<label>-<digest>`.
-
-    Earlier versions computed the digest differently, so an existing folder whose run has the same
-    identity is used instead.
-    """
-    path = root / f"{label}-{digest(config)}"
-    if not path.exists() and root.is_dir():
-        for name in _by_label(root, root.stat().st_mtime_ns).get(label, ()):
-            if _identity(RunFolder(root / name)) == identity(config):
-                return RunFolder(root / name)
-    return RunFolder(path)
-
-
-def _identity(run: RunFolder) -> dict | None:
-    try:
-        return identity(run.config())
-    except DamagedError:
-        return None
+def _checksum(*paths: Path) -> str:
+    found = hashlib.sha256()
+    for path in paths:
+        if path.is_file():
+            found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def _is_state(state: dict) -> bool:
     kinds = {"status": str, "step": int, "steps": int, "error": str}
     return all(isinstance(state.get(key), kind) for key, kind in kinds.items())
-
-
-@lru_cache(maxsize=8)
-def _by_label(root: Path, changed: int) -> dict[str, list[str]]:
-    """Label -> names of the folders that carry it; `changed`, a modification time, invalidates the cache."""
-    found: dict[str, list[str]] = {}
-    for name in sorted(os.listdir(root)):
-        found.setdefault(name.rpartition("-")[0], []).append(name)
-    return found
-
-
-def folders(root: Path) -> list[RunFolder]:
-    """All runs in `root`, sorted by name.
-
-    Raises:
-        PermissionError: a folder may not be read: runs are never passed over in silence.
-    """
-    return [RunFolder(path) for path in sorted(_subfolders(root)) if _exists(path / "config.json")]
-
-
-def experiments(root: Path) -> list[str]:
-    """Names of the folders in `root` that hold runs, sorted. Raises as `folders`."""
-    return sorted(
-        place.name
-        for place in _subfolders(root)
-        if any(_exists(path / "config.json") for path in _subfolders(place))
-    )
-
-
-def _subfolders(root: Path) -> list[Path]:
-    try:
-        with os.scandir(root) as entries:
-            return [Path(entry.path) for entry in entries if entry.is_dir()]
-    except FileNotFoundError:
-        return []
-
-
-def _exists(path: Path) -> bool:
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
-def commands_in(root: Path) -> Iterator[str]:
-    """The command of each run in `root` whose config can be read, sorted by name."""
-    for run in folders(root):
-        try:
-            yield run.config()["command"]
-        except (DamagedError, KeyError):
-            continue
 
 
 def _csv_lines(rows: list[dict]) -> list[str]:

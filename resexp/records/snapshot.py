@@ -1,12 +1,14 @@
 """A run's records, read once so that they are consistent."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from resexp.files import DamagedError
+from resexp.records.folders import folders
 from resexp.records.identity import protocol
-from resexp.records.run import FINISHED, RunFolder, folders
+from resexp.records.run import FINISHED, RunFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,7 @@ class Snapshot:
 
     Args:
         path: of the folder.
-        config: see RunFolder.config.
+        config: see RunFolder.config; empty if it is damaged.
         protocol: of the config.
         state: see RunFolder.state.
         sessions: see RunFolder.provenance; none of a run that is not finished.
@@ -52,25 +54,29 @@ class Snapshot:
         return rows
 
 
-def snapshots(root: Path) -> tuple[list[Snapshot], list[Path]]:
-    """All runs in `root`, sorted by name, and the folders whose config is damaged.
+def snapshots(root: Path) -> Iterator[Snapshot]:
+    """All runs in `root`, sorted by name; one whose config is damaged has none, and the status `damaged`.
 
     Sections that are equal in several configs are kept once: runs of one experiment differ in few.
     """
-    found, damaged, kept = [], [], {}
+    kept: dict[str, object] = {}
     for run in folders(root):
         try:
             config = run.config()
             if not isinstance(config.get("labels"), dict) and config.get("command") != "measure":
-                raise DamagedError(f"{run.path} contains no config of a run")
-        except DamagedError:
-            damaged.append(run.path)
+                raise DamagedError("config.json is damaged: it contains no config of a run")
+        except DamagedError as error:
+            why = str(error).replace(f"{run.path}/", "")
+            yield Snapshot(run.path, {}, {}, {"status": "damaged", "step": 0, "steps": 0, "error": why}, [])
             continue
         state = run.state()
         sessions = run.provenance()["sessions"] if state["status"] in FINISHED else []
-        shared = {sys.intern(key): _kept_once(value, kept) for key, value in config.items()}
-        found.append(Snapshot(run.path, shared, _kept_once(protocol(config), kept), state, sessions))
-    return found, damaged
+        # labels and seeds are each run's own
+        shared = {
+            sys.intern(key): value if key in ("labels", "seed") else _kept_once(value, kept)
+            for key, value in config.items()
+        }
+        yield Snapshot(run.path, shared, _kept_once(protocol(config), kept), state, sessions)
 
 
 def _kept_once(value: object, kept: dict[str, object]) -> object:

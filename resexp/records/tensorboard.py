@@ -32,12 +32,7 @@ class TensorBoard:
             raise ValueError(
                 "tracker=tensorboard needs the package tensorboard: pip install 'resexp[tensorboard]'"
             )
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(f"tracker.folder={folder} cannot be written: {error.strerror}") from error
-        if not os.access(folder, os.W_OK):
-            raise ValueError(f"tracker.folder={folder} cannot be written: no permission")
+        check_folder(folder)
 
     def __init__(self, run: RunFolder, rows: list[dict], *, folder: str):
         from tensorboard.summary import Writer  # slow to import
@@ -56,3 +51,17 @@ class TensorBoard:
 
     def close(self, status: str) -> None:
         self.writer.close()
+
+
+def check_folder(folder: str) -> None:
+    """Create the folder of a tracker.
+
+    Raises:
+        ValueError: it cannot be created or written.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"tracker.folder={folder} cannot be written: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"tracker.folder={folder} cannot be written: no permission")

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from helpers import mentions
 from PIL import Image
 
 from resexp.config.compose import ConfigError, compose, resolve
-from resexp.experiments.runs import folder_of, settle
+from resexp.experiments import measure
+from resexp.experiments.runs import damaged_runs, folder_of, settle
 from resexp.records.identity import EXECUTION, digest, flat
 from resexp.records.run import RunFolder
 
@@ -151,11 +153,16 @@ def test_a_run_of_the_version_before_is_found(tmp_path):
     assert folder_of(now).is_finished
 
 
-def test_a_measured_run_whose_config_is_damaged_is_named(tmp_path):
-    run = RunFolder(tmp_path / "one")
-    run.write_config({"seed": 0})
-    run.write_status("done", step=1, steps=1)
-    (run.path / "config.json").write_text("{")
-    asked = config("measure=norm_scales", f"run={run.path}")
-    with pytest.raises(ConfigError, match=mentions(str(run.path / "config.json"), "run=...")):
-        settle(asked)
+@pytest.mark.parametrize("content", ["{", '{"seed": 1}'])
+def test_a_measured_run_whose_config_is_damaged_is_named(tmp_path, content):
+    for name in ("one", "other"):
+        run = RunFolder(tmp_path / name)
+        run.write_config({"seed": 0})
+        run.write_status("done", step=1, steps=1)
+    (run.path / "config.json").write_text(content)
+    both = settle(config("measure=norm_scales", f"run={tmp_path}/*"))
+    assert len(both["measured"]) == 1, "the other one is measured"
+    assert re.search(mentions(str(run.path / "config.json")), *damaged_runs(both))
+    asked = settle(config("measure=norm_scales", f"run={run.path}"))
+    with pytest.raises(ConfigError, match=mentions(str(run.path / "config.json"), f"run={run.path}")):
+        measure.check(asked)

@@ -22,12 +22,24 @@ def test_a_signal_is_noted_and_the_handler_from_before_acts_when_all_is_saved(nu
             os.kill(os.getpid(), number)
             assert signals.received == number
             assert acted == [], "a launcher would requeue before the checkpoint is written"
-        with pytest.raises(SystemExit) as ended:
-            signals.end_if_received()
+        assert signals.end_if_received(), "a launcher that has not ended the process lets the run go on"
         assert acted == [number]
-        assert ended.value.code == 128 + number
+        assert not signals.stopping
     finally:
         signal.signal(number, before)
+
+
+def test_a_signal_that_nobody_else_handles_ends_the_command_when_all_is_saved():
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        signals = Signals()
+        with signals.noted():
+            os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(SystemExit) as ended:
+            signals.end_if_received()
+        assert ended.value.code == 128 + signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_what_nohup_ignores_stays_ignored():

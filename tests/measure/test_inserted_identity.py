@@ -15,6 +15,12 @@ def network(name="plain", depth=14, **choices):
     return settled(name, depth, **choices)
 
 
+def seeded(model, x, y, seed):
+    run = Fixed(model, x, y)
+    run.config = {"seed": seed}
+    return run
+
+
 @pytest.fixture
 def x(generator):
     return torch.randn(50, 1, 40, generator=generator)
@@ -80,7 +86,7 @@ def test_from_scratch_nothing_is_left(x, generator):
 def test_training_begins_where_the_shallow_network_ended(x):
     y = torch.arange(50) % 10
     options = {"inserted": 1, "examples": 50, "steps": 4, "interval": 2, "batch_size": 8, "draw_seed": 1}
-    run = Fixed(network(), x, y)
+    run = seeded(network(), x, y, 0)
     table = trained(run, learning_rate=0.1, **options)["training"]
     starts = table.set_index(["start", "step"])
     assert starts.loc["inserted"].index.tolist() == [0, 2, 4]
@@ -122,14 +128,15 @@ def test_training_is_sgd_and_losses_are_the_intervals_own(x):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
-def test_both_starts_see_the_same_batches(x):
+@pytest.mark.parametrize("seed", [0, 2])
+def test_both_starts_see_the_same_batches_and_every_seed_its_own(x, seed):
     y, model = torch.arange(50) % 10, network()
     options = {"inserted": 1, "examples": 50, "steps": 2, "interval": 2, "batch_size": 8, "draw_seed": 1}
-    table = trained(Fixed(model, x, y), learning_rate=0.1, **options)["training"]
+    table = trained(seeded(model, x, y, seed), learning_rate=0.1, **options)["training"]
     losses = table.set_index(["start", "step"])["train_loss"]
     for start in ("inserted", "scratch"):
         deep = deepened(model, x, 1)
         if start == "scratch":
-            initialize(deep, torch.Generator().manual_seed(1))
-        expected = by_hand(deep, x, y, 2, 8, 0.1, torch.Generator().manual_seed(1))
+            initialize(deep, torch.Generator().manual_seed(1 + seed))
+        expected = by_hand(deep, x, y, 2, 8, 0.1, torch.Generator().manual_seed(1 + seed))
         assert losses[start, 2] == pytest.approx(sum(expected) / 2, rel=1e-4)

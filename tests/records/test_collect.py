@@ -7,6 +7,7 @@ import pytest
 from helpers import mentions
 
 from resexp.records.collect import write_measured, write_table
+from resexp.records.left_out import FEW
 from resexp.records.run import RunFolder
 
 
@@ -159,6 +160,7 @@ def test_runs_that_no_column_tells_apart_are_refused(runs, tmp_path):
         config = RunFolder(run).config()
         config["model"]["width"] = 16
         RunFolder(run).write_config(config | {"activation": {"name": name}})
+        RunFolder(run).write_status("done", step=100, steps=100)
     with pytest.raises(ValueError, match=mentions("activation.name", "--by", "--only")):
         collect(runs, tmp_path)
     _, table = collect(runs, tmp_path, by=["activation", "seed", "model.depth", "norm.name"])
@@ -238,21 +240,39 @@ def test_rows_without_a_number_are_kept(runs, tmp_path):
 
 
 def test_damaged_runs_are_named_and_left_out_and_the_others_collected(runs, tmp_path):
-    for depth in (8, 20, 32, 44):
+    for depth in (8, 20, 32, 44, 56, 110):
         make_run(runs, depth)
     paths = {run.name: run for run in runs.iterdir()}
     rows = paths["plain8-0-100-16"] / "rows.csv"
     rows.write_text(rows.read_text().replace("33.33", "31.33"))
     (paths["plain20-0-100-16"] / "config.json").write_text('{"labels": ')
     (paths["plain32-0-100-16"] / "status.json").write_bytes(b"\xff\xfe")
+    altered = paths["plain56-0-100-16"] / "config.json"
+    altered.write_text(altered.read_text().replace("56", "65"))
+    (paths["plain110-0-100-16"] / "config.json").unlink()
     said, table = collect(runs, tmp_path)
     assert set(table["depth"]) == {44}
     for name in (
         "plain8-0-100-16 (damaged)",
-        "plain20-0-100-16 (damaged config.json)",
+        "plain20-0-100-16 (config.json is damaged",
         "plain32-0-100-16 (damaged)",
+        "plain56-0-100-16 (config.json was altered",
+        "plain110-0-100-16 (config.json was altered",
     ):
         assert name in said
+
+
+def test_of_many_that_are_left_out_the_first_are_named_and_the_others_counted(runs, tmp_path):
+    make_run(runs, 56)
+    for seed in range(FEW + 3):
+        make_run(runs, seed=seed, status="failed", rows=0)
+    make_run(runs, seed=99, status="interrupted")
+    said, table = collect(runs, tmp_path)
+    assert set(table["depth"]) == {56}
+    assert said.count("(failed)") == FEW + 1
+    assert "3 more" in said
+    assert "plain20-99-100-16 (interrupted)" in said
+    assert len(json.loads((tmp_path / "tables" / "sweep.json").read_text())["left_out"]) == FEW + 2
 
 
 def test_a_run_of_two_versions_of_the_program_is_said_to_be_one(runs, tmp_path):
@@ -272,6 +292,7 @@ def test_lists_keep_runs_apart(runs, tmp_path):
     for seed, fractions in enumerate(([0.5], [0.5, 0.75])):
         run = make_run(runs, seed=seed)
         run.write_config(run.config() | {"divide_at": fractions})
+        run.write_status("done", step=100, steps=100)
     _, table = collect(runs, tmp_path, by=["divide_at"])
     assert set(table["divide_at"]) == {"[0.5]", "[0.5, 0.75]"}
 
@@ -281,6 +302,7 @@ def test_a_choice_is_written_as_in_the_configs(runs, tmp_path, value):
     for seed, nesterov in enumerate((False, True)):
         run = make_run(runs, seed=seed)
         run.write_config(run.config() | {"nesterov": nesterov})
+        run.write_status("done", step=100, steps=100)
     _, table = collect(runs, tmp_path, only=[("nesterov", value)])
     assert set(table["seed"]) == {0}
 

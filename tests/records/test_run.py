@@ -1,4 +1,3 @@
-import contextlib
 import errno
 import fcntl
 import json
@@ -15,7 +14,8 @@ import pytest
 from helpers import mentions
 
 from resexp.files import DamagedError, LockedError, exclusive, is_held, read_json, write_json
-from resexp.records.run import BusyError, RemovedError, RunFolder, find, folders
+from resexp.records.folders import find, folders
+from resexp.records.run import BusyError, RemovedError, RunFolder
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_no_damage_to_a_finished_run_is_taken_for_its_results(run, name, kind):
     run.write_rows(rows)
     run.write_provenance({"sessions": [{"device": "CPU"}]})
     run.write_status("done", step=3, steps=3)
-    right, config = run.rows(), run.config()
+    right = run.rows()
     path = run.path / name
     whole, draws = path.read_bytes(), random.Random(0)
     for _ in range(40):
@@ -170,8 +170,9 @@ def test_no_damage_to_a_finished_run_is_taken_for_its_results(run, name, kind):
         bit = whole[:place] + bytes([whole[place] ^ (1 << draws.randrange(8))]) + whole[place + 1 :]
         path.write_bytes(bit if kind == "bit" else whole[:place])
         if name == "config.json":
-            with contextlib.suppress(DamagedError):  # else another config, which has another identity
-                assert run.config() != config or json.loads(path.read_bytes()) == config
+            with pytest.raises(DamagedError):
+                run.config()
+            assert not run.is_finished
         elif run.is_finished:
             assert run.rows() == right
         else:
@@ -191,6 +192,43 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(run):
     os.mkfifo(run.path / "lock")
     with pytest.raises(OSError, match=str(run.path / "lock")), run.held():
         pass
+
+
+def test_an_altered_setting_is_noticed_whatever_the_folder_is_called(run, tmp_path):
+    run.write_status("done", step=3, steps=3)
+    path = run.path / "config.json"
+    path.write_text(path.read_text().replace("}", ', "seed": 3}'))
+    for name in ("name-0123456789", "renamed"):
+        run = RunFolder(run.path.rename(tmp_path / name))
+        with pytest.raises(DamagedError, match=mentions("config.json", "altered")):
+            run.config()
+        assert run.state()["status"] == "damaged"
+        assert "config.json" in run.state()["error"]
+
+
+def test_a_renamed_run_is_as_it_was(run, tmp_path):
+    run.write_status("done", step=3, steps=3)
+    config, renamed = run.config(), RunFolder(run.path.rename(tmp_path / "renamed"))
+    assert renamed.config() == config
+    assert renamed.is_finished
+
+
+def test_a_status_of_earlier_versions_has_no_checksums(run):
+    run.write_rows([{"step": 3}])
+    (run.path / "status.json").write_text('{"status": "done", "step": 3, "steps": 3, "error": ""}')
+    assert run.is_finished
+    assert run.config()
+
+
+def test_another_run_under_the_same_digest_is_not_taken_for_this_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("resexp.records.folders.digest", lambda config: "0" * 10)
+    one = {"model": {"name": "resnet", "depth": 20}, "steps": 5}
+    run = find(tmp_path, "resnet20-seed0", one)
+    run.write_config(one)
+    run.write_status("done", step=5, steps=5)
+    assert find(tmp_path, "resnet20-seed0", one).is_finished
+    with pytest.raises(ValueError, match=mentions(str(run.path), "steps", "another run")):
+        find(tmp_path, "resnet20-seed0", one | {"steps": 6})
 
 
 def test_a_full_disk_is_said_with_the_file(run, monkeypatch):

@@ -1,10 +1,24 @@
 """Rows reach every sink, and a tracker shows a resumed run once."""
 
 import json
+import os
+import struct
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
+import pytest
+from helpers import mentions
+from omegaconf import OmegaConf
+
+from resexp.config.catalog import option
+from resexp.config.compose import compose, resolve
+from resexp.records.identity import digest
 from resexp.records.run import RunFolder
 from resexp.records.sinks import Console, Recorded, send
 from resexp.records.tensorboard import TensorBoard
+from resexp.records.wandb_api import WandbApi
 
 
 def row(step):
@@ -61,3 +75,101 @@ def test_training_with_a_tracker_gives_the_same_run(resexp, tmp_path):
     assert list(found) == [2, 4]
     config = json.loads((rows.parent / "config.json").read_text())
     assert config["tracker"]["name"] == "tensorboard"
+
+
+def settings_of(tracker: str) -> dict:
+    """The settings of a tracker's option, but for its folder."""
+    settings = OmegaConf.to_container(option("tracker", tracker))
+    return {key: settings[key] for key in ("library", "project", "options")}
+
+
+def tracked_twice(tracker, folder: Path) -> RunFolder:
+    """A run that crashes after its third row is resumed from the second one, and goes on to the fourth."""
+    run = RunFolder(folder / "runs" / "sweep" / "resnet8-0a1b2c3d4e")
+    run.write_config(resolve(compose("train", ["model=resnet20"])))
+    settings = settings_of(tracker) | {"folder": str(folder / "board")}
+    WandbApi.check(**settings)
+    first = WandbApi(run, [], **settings)
+    for step in (1, 2, 3):
+        first.row(row(step))
+    first.close("interrupted")
+    resumed = WandbApi(run, [row(1), row(2)], **settings)
+    for step in (3, 4):
+        resumed.row(row(step))
+    resumed.close("done")
+    return run
+
+
+READ_TRACKIO = """
+import json, sys
+from trackio.sqlite_storage import SQLiteStorage
+runs = SQLiteStorage.get_runs("resexp")
+print(json.dumps({run: SQLiteStorage.get_logs("resexp", run) for run in runs}))
+"""
+
+
+@pytest.mark.slow
+def test_trackio_reads_back_what_was_measured_in_one_run_however_often_it_resumes(tmp_path, monkeypatch):
+    if find_spec("trackio") is None:  # an import would choose the folder
+        pytest.skip("trackio is not installed")
+    monkeypatch.delenv("TRACKIO_DIR", raising=False)
+    run = tracked_twice("trackio", tmp_path)
+    environment = os.environ | {"TRACKIO_DIR": str(tmp_path / "board")}
+    read = [sys.executable, "-c", READ_TRACKIO]
+    found = json.loads(subprocess.run(read, env=environment, capture_output=True, check=True).stdout)
+    assert list(found) == [run.name]
+    assert [(r["step"], r["train_loss"]) for r in found[run.name]] == [(k, 1 / k) for k in (1, 2, 3, 4)]
+
+
+@pytest.mark.slow
+def test_wandb_reads_back_what_was_measured_under_one_id(tmp_path):
+    pytest.importorskip("wandb")
+    run = tracked_twice("wandb", tmp_path)
+    ids, losses = set(), []
+    for path in sorted((tmp_path / "board" / "wandb").glob("offline-run-*/run-*.wandb")):
+        for record in records_of_wandb(path):
+            if record.HasField("run"):
+                ids.add(record.run.run_id)
+            if record.HasField("history"):
+                found = {item.key or item.nested_key[0]: item.value_json for item in record.history.item}
+                losses.append((int(found["_step"]), float(found["train_loss"])))
+    assert ids == {digest(run.config())}
+    assert losses == [(k, 1 / k) for k in (1, 2, 3, 4)]
+
+
+def records_of_wandb(path):
+    """The records of a .wandb file: a header of 7 bytes, then LevelDB's log format (doc/log_format.md)."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    data, at, record = path.read_bytes(), 7, b""
+    while at + 7 <= len(data):
+        length, kind = struct.unpack("<HB", data[at + 4 : at + 7])
+        if kind == 0:  # the rest of a block of 32 KiB is empty
+            at = (at // 2**15 + 1) * 2**15
+            continue
+        record += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # whole, or its last part
+            yield Record.FromString(record)
+            record = b""
+        if 2**15 - at % 2**15 < 7:
+            at = (at // 2**15 + 1) * 2**15
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"library": "mlflow"}, ("tracker.library", "wandb", "trackio", "mlflow")),
+        ({"project": ""}, ("tracker.project",)),
+    ],
+)
+def test_a_tracker_that_cannot_track_is_refused(change, words, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    with pytest.raises(ValueError, match=mentions(*words)):
+        WandbApi.check(**settings_of("wandb") | {"folder": str(tmp_path)} | change)
+
+
+def test_a_missing_library_is_named_with_its_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=mentions("trackio", "pip install 'resexp[trackio]'")):
+        WandbApi.check(**settings_of("trackio"), folder=str(tmp_path))

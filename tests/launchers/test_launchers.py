@@ -1,0 +1,83 @@
+"""Sweeps by other launchers and sweepers of Hydra: the runs and the table of resexp's own."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from helpers import TIMES, TINY
+
+SWEEP = [
+    "train",
+    "-m",
+    *TINY,
+    "model=resnet",
+    "model.depth=8,14",
+    "schedule.steps=8",
+    "interval=2",
+    "seed=0,1",
+]
+PLUGINS = {"joblib": "joblib", "submitit_local": "submitit", "ray": "ray"}
+
+pytestmark = pytest.mark.launchers
+
+
+def table(resexp, folder: Path, runs: str) -> tuple[list[str], list[list[str]]]:
+    """The names of the runs of a sweep, and their collected table without times."""
+    collected = resexp("collect", "single", f"--runs={runs}", f"--tables={runs}")
+    assert collected.returncode == 0, collected.stderr
+    head, *rows = [line.split(",") for line in (folder / runs / "single.csv").read_text().splitlines()]
+    taken = [k for k, name in enumerate(head) if name not in TIMES]
+    names = sorted(path.name for path in (folder / runs / "single").iterdir() if path.is_dir())
+    return names, [[row[k] for k in taken] for row in [head, *rows]]
+
+
+@pytest.mark.parametrize("launcher", PLUGINS)
+def test_a_launcher_gives_the_runs_and_the_table_of_the_basic_one(launcher, resexp, tmp_path):
+    if find_spec(f"hydra_plugins.hydra_{PLUGINS[launcher]}_launcher") is None:
+        pytest.skip(f"hydra-{PLUGINS[launcher]}-launcher is not installed")
+    own = resexp(*SWEEP, "train.runs=own")
+    assert own.returncode == 0, own.stderr
+    done = resexp(*SWEEP, "train.runs=other", f"hydra/launcher={launcher}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "4 done"
+    names, rows = table(resexp, tmp_path, "own")
+    assert len(names) == 4
+    assert len(rows) == 1 + 4 * 4
+    assert table(resexp, tmp_path, "other") == (names, rows)
+    again = resexp(*SWEEP, "train.runs=other", f"hydra/launcher={launcher}")
+    assert again.stdout.splitlines() == ["4 done"], "nothing is left to launch"
+
+
+def test_optuna_is_given_its_expressions_and_the_error_of_each_run(resexp, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    optuna = pytest.importorskip("optuna")
+    storage = f"sqlite:///{tmp_path}/study.db"
+    search = ["train", "-m", *TINY, "model=resnet", "schedule.steps=4", "interval=2", "name=search"]
+    search += [
+        "model.depth=choice(8,14)",
+        "schedule.learning_rate=interval(0.01,0.2)",
+        "dataset.val_size=500",
+    ]
+    search += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=1"]
+    done = resexp(*search, f"hydra.sweeper.storage={storage}", "hydra.sweeper.study_name=s")
+    assert done.returncode == 0, done.stderr
+    trials = optuna.load_study(study_name="s", storage=storage).trials
+    found = {}
+    for path in (tmp_path / "results" / "runs" / "search").glob("*/config.json"):
+        config = json.loads(path.read_text())
+        lines = [line.split(",") for line in (path.parent / "rows.csv").read_text().splitlines()]
+        last = dict(zip(lines[0], lines[-1], strict=True))
+        found[config["model"]["depth"], config["schedule"]["learning_rate"]] = last["val_error_percent"]
+    said = {(t.params["model.depth"], t.params["schedule.learning_rate"]): t.value for t in trials}
+    assert len(said) == 3
+    assert said == {key: float(error) for key, error in found.items()}
+
+
+def test_a_setting_that_optuna_proposes_is_checked_before_it_is_trained(resexp):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    search = ["train", "-m", *TINY, "model=resnet", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=1"]
+    done = resexp(*search, "model.depth=choice(9)", "hydra.sweeper.n_jobs=1")
+    assert done.returncode == 2, done.stderr
+    assert "got 9" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
