@@ -156,7 +156,11 @@ def test_every_measurement_composes_and_gives_tables(name):
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10
         network, depth = NETWORK.get(name, ("resnet", 8))
         run = Fixed(build_model(network, model__depth=depth, model__width=4).eval(), x, y)
-        run.config = {"seed": 0, "schedule": {"learning_rate": 0.1, "steps": 1}}
+        run.config = {
+            "seed": 0,
+            "activation": {"name": "relu"},
+            "schedule": {"learning_rate": 0.1, "steps": 1},
+        }
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(run)
     assert tables
     for table in tables.values():
