@@ -141,36 +141,51 @@ def trained(
     together in one draw are nested; the network has an activation behind each sum unless block=... says
     otherwise, where theirs is pre-activated.
     """
-    x, y = spread(run, "test", examples)
-    model = run.network().to(memory_format=torch.channels_last)
-    chain = chain_of(model, x[:2])
-    blocks = len(chain)
-    generator = torch.Generator().manual_seed(draw_seed)
 
     def batches(x: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
         return list(zip(x.split(batch_size), y.split(batch_size), strict=True))
 
-    found = errors(chain, batches(x, y), each_deleted(blocks), partial(run.each, "deleted"))
-    kinds = ["none", *("new_shape" if chain.changes_shape(i) else "same_shape" for i in range(blocks))]
-    deleted = {"block": range(blocks + 1), "kind": kinds, "error_percent": found}
+    x, y = spread(run, "test", examples)
+    chain = chain_of(run.network().to(memory_format=torch.channels_last), x[:2])
+    generator = torch.Generator().manual_seed(draw_seed)
+    deleted = _one_deleted(chain, batches(x, y), partial(run.each, "deleted"))
+    few = batches(*spread(run, "test", examples_of_draws))
+    return {"deleted": deleted} | _drawn(
+        chain, few, most, draws, swaps, generator, partial(run.each, "drawn")
+    )
 
-    fewest = min(most, blocks)
+
+def _one_deleted(
+    chain: Chain, batches: Sequence[tuple[Tensor, Tensor]], each: Callable[..., list]
+) -> pd.DataFrame:
+    blocks = len(chain)
+    found = errors(chain, batches, each_deleted(blocks), each)
+    kinds = ["none", *("new_shape" if chain.changes_shape(i) else "same_shape" for i in range(blocks))]
+    return pd.DataFrame({"block": range(blocks + 1), "kind": kinds, "error_percent": found})
+
+
+def _drawn(
+    chain: Chain,
+    batches: Sequence[tuple[Tensor, Tensor]],
+    most: int,
+    draws: int,
+    swaps: Sequence[int],
+    generator: torch.Generator,
+    each: Callable[..., list],
+) -> dict[str, pd.DataFrame]:
+    """The tables `several` and `shuffled`; see trained."""
+    fewest = min(most, len(chain))
     keys = [(count, draw) for draw in range(draws) for count in range(1, fewest + 1)]
-    orders = [order for _ in range(draws) for order in several_deleted(blocks, fewest, generator)]
+    orders = [order for _ in range(draws) for order in several_deleted(len(chain), fewest, generator)]
     mixed = [(count, draw, swapped(chain, count, generator)) for count in swaps for draw in range(draws)]
     mixed = [row for row in mixed if row[2]]
-    orders_of_draws = [*orders, *(order for *_, order in mixed)]
-    some = batches(*spread(run, "test", examples_of_draws))
-    found = errors(chain, some, orders_of_draws, partial(run.each, "drawn"))
+    found = errors(chain, batches, [*orders, *(order for *_, order in mixed)], each)
     several = [(*key, error) for key, error in zip(keys, found, strict=False)]
     shuffled = [
         (count, draw, kendall_tau(order), error)
         for (count, draw, order), error in zip(mixed, found[len(orders) :], strict=True)
     ]
-    tables = {
-        "deleted": pd.DataFrame(deleted),
-        "several": pd.DataFrame(several, columns=["deleted", "draw", "error_percent"]),
-    }
+    tables = {"several": pd.DataFrame(several, columns=["deleted", "draw", "error_percent"])}
     if shuffled:
         columns = ["swaps", "draw", "kendall_tau", "error_percent"]
         tables["shuffled"] = pd.DataFrame(shuffled, columns=columns)
