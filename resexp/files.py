@@ -106,6 +106,19 @@ class DamagedError(ValueError):
     """A file that does not hold what its writer writes."""
 
 
+def read_regular(path: Path) -> bytes:
+    """The contents of a file.
+
+    Raises:
+        DamagedError: it is no regular file; a pipe would be waited for.
+        OSError: it cannot be read.
+    """
+    with named(path), open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise DamagedError(f"{path} is no regular file")
+        return file.read()
+
+
 def read_json(path: Path) -> dict | None:
     """The object that a file of JSON holds; None where there is no file.
 
@@ -113,9 +126,7 @@ def read_json(path: Path) -> dict | None:
         DamagedError: it is no regular file, may not be read, or holds something else.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            raise DamagedError(f"{path} is no regular file")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path).decode())
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -9,6 +9,7 @@ usage: resexp measure [measure=option | key=value ...] [-m]
 
   run=PATTERN         measure the matching trained runs
   -m, --multirun      one measurement per combination of the given values
+  --dry-run           list what would run, what is done, and about how long it takes; then stop
   --cfg job           print the config and exit; --info, --hydra-help: Hydra's other options
 """
 

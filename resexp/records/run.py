@@ -3,10 +3,11 @@
 import csv
 import hashlib
 import io
+import itertools
 import os
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from resexp.files import (
@@ -18,12 +19,14 @@ from resexp.files import (
     is_same_file,
     named,
     read_json,
+    read_regular,
     write_json,
 )
 from resexp.records.older import translate
 
 FINISHED = ("done", "diverged")
 CHECKSUMS = {"config_sha256", "results_sha256"}  # in status.json
+TAIL = 2**16  # bytes; a row is far shorter
 LOCK_TIMEOUT = 0.1  # seconds; is_held takes the lock briefly
 
 
@@ -36,7 +39,7 @@ class RemovedError(RuntimeError):
 
 
 class RunFolder:
-    """config.json, rows.csv, provenance.json, status.json, error.txt and checkpoints of one run.
+    """config.json, rows.csv, provenance.json, status.json, error.txt, tree.diff, checkpoints of one run.
 
     Args:
         path: of the folder; created on the first write.
@@ -160,9 +163,24 @@ class RunFolder:
     def last_step(self) -> int:
         """Step of the last complete row; 0 if there is none."""
         try:
-            return int(self.rows()[-1]["step"])
-        except (IndexError, KeyError, TypeError, ValueError):
+            return int(self.last_row()["step"])
+        except (KeyError, TypeError, ValueError):
             return 0
+
+    def last_row(self) -> dict:
+        """The last of `rows`, without reading the others; empty if there is none."""
+        path = self.path / "rows.csv"
+        if not path.is_file():  # a pipe would be waited for
+            return {}
+        with path.open("rb") as file:
+            header = file.readline()
+            file.seek(max(file.tell(), path.stat().st_size - TAIL))
+            lines = file.read().split(b"\n")[-2:-1]
+        try:
+            found = list(csv.DictReader([header.decode(), *(line.decode() for line in lines)]))
+        except (UnicodeDecodeError, csv.Error):
+            return {}
+        return found[0] if found else {}
 
     def write_failure(self, error: BaseException) -> None:
         """Write the traceback to error.txt."""
@@ -219,12 +237,26 @@ class RunFolder:
     def write_provenance(self, provenance: dict) -> None:
         write_json(self.path / "provenance.json", provenance)
 
+    def keep_diff(self, diff: bytes) -> str:
+        """Keep how the code of a session differs from its commit; return the file's name.
+
+        It is tree.diff, and of later sessions with other code tree-2.diff, tree-3.diff, ...
+        """
+        for number in itertools.count(1):
+            path = self.path / (f"tree-{number}.diff" if number > 1 else "tree.diff")
+            if not path.exists():
+                with atomic(path) as temporary:
+                    temporary.write_bytes(diff)
+                return path.name
+            if path.is_file() and path.read_bytes() == diff:
+                return path.name
+
 
 def _checksum(*paths: Path) -> str:
     found = hashlib.sha256()
     for path in paths:
-        if path.is_file():
-            found.update(path.read_bytes())
+        with suppress(FileNotFoundError):
+            found.update(read_regular(path))
     return found.hexdigest()
 
 
