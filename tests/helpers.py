@@ -72,7 +72,7 @@ def settled(name: str, depth: int, width: int = 4, **choices) -> nn.Module:
 class Fixed:
     """A run (resexp.measure.run) of one given network, which training has left as it was.
 
-    Its splits are the same examples; `splits` are those that have been asked for.
+    Its splits are the same examples; `splits` and `asked` are the splits and stages that have been asked for.
     """
 
     stages = ("initial", "trained")
@@ -80,8 +80,10 @@ class Fixed:
     def __init__(self, model, x, y):
         self.model, self.x, self.y = model, x, y
         self.device, self.config, self.splits = getattr(x, "device", None), {}, set()
+        self.asked = set()
 
     def network(self, stage="trained"):
+        self.asked.add(stage)
         return copy.deepcopy(self.model).eval()
 
     def batches(self, split, batch_size):
@@ -90,6 +92,9 @@ class Fixed:
 
     def examples(self, split, count):
         return self.x[:count], self.y[:count]
+
+    def each(self, name, keys, compute):
+        return [list(compute(key)) for key in keys]
 
 
 class Given:

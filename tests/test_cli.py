@@ -61,7 +61,13 @@ def test_version_lists_and_the_help_of_commands(resexp):
         done = resexp(command, "--help")
         assert done.returncode == 0
         assert "usage: resexp " in done.stdout
-    assert "Group normalization" in resexp("train", "--help").stdout
+    said = resexp("train", "--help").stdout
+    assert len(said.splitlines()) <= 40
+    assert max(map(len, said.splitlines())) <= 80
+    assert re.search(
+        rf"^  block +{len(list((ROOT / 'conf' / 'block').glob('*.yaml')))}  ", said, re.MULTILINE
+    )
+    assert "Group normalization" in resexp("list", "norm").stdout
 
 
 def test_hydras_own_flags_keep_working(resexp):

@@ -52,6 +52,7 @@ def test_he_2015_from_110_layers_on_begins_at_a_tenth_until_the_error_is_below_8
     assert schedule.at(0, warming_up=True) == 0.01
     assert schedule.at(400, warming_up=False) == 0.1
     assert (schedule.warm_up_ends(80.0), schedule.warm_up_ends(79.99)) == (False, True)
+    assert schedule.warm_up_window == 100, "ours: it says of no number of steps"
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,15 @@ def test_networks_for_imagenet_do_not_warm_up(name):
     assert not make(config["schedule"], "schedule").warm_up
     chosen = composed(f"model={name}", "dataset=fake", "schedule=he")
     assert chosen["schedule"]["name"] == "he", "what is typed comes first"
+
+
+def test_adam_has_the_settings_that_its_paper_proposes():
+    """Kingma and Ba 2015, algorithm 1: betas 0.9 and 0.999, epsilon 1e-8."""
+    config = composed("optimizer=adam", "schedule.learning_rate=0.001")
+    made = make(config["optimizer"], "optimizer")([torch.zeros(1, requires_grad=True)])
+    (group,) = made.param_groups
+    found = {key: group[key] for key in ("lr", "betas", "eps", "weight_decay", "amsgrad")}
+    assert found == {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False}
 
 
 def test_mnist1d_is_the_one_that_its_authors_package_makes():

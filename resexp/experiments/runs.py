@@ -9,7 +9,7 @@ from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.files import DamagedError
 from resexp.records.folders import find
-from resexp.records.identity import digest
+from resexp.records.identity import digest, identity
 from resexp.records.run import RunFolder
 
 
@@ -39,9 +39,12 @@ def settle(settings: dict) -> dict:
     return settings
 
 
-def folder_of(settings: dict) -> RunFolder:
+def folder_of(settings: dict, known: dict | None = None) -> RunFolder:
     """The folder of a run or measurement, given its settled settings.
 
+    Args:
+        settings: of the run.
+        known: its identity, where that has been worked out.
     Raises:
         ConfigError: it holds another run.
     """
@@ -51,7 +54,7 @@ def folder_of(settings: dict) -> RunFolder:
         root = settings["train"]["runs"]
         label = "{model}{depth}-{dataset}-{norm}-seed{seed}".format(**settings["labels"])
     try:
-        return find(Path(root) / settings["name"], label, settings)
+        return find(Path(root) / settings["name"], label, known or identity(settings))
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

@@ -6,12 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from resexp.files import DamagedError
-from resexp.records.identity import differing, digest, identity
+from resexp.records.identity import digest_of, identity
 from resexp.records.run import RunFolder
 
 
-def find(root: Path, label: str, config: dict) -> RunFolder:
-    """The folder of the run with this config: `<root>/<label>-<digest>`.
+def find(root: Path, label: str, wanted: dict) -> RunFolder:
+    """The folder of the run with this identity: `<root>/<label>-<digest>`.
 
     Earlier versions computed the digest differently, so an existing folder whose run has the same
     identity is used instead.
@@ -19,20 +19,21 @@ def find(root: Path, label: str, config: dict) -> RunFolder:
     Raises:
         ValueError: the folder of this name holds another run: it was put there, or has the same digest.
     """
-    path = root / f"{label}-{digest(config)}"
+    path = root / f"{label}-{digest_of(wanted)}"
     if path.exists():
-        _refuse_another(RunFolder(path), config)
+        _refuse_another(RunFolder(path), wanted)
     elif root.is_dir():
         for name in _by_label(root, root.stat().st_mtime_ns).get(label, ()):
-            if _identity(RunFolder(root / name)) == identity(config):
+            if _identity(RunFolder(root / name)) == wanted:
                 return RunFolder(root / name)
     return RunFolder(path)
 
 
-def _refuse_another(run: RunFolder, config: dict) -> None:
+def _refuse_another(run: RunFolder, wanted: dict) -> None:
     """A damaged config is another matter: the same command restores it."""
-    if _identity(run) not in (None, {}, identity(config)):
-        keys = ", ".join(differing(run.config(), config))
+    found = _identity(run)
+    if found not in (None, {}, wanted):
+        keys = ", ".join(sorted(k for k in found.keys() | wanted.keys() if found.get(k) != wanted.get(k)))
         raise ValueError(f"{run.path} holds another run, with different {keys}: move or delete that folder")
 
 

@@ -35,7 +35,12 @@ NOT_PROTOCOL = {"schedule.warm_up"}
 
 def digest(config: dict) -> str:
     """Hash of the identity of a resolved config, ten hexadecimal digits."""
-    canonical = json.dumps(identity(config), sort_keys=True, separators=(",", ":"))
+    return digest_of(identity(config))
+
+
+def digest_of(identity: dict[str, Any]) -> str:
+    """The same, of an identity."""
+    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 

@@ -1,6 +1,7 @@
 """40 flipped bits and 40 cuts of each file of a run's folder: the same numbers, or a sentence."""
 
 import collections
+import json
 import shutil
 
 import pytest
@@ -8,7 +9,9 @@ import torch
 from faults.inside import SHORT, command, damages, here, refuse_traceback, tell  # noqa: F401
 from helpers import numbers, only_run, status
 
+from resexp.commands.collect import collect
 from resexp.experiments.trained_run import TrainedRun
+from resexp.records.identity import flat
 from resexp.records.run import RunFolder
 
 pytestmark = pytest.mark.slow
@@ -91,6 +94,51 @@ def test_a_finished_run_is_collected_as_it_was_or_left_out(interrupted, here, ca
     assert table.read_text() == right
     with capfd.disabled():
         tell(f"{kind} of {name}, finished run", counts)
+
+
+def altered(node, path):
+    """A config with one setting changed, which still reads as a setting."""
+    key, *rest = path
+    if rest:
+        return node | {key: altered(node[key], rest)}
+    value = node[key]
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    return node | {key: value + 1 if numeric else not value if isinstance(value, bool) else "another"}
+
+
+def test_an_altered_setting_is_named_and_restored(interrupted, here, capfd):  # noqa: F811
+    whole, *_ = interrupted
+    assert command(capfd, "train", "name=whole", *SHORT, "seed=1")[0] == 0
+    path, runs, tables = whole / "config.json", here / "results/runs", here / "results/tables"
+    right, counts = path.read_text(), collections.Counter(trials=0, lost=0)
+    for key in flat(json.loads(right)):
+        path.write_text(json.dumps(altered(json.loads(right), key.split("."))))
+        line, *_ = collect("whole", runs, tables, replace=True)
+        assert "1 runs" in line, (key, line)
+        assert f"{whole.name} (config.json was altered" in line, key
+        assert RunFolder(whole).state()["status"] == "damaged", key
+        counts["trials"] += 1
+        counts["left out and named"] += 1
+    assert command(capfd, "train", "name=whole", *SHORT)[0] == 0
+    assert path.read_text() == right
+    assert "2 runs" in collect("whole", runs, tables, replace=True)[0]
+    with capfd.disabled():
+        tell("an altered setting, finished run", counts)
+
+
+def test_the_files_of_another_run_are_not_taken_for_this_one(interrupted, here, capfd):  # noqa: F811
+    whole, *_ = interrupted
+    other = ["train", "name=whole", *SHORT, "schedule.learning_rate=0.05"]
+    assert command(capfd, *other)[0] == 0
+    (path,) = (run for run in whole.parent.iterdir() if run != whole)
+    content = {file.name: file.read_bytes() for file in path.iterdir()}
+    restore(whole, path)
+    code, _, err = said = command(capfd, "train", "name=whole", *SHORT)
+    refuse_traceback(said)
+    assert code == 2
+    assert whole.name in err
+    assert "schedule.learning_rate" in err
+    assert {file.name: file.read_bytes() for file in whole.iterdir()} == content
 
 
 @pytest.mark.parametrize("kind", ["bit", "cut"])

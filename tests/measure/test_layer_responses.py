@@ -50,3 +50,9 @@ def test_without_a_normalization_behind_it_a_convolution_responds_itself(x):
 def test_networks_without_such_layers_are_refused():
     with pytest.raises(ValueError, match=mentions("convolutions", "1x1")):
         responses(build_model("mlp").eval(), [])
+
+
+def test_the_network_is_left_as_it_was(x):
+    model = network()
+    responses(model, [x])
+    assert not any(module._forward_hooks for module in model.modules())

@@ -12,7 +12,7 @@ from resexp.bench import gradient_speed as speed
 from resexp.measure import gradient_correlation as pairs
 from resexp.measure.gradient_autocorrelation import gradient_autocorrelation, measure, trained
 from resexp.measure.line_gradients import line_gradients, noise, set_batch_statistics
-from resexp.measure.random_networks import Setup, forward
+from resexp.measure.random_networks import Setup, active_units, forward
 
 CPU = torch.device("cpu")
 
@@ -133,6 +133,34 @@ def test_output_and_first_layer_only_scale_what_is_centered():
     other = setup(first_weights="width", first_gain=0.5, output_gain=0.5)
     a, b = gradients(usual, 4)[0], gradients(other, 4)[0]
     torch.testing.assert_close(b, a / 4)
+
+
+def test_a_first_bias_of_zero_is_none_and_null_is_that_of_the_other_layers():
+    """At x = 0 the first layer is its biases."""
+    x = torch.zeros(1, 2, 1, dtype=torch.float64)
+    for first_bias, variance in ((0.0, 0.0), (None, 2 / 400)):
+        chosen = setup(bias=True, first_bias=first_bias, normalization="none")
+        generator = torch.Generator().manual_seed(0)
+        ((units, *_),) = forward(chosen, x, torch.ones(1).double(), width=400, layers=1, generator=generator)
+        # half of them are cut off at 0; the mean square has the standard error sqrt(5 / 4 / 400) of itself
+        assert units.square().mean().item() == pytest.approx(variance / 2, rel=5 * (5 / 400) ** 0.5)
+
+
+def test_of_a_looks_linear_pair_one_unit_is_active_at_every_input(generator):
+    """[relu(h), relu(-h)]: the second half mirrors the first."""
+    h = torch.randn(2, 3, 5, generator=generator)
+    active = active_units(setup(kind="looks_linear", normalization="none"), torch.cat([h, -h], 2).relu())
+    assert torch.equal(active, torch.cat([h > 0, h < 0], dim=2))
+
+
+def test_batch_normalized_units_have_the_variance_of_torchs_batch_norm(generator):
+    """The first hidden layer against nn.functional.batch_norm, with its epsilon of 1e-5."""
+    x = 0.01 * torch.randn(1, 12, 1, generator=generator, dtype=torch.float64)  # small: epsilon counts
+    chosen = setup(normalization="batch", first_weights="ones")
+    ones = torch.ones(1, dtype=torch.float64)
+    ((units, *_),) = forward(chosen, x, ones, width=3, layers=1, generator=generator)
+    expected = torch.nn.functional.batch_norm(x[0].expand(12, 3), None, None, training=True).relu()
+    torch.testing.assert_close(units[0], expected)
 
 
 def test_looks_linear_is_linear():

@@ -1,4 +1,4 @@
-"""Which split each measurement takes: published training losses are not measured on test examples."""
+"""Which split and which network each measurement takes: training losses are not those of test examples."""
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ SMALL = {
     "points": 2, "curves": [], "examples": 16, "gap_examples": 16, "training_examples": 16, "sizes": [8],
     "draws": 2, "steps": 2, "interval": 1, "canvas": 1, "most": 2, "least": 1,
 }  # fmt: skip
+ALONG_TRAINING = {"smoothness", "signals"}  # the others are of the trained network alone
 TRAINING, TEST = {"train"}, {"test"}
 
 
@@ -31,7 +32,7 @@ TRAINING, TEST = {"train"}, {"test"}
         ("batch_noise", TRAINING | TEST),
     ],
 )
-def test_a_measurement_is_of_its_split(name, splits, generator):
+def test_a_measurement_is_of_its_split_and_of_the_trained_network(name, splits, generator):
     config = resolve(compose("measure", [f"measure={name}", "run=a pattern"]))
     config["measure"] |= {key: value for key, value in SMALL.items() if key in config["measure"]}
     run = Fixed(build_model("resnet", model__depth=8, model__width=4), None, None)
@@ -39,3 +40,4 @@ def test_a_measurement_is_of_its_split(name, splits, generator):
     run.config = {"schedule": {"learning_rate": 0.1, "steps": 1}}
     function_of(config)(run)
     assert run.splits == splits
+    assert run.asked == {"trained"} | ({"initial"} if name in ALONG_TRAINING else set())

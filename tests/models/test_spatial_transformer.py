@@ -12,6 +12,7 @@ from resexp.config.instantiate import make
 from resexp.experiments.build import build_model
 from resexp.experiments.checks import check
 from resexp.models.spatial_transformer import SpatialTransformer, look
+from resexp.training.sgd import parameter_groups
 
 
 def network(*overrides):
@@ -116,6 +117,28 @@ def test_the_four_networks_have_equal_parameters_to_two_percent(name):
     count = sum(p.numel() for p in network(f"model={name}").parameters())
     assert count == counted(name) == PARAMETERS[name]
     assert count == pytest.approx(PARAMETERS["fcn"], rel=0.02)
+
+
+def test_each_of_two_looks_for_itself(generator):
+    """The patch of each is in its place: the first looks at the upper left, the second at the whole."""
+    model = network("model=stn2", "model.patch=[21,21]").eval()
+    x = torch.rand(2, 2, 42, 42, generator=generator)
+    with torch.no_grad():
+        model.transformers[0].pose.bias.copy_(torch.tensor([0.5, 0, -0.5, 0, 0.5, -0.5]))
+        found = model.attended(x)
+    torch.testing.assert_close(found[:, :2], x[:, :, :21, :21])
+    # every pixel of the other patch lies between four of the image
+    torch.testing.assert_close(found[:, 2:], nn.functional.avg_pool2d(x, 2))
+
+
+def test_where_it_looks_is_not_decayed():
+    model = network("model=stn2")
+    decayed, others = parameter_groups(model)
+    assert others["weight_decay"] == 0
+    ids = {id(parameter) for parameter in others["params"]}
+    for transformer in model.transformers:
+        assert {id(transformer.pose.weight), id(transformer.pose.bias)} <= ids
+    assert id(model.transformers[0].localization[1].weight) in {id(p) for p in decayed["params"]}
 
 
 def test_none_is_the_classifier_alone(generator):

@@ -15,6 +15,7 @@ from helpers import mentions
 
 from resexp.files import DamagedError, LockedError, exclusive, is_held, read_json, write_json
 from resexp.records.folders import find, folders
+from resexp.records.identity import identity
 from resexp.records.run import BusyError, RemovedError, RunFolder
 
 
@@ -142,16 +143,19 @@ def test_folders_are_those_with_a_config(run, tmp_path):
 
 def test_a_run_in_a_folder_with_an_earlier_digest_is_found_there(tmp_path):
     config = {"seed": 1, "model": {"name": "resnet", "_target_": "resexp.models.resnet.resnet"}}
-    now = find(tmp_path, "resnet20-seed1", config)
+    now = find(tmp_path, "resnet20-seed1", identity(config))
     assert now.path.parent == tmp_path
     older = RunFolder(tmp_path / "resnet20-seed1-0123456789")
     older.write_config(config | {"model": {"name": "resnet", "_target_": "resexp.elsewhere.resnet"}})
     other = RunFolder(tmp_path / "resnet20-seed1-9876543210")
     other.write_config(config | {"seed": 2})
-    assert find(tmp_path, "resnet20-seed1", config).path == older.path
-    assert find(tmp_path, "resnet20-seed1", config | {"seed": 3}).path not in (older.path, other.path)
+    assert find(tmp_path, "resnet20-seed1", identity(config)).path == older.path
+    assert find(tmp_path, "resnet20-seed1", identity(config | {"seed": 3})).path not in (
+        older.path,
+        other.path,
+    )
     now.write_config(config)
-    assert find(tmp_path, "resnet20-seed1", config).path == now.path, "today's digest comes first"
+    assert find(tmp_path, "resnet20-seed1", identity(config)).path == now.path, "today's digest comes first"
 
 
 @pytest.mark.parametrize("name", ["status.json", "rows.csv", "provenance.json", "config.json"])
@@ -221,14 +225,14 @@ def test_a_status_of_earlier_versions_has_no_checksums(run):
 
 
 def test_another_run_under_the_same_digest_is_not_taken_for_this_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("resexp.records.folders.digest", lambda config: "0" * 10)
+    monkeypatch.setattr("resexp.records.folders.digest_of", lambda identity: "0" * 10)
     one = {"model": {"name": "resnet", "depth": 20}, "steps": 5}
-    run = find(tmp_path, "resnet20-seed0", one)
+    run = find(tmp_path, "resnet20-seed0", identity(one))
     run.write_config(one)
     run.write_status("done", step=5, steps=5)
-    assert find(tmp_path, "resnet20-seed0", one).is_finished
+    assert find(tmp_path, "resnet20-seed0", identity(one)).is_finished
     with pytest.raises(ValueError, match=mentions(str(run.path), "steps", "another run")):
-        find(tmp_path, "resnet20-seed0", one | {"steps": 6})
+        find(tmp_path, "resnet20-seed0", identity(one | {"steps": 6}))
 
 
 def test_a_full_disk_is_said_with_the_file(run, monkeypatch):

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def scalars(folder, name):
 def test_a_row_reaches_the_folder_and_the_log(tmp_path, capsys):
     run = RunFolder(tmp_path / "resnet8")
     run.write_config({})
-    sinks = [Recorded(run), Console(run.name, steps=10, initial=0, position=0)]
+    sinks = [Recorded(run), Console(run.name, steps=10, initial=0)]
     send(sinks, row(4))
     for sink in sinks:
         sink.close("done")
@@ -61,6 +62,16 @@ def test_tensorboard_reads_back_what_was_measured_and_shows_a_resumed_run_once(t
     resumed.close("done")
     found = scalars(tmp_path / "board" / "sweep" / "resnet8", "train_loss")
     assert found == {step: 1 / step for step in (1, 2, 4)}
+
+
+def test_a_closed_tracker_leaves_no_thread_behind(tmp_path):
+    """A sweep has one tracker after the other in one process."""
+    before = threading.active_count()
+    board = TensorBoard(RunFolder(tmp_path / "sweep" / "resnet8"), [], folder=str(tmp_path / "board"))
+    board.row(row(1))
+    assert threading.active_count() > before
+    board.close("done")
+    assert threading.active_count() == before
 
 
 def test_training_with_a_tracker_gives_the_same_run(resexp, tmp_path):
