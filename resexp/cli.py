@@ -10,7 +10,16 @@ from importlib import import_module
 from pathlib import Path
 
 from resexp import __version__
-from resexp.exits import COMPLETION, OutputError, hint, leave, nobody_reads, refuse, standard_streams
+from resexp.exits import (
+    COMPLETION,
+    NOT_ON_WINDOWS,
+    OutputError,
+    hint,
+    leave,
+    nobody_reads,
+    refuse,
+    standard_streams,
+)
 
 COMMANDS = Path(__file__).parent / "commands"
 USAGE = """\
@@ -26,6 +35,8 @@ usage: resexp COMMAND ...
 
 def main() -> None:
     """Entry point. Exit codes: 2 for invalid input, 130 and 143 after SIGINT and SIGTERM."""
+    if sys.platform == "win32":
+        refuse(NOT_ON_WINDOWS)
     try:
         with standard_streams():
             _dispatch(sys.argv[1:])

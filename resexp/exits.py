@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+NOT_ON_WINDOWS = "resexp runs on Linux and macOS, not on Windows: use it in WSL, the Linux of Windows"
 COMPLETION = ("-sc", "--shell_completion")  # Hydra's flags for tab completion
 
 

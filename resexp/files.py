@@ -1,10 +1,9 @@
-"""Atomic file writes, and file locks that are released when their process dies.
+"""Atomic file writes, file locks that are released when their process dies, and what comes with the program.
 
 Every package of resexp may import this module; it imports none of them.
 """
 
 import errno
-import fcntl
 import json
 import os
 import secrets
@@ -15,6 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from resexp.exits import NOT_ON_WINDOWS
+
+try:
+    import fcntl
+except ModuleNotFoundError:
+    raise ImportError(NOT_ON_WINDOWS) from None
+
+PACKAGE = Path(__file__).parent
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -29,6 +36,19 @@ def _let_go() -> None:
 
 
 os.register_at_fork(after_in_child=_let_go)
+
+
+def shipped(name: str) -> Path:
+    """A folder that comes with the program, such as `results/reference`.
+
+    A wheel carries it inside the package, a checkout keeps it beside the package.
+    """
+    return next((p for p in (PACKAGE / name, PACKAGE.parent / name) if p.is_dir()), PACKAGE / name)
+
+
+def own_or_shipped(path: Path, name: str) -> Path:
+    """A person's own folder, or where there is none the one that comes with the program."""
+    return path if path.is_dir() else shipped(name)
 
 
 @contextmanager
@@ -62,7 +82,7 @@ def atomic(path: Path) -> Iterator[Path]:
     # a name that nobody can predict, created here: it follows no link that was laid before
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
-        temporary.open("x").close()
+        temporary.open("xb").close()
     except OSError as error:
         error.filename = str(path)  # nobody knows the other name
         raise
@@ -79,7 +99,7 @@ def atomic(path: Path) -> Iterator[Path]:
 def write_json(path: Path, content: object) -> None:
     """Write a JSON file atomically."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 class DamagedError(ValueError):
@@ -137,7 +157,7 @@ def exclusive(path: Path, *, wait: bool, timeout: float = 0.0) -> Iterator[TextI
     if path.exists() and not path.is_file():  # to open a pipe would wait for its reader
         raise OSError(errno.EINVAL, "no regular file", str(path))
     until = time.monotonic() + timeout
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         while True:
             try:
                 _flock(file, path, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -156,9 +176,9 @@ def exclusive(path: Path, *, wait: bool, timeout: float = 0.0) -> Iterator[TextI
 def is_held(path: Path) -> bool:
     """Whether any process holds the exclusive lock on `path`. Concurrent checks do not disturb each other."""
     try:
-        file = path.open("a+")  # network file systems require read access for a shared lock
+        file = path.open("a+", encoding="utf-8")  # network file systems require read access for a shared lock
     except OSError:  # no write permission
-        file = path.open()
+        file = path.open(encoding="utf-8")
     with file:
         try:
             _flock(file, path, fcntl.LOCK_SH | fcntl.LOCK_NB)

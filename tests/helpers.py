@@ -93,6 +93,9 @@ class Fixed:
     def examples(self, split, count):
         return self.x[:count], self.y[:count]
 
+    def each(self, name, keys, compute):
+        return [list(compute(key)) for key in keys]
+
 
 class Given:
     """Tables of a figure (resexp.plots.tables.Tables), made up; published ones are the project's."""

@@ -46,8 +46,9 @@ finally:
 
 
 def test_the_commands_are_named(resexp):
+    shown = resexp("--help").stdout
     for command in ("train", "measure", "collect", "status", "list", "bench"):
-        assert f"\n  {command}" in resexp("--help").stdout
+        assert f"\n  {command}" in shown
 
 
 def test_version_lists_and_the_help_of_commands(resexp):
@@ -60,7 +61,13 @@ def test_version_lists_and_the_help_of_commands(resexp):
         done = resexp(command, "--help")
         assert done.returncode == 0
         assert "usage: resexp " in done.stdout
-    assert "Group normalization" in resexp("train", "--help").stdout
+    said = resexp("train", "--help").stdout
+    assert len(said.splitlines()) <= 40
+    assert max(map(len, said.splitlines())) <= 80
+    assert re.search(
+        rf"^  block +{len(list((ROOT / 'conf' / 'block').glob('*.yaml')))}  ", said, re.MULTILINE
+    )
+    assert "Group normalization" in resexp("list", "norm").stdout
 
 
 def test_hydras_own_flags_keep_working(resexp):
@@ -144,8 +151,8 @@ def test_what_a_person_typed_wrong_gets_one_sentence_and_exit_2(
     assert not list((tmp_path / "results").rglob("config.json")), "before any job of a sweep starts"
 
 
-def test_a_refusal_is_all_that_a_terminal_shows(resexp):
-    done = resexp("train", "-m", "model=resnet20,plian20")
+def test_a_refusal_is_all_that_a_terminal_shows(new_process):
+    done = new_process("train", "-m", "model=resnet20,plian20")
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"resexp: .*plian20.*plain20\?.*\n", done.stderr)
 
@@ -181,7 +188,9 @@ def test_nobody_reading_on_is_no_crash(tmp_path, arguments):
 QUICK = ["model=resnet", "model.depth=8", *TINY, "schedule.steps=2", "interval=1"]
 
 
-@pytest.mark.parametrize("streams", [">&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"])
+@pytest.mark.parametrize(
+    "streams", [">&- 2>&-", ">/dev/full", pytest.param(">/dev/full 2>/dev/full", marks=pytest.mark.slow)]
+)
 def test_a_run_continues_without_its_output(tmp_path, streams):
     shell = f"exec {sys.executable} -m resexp train {' '.join(QUICK)} {streams}"
     env = os.environ | {"PYTHONPATH": str(ROOT)}

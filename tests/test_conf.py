@@ -18,6 +18,8 @@ CPU = torch.device("cpu")
 SMALL = ["batch_size=8", "dataset=fake", "dataset.load.train_size=16", "dataset.load.test_size=4"]
 DEEPEST, LARGEST = 150, 3_000_000  # deeper and larger networks are built, but take no step here
 DENSE = ["dataset=cells", "dataset.load.size=32", "dataset.load.augment.crop=32"]
+DIGITS = ["dataset=digits_at_scales", "dataset.load.size=64", "dataset.size=[64,64]"]
+DIGITS += ["dataset.load.train_size=16", "dataset.load.test_size=4", "model.depth=7", "model.width=4"]
 DENSE_UNET = [*DENSE, "model=unet", "model.depth=8", "model.width=4"]
 JOINTS = ["dataset=figures", "dataset.load.train_size=8", "dataset.load.test_size=2"]
 HOURGLASS = {"model.depth": 1, "model.width": 8, "model.stacks": 2}
@@ -30,11 +32,17 @@ TOGETHER = {  # parts that need others
     ("init", "fixup"): ["norm=none"],
     ("block", "fixup"): ["norm=none"],
     ("task", "segmentation"): DENSE_UNET,
+    ("task", "detection"): [*DIGITS, "model=pyramid"],
+    ("model", "pyramid"): DIGITS,
     ("model", "unet"): [*DENSE, "model.depth=8", "model.width=4"],
     ("task", "heatmaps"): [*JOINTS, *SMALL_HOURGLASS],
     ("model", "hourglass"): [*JOINTS, *SMALL_HOURGLASS[1:]],
 }
-FAMILIES = {"unet": DENSE_UNET, "hourglass": [*JOINTS, *SMALL_HOURGLASS]}  # of cases
+FAMILIES = {
+    "unet": DENSE_UNET,
+    "hourglass": [*JOINTS, *SMALL_HOURGLASS],
+    "pyramid": [*DIGITS, "model=pyramid"],
+}  # of cases
 PREDICTS = {
     "segmentation": (
         ["model=unet", "model.depth=8", "model.width=4"],
@@ -44,6 +52,7 @@ PREDICTS = {
         [*SMALL_HOURGLASS],
         lambda joints, size: (2, joints, *(side // 4 for side in size)),
     ),
+    "detection": (["model=pyramid", "model.depth=7"], lambda classes, size: (classes + 10, 64 + 16 + 4)),
 }  # task -> a network, and the shape of its output
 ELSEWHERE = ("experiment", "dataset", "measure", "random_network", "case")  # tested below
 CASES = [(group, name) for group in groups() if group not in ELSEWHERE for name in options(group)]
@@ -134,6 +143,10 @@ def test_every_measurement_composes_and_gives_tables(name):
         x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 3, 16, 16)
         model = build_model("unet", dataset="cells", model__depth=8, model__width=4).eval()
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
+    elif name == "detections":
+        x, y = torch.randn(2, 1, 32, 32), torch.tensor([[[3.0, 0.5, 0.5, 0.3, 0.3]]]).expand(2, -1, -1)
+        model = build_model("pyramid", dataset="digits_at_scales", model__depth=7, model__width=4).eval()
+        tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(Fixed(model, x, y))
     elif name == "pose":
         x, y = torch.randn(2, 1, 16, 16), torch.ones(2, 14, 4)
         settings = {key.replace(".", "__"): value for key, value in HOURGLASS.items()}
@@ -143,7 +156,11 @@ def test_every_measurement_composes_and_gives_tables(name):
         x, y = torch.randn(16, 1, 40), torch.arange(16) % 10
         network, depth = NETWORK.get(name, ("resnet", 8))
         run = Fixed(build_model(network, model__depth=depth, model__width=4).eval(), x, y)
-        run.config = {"seed": 0, "schedule": {"learning_rate": 0.1, "steps": 1}}
+        run.config = {
+            "seed": 0,
+            "activation": {"name": "relu"},
+            "schedule": {"learning_rate": 0.1, "steps": 1},
+        }
         tables = measuring.function_of(config | {"measure": small, "run": "a pattern"})(run)
     assert tables
     for table in tables.values():

@@ -12,7 +12,7 @@ LEAVES = {"files", "exits"}  # they know nothing of the rooms
 ALLOWED = {
     "cli": {"commands"},
     "api": {"experiments", "config", "records"},
-    "commands": {"bench", "experiments", "config", "records", "report"},
+    "commands": {"bench", "experiments", "config", "records", "report", "plots"},
     "bench": {"experiments", *ROOMS},
     "experiments": ROOMS,
     "plots": {"files"},

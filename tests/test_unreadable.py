@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from helpers import ROOT, TINY, mentions
@@ -12,7 +13,7 @@ from helpers import ROOT, TINY, mentions
 from resexp import cli
 
 DAC_OVERRIDE, DAC_READ_SEARCH = 1, 2  # of linux/capability.h: what lets root ignore permissions
-PR_CAPBSET_DROP = 24
+VERSION_3 = 0x20080522  # of its structures
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="by capabilities of Linux")
 SHORT = [*TINY, "model=resnet", "model.depth=8", "schedule.steps=2", "interval=1", "name=x"]
@@ -22,12 +23,23 @@ def slow(*case):
     return pytest.param(*case, marks=pytest.mark.slow)
 
 
-def obey_permissions():
-    for capability in (DAC_OVERRIDE, DAC_READ_SEARCH):
-        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+@contextmanager
+def obeying_permissions():
+    """Within the block, this thread lacks the capabilities by which root ignores permissions."""
+    libc, header = ctypes.CDLL(None, use_errno=True), (ctypes.c_uint32 * 2)(VERSION_3, 0)  # 0: this thread
+    data = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; those from 32 on behind them
+    assert libc.capget(header, data) == 0
+    before = data[0]
+    data[0] &= ~(1 << DAC_OVERRIDE | 1 << DAC_READ_SEARCH)
+    assert libc.capset(header, data) == 0
+    try:
+        yield
+    finally:
+        data[0] = before
+        assert libc.capset(header, data) == 0
 
 
-def without(closed, command, runs):
+def without(closed, command, runs, resexp):
     """Run a command without permission to read a file or folder: its path, and what the command said."""
     (seed0,) = (runs / "results/runs/x").glob("*seed0-*")
     path = runs / closed.replace("RUN", str(seed0.relative_to(runs)))
@@ -36,11 +48,8 @@ def without(closed, command, runs):
     mode = path.stat().st_mode
     path.chmod(0)
     try:
-        return path, subprocess.run(
-            [sys.executable, "-m", "resexp", *command],
-            cwd=runs, env=os.environ | {"PYTHONPATH": str(ROOT)}, preexec_fn=obey_permissions,
-            capture_output=True, text=True, timeout=100,
-        )  # fmt: skip
+        with obeying_permissions():
+            return path, resexp(*command, folder=runs)
     finally:
         path.chmod(mode)
 
@@ -49,8 +58,12 @@ def without(closed, command, runs):
 def runs(tmp_path_factory):
     """A folder with two finished runs below results/runs/x."""
     folder = tmp_path_factory.mktemp("unreadable")
-    command = [sys.executable, "-m", "resexp", "train", "-m", *SHORT, "seed=0,1"]
-    subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    with pytest.MonkeyPatch.context() as here:
+        here.chdir(folder)
+        here.setattr(sys, "argv", ["resexp", "train", "-m", *SHORT, "seed=0,1"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert ended.value.code == 0
     return folder
 
 
@@ -73,8 +86,8 @@ def runs(tmp_path_factory):
         slow("images", ["train", "dataset=mnist", "dataset.root=images"]),
     ],
 )
-def test_what_may_not_be_read_is_named_and_never_passed_over(closed, command, runs):
-    path, done = without(closed, command, runs)
+def test_what_may_not_be_read_is_named_and_never_passed_over(closed, command, runs, resexp):
+    path, done = without(closed, command, runs, resexp)
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     said = done.stderr.removesuffix("\n")
     assert re.search(r"\Aresexp: [^\n]*Permission denied[^\n]*\Z", said)
@@ -91,8 +104,8 @@ def test_what_may_not_be_read_is_named_and_never_passed_over(closed, command, ru
         *(slow(f"RUN{file}", ["collect", "x", "--replace"]) for file in ("", "/status.json", "/rows.csv")),
     ],
 )
-def test_a_run_that_may_not_be_read_is_named_and_the_others_go_on(closed, command, runs):
-    path, done = without(closed, command, runs)
+def test_a_run_that_may_not_be_read_is_named_and_the_others_go_on(closed, command, runs, resexp):
+    path, done = without(closed, command, runs, resexp)
     name = next(part for part in path.parts if "seed0-" in part)
     assert done.returncode == 0, done.stderr
     line = next(line for line in done.stdout.splitlines() if name in line)

@@ -78,8 +78,9 @@ def collect(
     from resexp.config.catalog import options
     from resexp.config.sweep import plan as planned
     from resexp.experiments.runs import folders_of
-    from resexp.records.collect import write_measured, write_table
+    from resexp.records.collect import write_table
     from resexp.records.folders import commands_in, experiments
+    from resexp.records.measured import write_measured
 
     plan, swept = planned(experiment, runs)
     folder = runs / experiment

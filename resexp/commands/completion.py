@@ -9,6 +9,17 @@ from pathlib import Path
 from resexp.config.catalog import groups, options
 from resexp.records.folders import experiments
 
+# Hydra's own function for zsh needs bashcompinit, and adds a space behind `model=`.
+ZSH = """\
+_resexp() {
+  local -a found
+  found=(${(f)"$(COMP_LINE="${BUFFER[1,CURSOR]}" COMP_POINT="$CURSOR" resexp -sc query=bash 2>/dev/null)"})
+  found=(${=found})
+  compadd -Q -S '' -- $found
+}
+compdef _resexp resexp
+"""
+
 
 def complete(commands: Iterable[str], run: Callable[[str, list[str]], None], arguments: list[str]) -> None:
     """Answer `resexp -sc query=SHELL`; the shell passes the current command line in COMP_LINE.
@@ -22,6 +33,8 @@ def complete(commands: Iterable[str], run: Callable[[str, list[str]], None], arg
     found = suggestions(line, commands) if line else None  # no line: the shell script itself is requested
     if found is not None:
         return print("\n".join(found))
+    if arguments[1:2] == ["install=zsh"]:
+        return print(ZSH, end="")
     if not line:
         return run("train", arguments)
     words = line.split(maxsplit=2)

@@ -20,17 +20,22 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from resexp.config.catalog import CONF, command_of, groups, options, swept_by
-from resexp.config.compose import ConfigError, check_overrides, explain, quoted, resolve
+from resexp.config.compose import ConfigError, explain, resolve
+from resexp.config.overrides import check_overrides, quoted
 from resexp.exits import COMPLETION, go_on_without, refuse, refuse_unusable
+from resexp.experiments import planned
 from resexp.experiments.objective import objective
 from resexp.experiments.runs import folder_of, settle
 from resexp.experiments.stop import Signals
 from resexp.experiments.sweep import is_expanded
 from resexp.records.run import BusyError, RunFolder
 
+DRY_RUN = {"--dry-run": "hydra.callbacks.checked.dry_run=true"}  # a flag that Hydra does not know
+
 
 def run(command: str, job: Callable[[], None], arguments: list[str]) -> None:
     """Pass the arguments to Hydra; report invalid ones in a single line."""
+    arguments = [DRY_RUN.get(argument, argument) for argument in arguments]
     try:
         for line in remarks(command, arguments):
             print(line, flush=True)
@@ -82,11 +87,20 @@ def measure(config: DictConfig) -> str:
 
 
 def _execute(config: DictConfig) -> tuple[RunFolder, str]:
-    """Execute one run; return its folder and status. Exit codes: 2 with a one-line message for invalid settings, 1 if a single run failed."""
+    """Execute one run; return its folder and status.
+
+    Exit codes: 2 with a one-line message for invalid settings, 1 if a single run failed; 0 at once after
+    --dry-run.
+    """
     single = HydraConfig.get().mode == RunMode.RUN
     try:
         settings = settle(resolve(config))
         folder = folder_of(settings)
+        if HydraConfig.get().callbacks["checked"].dry_run:
+            if not folder.is_finished:
+                planned.check(import_module(f"resexp.experiments.{settings['command']}"), settings)
+            print("\n".join(planned.lines([settings], [folder])))
+            sys.exit(0)
         if folder.is_finished:
             status = folder.recorded()["status"]
             print(f"{folder.name}: already {status}", flush=True)

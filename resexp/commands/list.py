@@ -3,11 +3,13 @@
 import argparse
 import csv
 from collections.abc import Iterator
+from textwrap import shorten
 
-from resexp.config.catalog import CONF, groups, options
+from resexp.config.catalog import command_of, groups, groups_of, options
 from resexp.exits import refuse
+from resexp.files import shipped
 
-PUBLISHED = CONF.parent / "results" / "reference" / "parameters.csv"
+PUBLISHED = shipped("results/reference") / "parameters.csv"
 IMAGENET = ["dataset=fake", "dataset.num_classes=1000"]  # the shapes of ImageNet without its images
 
 
@@ -35,9 +37,17 @@ def main(arguments: list[str]) -> None:
         print(f"{name:<28} {line}")
 
 
-def print_groups(*names: str) -> None:
-    """Print the given groups (default: all) with a one-line description of each option."""
-    for group in names or groups():
+def print_summary(command: str) -> None:
+    """Print the groups of a command in a line each: how many options there are, and the first of them."""
+    for group in groups_of(command):
+        names = [n for n in options(group) if group != "experiment" or command_of(n) == command]
+        print(f"  {group:<14}{len(names):>3}  {shorten(', '.join(names), 58, placeholder=' ...')}")
+    print("\n`resexp list GROUP` names all options of a group with a line on each.")
+
+
+def print_groups() -> None:
+    """Print all groups with a one-line description of each option."""
+    for group in groups():
         print(f"{group}=")
         for name, line in options(group).items():
             print(f"  {name:<28} {line}")
@@ -66,10 +76,8 @@ def parameter_lines() -> Iterator[str]:
     """Every model with its parameter count, then every published count next to ours."""
     for name, number in of_models():
         yield f"{name:<28} {number:>13,}"
-    rows = published()
-    if rows:
-        yield f"\n{'parameters':>13}  {'published':>11}  network"
-    for row in rows:
+    yield f"\n{'parameters':>13}  {'published':>11}  network"
+    for row in published():
         number = count([*row["overrides"].split(), *of_dataset(row["dataset"])])
         said = f"{int(row['published']):,}" if row["published"].isdigit() else row["published"]
         remark = f" ({row['remark']})" if row["remark"] else ""
@@ -84,10 +92,8 @@ def of_models() -> Iterator[tuple[str, int]]:
 
 
 def published() -> list[dict]:
-    """Rows of results/reference/parameters.csv; empty for an installed wheel, which lacks the file."""
-    if not PUBLISHED.exists():
-        return []
-    with PUBLISHED.open() as file:
+    """Rows of results/reference/parameters.csv."""
+    with PUBLISHED.open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

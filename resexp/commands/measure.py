@@ -9,6 +9,7 @@ usage: resexp measure [measure=option | key=value ...] [-m]
 
   run=PATTERN         measure the matching trained runs
   -m, --multirun      one measurement per combination of the given values
+  --dry-run           list what would run, what is done, and about how long it takes; then stop
   --cfg job           print the config and exit; --info, --hydra-help: Hydra's other options
 """
 
@@ -16,10 +17,10 @@ usage: resexp measure [measure=option | key=value ...] [-m]
 def main(arguments: list[str]) -> None:
     """`resexp measure`: see HELP."""
     if {"-h", "--help"} & set(arguments):
-        from resexp.commands.list import print_groups
+        from resexp.commands.list import print_summary
 
         print(HELP)
-        return print_groups("measure", "experiment")
+        return print_summary("measure")
     from resexp.commands.hydra_job import measure, run
 
     run("measure", measure, arguments)

@@ -9,7 +9,9 @@ usage: resexp train [group=option | key=value ...] [-m]
   resexp train -m experiment=depth_sweep
 
   -m, --multirun      one run per combination of the given values
-  --cfg job           print the config and exit; --info, --hydra-help: Hydra's other options
+  --dry-run           list what would run, what is done, and about how long it takes; then stop
+  --cfg job           print the config and exit
+  --info, --hydra-help: Hydra's other options
 
 Rerun the same command to resume interrupted runs; finished ones are skipped.
 """
@@ -18,10 +20,10 @@ Rerun the same command to resume interrupted runs; finished ones are skipped.
 def main(arguments: list[str]) -> None:
     """`resexp train`: see HELP."""
     if {"-h", "--help"} & set(arguments):
-        from resexp.commands.list import print_groups
+        from resexp.commands.list import print_summary
 
         print(HELP)
-        return print_groups()
+        return print_summary("train")
     from resexp.commands.hydra_job import run, train
 
     run("train", train, arguments)

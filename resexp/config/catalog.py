@@ -7,17 +7,22 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-PACKAGE = Path(__file__).parents[1]
-# A wheel carries the configs inside the package; a checkout keeps them beside it.
-CONF = next((p for p in (PACKAGE / "conf", PACKAGE.parent / "conf") if p.is_dir()), PACKAGE / "conf")
+from resexp.files import shipped
 
-
+CONF = shipped("conf")
 TARGET = r"_target_: *([\w.]+)"
 
 
 def groups() -> list[str]:
     """Names of the config groups."""
     return sorted(path.name for path in CONF.iterdir() if path.is_dir())
+
+
+def groups_of(command: str) -> list[str]:
+    """The groups that a command has a choice from."""
+    defaults = OmegaConf.load(CONF / f"{command}.yaml").defaults
+    chosen = {str(key) for entry in defaults if isinstance(entry, DictConfig) for key in entry}
+    return [name for name in groups() if name in chosen]
 
 
 def options(group: str) -> dict[str, str]:
@@ -106,7 +111,9 @@ def _paths(node: object, key: str, config: dict) -> Iterator[tuple[str, str]]:
 @lru_cache
 def named_modules() -> frozenset[str]:
     """The Python modules that the options of all groups name in `_target_`."""
-    texts = (path.read_text() for group in groups() for path in (CONF / group).rglob("*.yaml"))
+    texts = (
+        path.read_text(encoding="utf-8") for group in groups() for path in (CONF / group).rglob("*.yaml")
+    )
     return frozenset(target.rpartition(".")[0] for text in texts for target in re.findall(TARGET, text))
 
 
@@ -118,7 +125,7 @@ def _targets(group: str, name: str) -> frozenset[str]:
         path = CONF / "train.yaml"
     if not path.is_file():
         return frozenset()
-    found = set(re.findall(TARGET, path.read_text()))
+    found = set(re.findall(TARGET, path.read_text(encoding="utf-8")))
     for base in OmegaConf.load(path).get("defaults", []) if group != "parts" else ():
         if isinstance(base, str) and base != "_self_":
             found |= _targets(group, base)
@@ -129,5 +136,5 @@ def _targets(group: str, name: str) -> frozenset[str]:
 
 
 def _first_line(path: Path) -> str:
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     return next(x[2:] for x in lines if x.startswith("# ") and not x.startswith("# @"))

@@ -32,7 +32,7 @@ class Composer:
         self.bases: dict[tuple[str, ...], DictConfig] = {}
 
     def __call__(self, job: list[str]) -> DictConfig:
-        values = [o for o in OverridesParser.create().parse_overrides(job) if self._is_value(o)]
+        values = [o for o in OverridesParser.create().parse_overrides(job) if is_value(o)]
         lines = {override.input_line for override in values}
         choices = tuple(line for line in job if line not in lines)
         try:
@@ -51,10 +51,11 @@ class Composer:
             del config["hydra"]
         return config
 
-    @staticmethod
-    def _is_value(override: Override) -> bool:
-        chooses = override.key_or_group in groups() or override.is_hydra_override()
-        return override.type is OverrideType.CHANGE and override.package is None and not chooses
+
+def is_value(override: Override) -> bool:
+    """Whether an override only replaces a value, rather than to choose an option, add a key or delete one."""
+    chooses = override.key_or_group in groups() or override.is_hydra_override()
+    return override.type is OverrideType.CHANGE and override.package is None and not chooses
 
 
 def plan(experiment: str, runs: Path) -> tuple[list[dict], list[str]]:

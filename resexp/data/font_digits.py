@@ -25,18 +25,18 @@ def digits(split: str) -> tuple[Tensor, Tensor]:
     Returns:
         uint8 images (digits, 1, 28, 28), bright on black; their values.
     """
-    images = [_centered(_drawn(face, value)) for face in FACES[split] for value in range(10)]
+    images = [_centered(drawn(face, value, HEIGHT)) for face in FACES[split] for value in range(10)]
     values = torch.arange(10).repeat(len(FACES[split]))
     return torch.from_numpy(np.stack(images)).unsqueeze(1), values
 
 
-def _drawn(face: str, value: int) -> np.ndarray:
-    """One digit, cut out, HEIGHT pixels high to rounding."""
+def drawn(face: str, value: int, height: int) -> np.ndarray:
+    """One digit, cut out, uint8, `height` pixels high to rounding."""
     from matplotlib import ft2font, get_data_path  # which takes longer to import than to draw
 
     font = ft2font.FT2Font(str(Path(get_data_path()) / "fonts" / "ttf" / f"DejaVu{face}.ttf"))
     # DejaVu's digits are 0.729 em high
-    font.set_size(HEIGHT / 0.729, 72)
+    font.set_size(height / 0.729, 72)
     font.set_text(str(value))
     font.draw_glyphs_to_bitmap(antialiased=True)
     image = np.asarray(font.get_image())

@@ -21,7 +21,7 @@ class Source(Protocol):
     split_names: tuple[str, ...]  # evaluated splits: test, and val if examples are held out
     in_memory: bool
     evaluation_batch: int | None  # examples at a time without gradients; None: as many as in training
-    kind: str  # of its targets, which a task must read: class, or planes (resexp.data.dense)
+    kind: str  # of its targets, which a task must read: class, planes, joints, boxes; see resexp.tasks
     remarks: tuple[str, ...]  # notes on the files, printed when they are loaded
 
     def blank(self, count: int) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from resexp.training.precision import autocast, channels_last, cudnn_benchmark
 from resexp.training.sgd import parameter_groups
 
 MOST_THREADS = 1024
+PREDICTS = {"planes": "model=unet", "joints": "model=hourglass", "boxes": "model=pyramid"}  # kind: a network
 MAY_BE_ZERO = {"hidden", "transformers"}  # sizes for which 0 is allowed
 
 
@@ -160,9 +161,7 @@ def _check_task(config: dict, model: nn.Module) -> None:
         raise ValueError(
             f"model={config['model']['name']} predicts the kind {network}, and"
             f" task={config['task']['name']} needs {task}: take "
-            + {"planes": "model=unet", "joints": "model=hourglass"}.get(
-                task, "another, such as model=resnet20"
-            )
+            + PREDICTS.get(task, "another, such as model=resnet20")
         )
 
 

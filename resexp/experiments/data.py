@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ def training_data(config: dict) -> Source:
 
 def on_device(config: dict, device: torch.device) -> Source:
     """The dataset with its validation split, on a device; shared by runs that train concurrently."""
-    return _on_device(*_described(config), config["dataset"]["val_size"], device)
+    return _keeper(device)(*_described(config), config["dataset"]["val_size"])
 
 
 def batches(config: dict, device: torch.device) -> Batches:
@@ -66,6 +66,12 @@ def _read(load: str) -> Source:
     return source
 
 
-@functools.lru_cache(maxsize=1)
-def _on_device(load: str, normalization: str, val_size: int, device: torch.device) -> Source:
-    return _load(load, normalization).holding_out(val_size).to(device)
+@functools.cache
+def _keeper(device: torch.device) -> Callable[[str, str, int], Source]:
+    """Of each device the last dataset is kept: workers on several GPUs would otherwise take turns."""
+
+    @functools.lru_cache(maxsize=1)
+    def on_it(load: str, normalization: str, val_size: int) -> Source:
+        return _load(load, normalization).holding_out(val_size).to(device)
+
+    return on_it

@@ -53,6 +53,21 @@ def device_of(asked: str) -> torch.device:
     return _that_computes(device) if device.type == "cuda" else device
 
 
+def device_of_worker(asked: str, index: int) -> torch.device:
+    """The device on which a worker of a sweep trains.
+
+    Worker k takes GPU k mod n of a machine that has n, unless `train.device` names one of them.
+
+    Args:
+        asked: see device_of, which also says what is raised.
+        index: of the worker.
+    """
+    device = device_of(asked)
+    if device.type != "cuda" or device.index is not None or (count := torch.cuda.device_count()) < 2:
+        return device
+    return _that_computes(torch.device("cuda", index % count))
+
+
 @functools.cache
 def _that_computes(device: torch.device) -> torch.device:
     """The same, once it has added two numbers: torch lists cards, too, that it has no kernels for.

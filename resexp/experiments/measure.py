@@ -1,6 +1,7 @@
 """`resexp measure`: run one measurement and write its tables."""
 
 import inspect
+import shutil
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -108,7 +109,7 @@ def _refuse_changed(name: str, unused: set[str], node: dict, what: str, options:
 
 
 def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, int]:
-    measure = function_of(config)
+    measure, kept = function_of(config), folder.path / "points"
     if config["run"] is None:
         for name, table in measure(seed=config["seed"], device=device).items():
             folder.write_table(name, table)
@@ -120,8 +121,9 @@ def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, i
             folder.write_table(name, table)
         return "done", 1
     found: dict[str, list[pd.DataFrame]] = {}
+    kept.mkdir(exist_ok=True)
     for run in trained_runs(config):
-        trained = TrainedRun(run, device)
+        trained = TrainedRun(run, device, kept)
         for name, table in measure(trained).items():
             for position, (key, value) in enumerate(trained.config["labels"].items()):
                 table.insert(position, key, value)
@@ -129,4 +131,5 @@ def _work(config: dict, folder: RunFolder, device: torch.device) -> tuple[str, i
         print(f"{folder.name}: {run.name}", flush=True)
     for name, tables in found.items():
         folder.write_table(name, *tables)
+    shutil.rmtree(kept)
     return "done", 1

@@ -40,6 +40,8 @@ def record(
     folder.write_config(config)
     history = folder.provenance()
     session = provenance.session(PACKAGES, in_words(device))
+    if session["dirty"]:
+        session["diff"] = folder.keep_diff(provenance.changes())
     history["sessions"].append(session)
     folder.write_provenance(history)
     step, error, broken = folder.recorded()["step"], "", None

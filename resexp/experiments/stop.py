@@ -60,7 +60,7 @@ class Signals:
                 signal.signal(number, handler)
 
     def end_if_received(self) -> bool:
-        """After everything is saved, let the previous handler act, e.g. a launcher's, or exit if there was none.
+        """After everything is saved, let the handler from before act, e.g. a launcher's, or exit.
 
         Returns:
             Whether a handler has acted and has not ended the process: the work is to go on. That is how

@@ -19,7 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 from resexp.config.compose import ConfigError, explain, resolve
 from resexp.config.sweep import Composer, jobs, with_seed, without_seed
 from resexp.exits import OutputError, go_on_without, nobody_reads, refuse, refuse_unusable
-from resexp.experiments import stop, workers
+from resexp.experiments import board, expected, planned, stop, workers
+from resexp.experiments.progress import Overview
 from resexp.experiments.runs import folder_of, settle
 from resexp.records.identity import identity
 from resexp.records.run import FINISHED, BusyError
@@ -47,7 +48,13 @@ class CheckedSweep(Callback):
 
     This replaces Hydra's basic launcher, which would compose each run twice more. Other launchers, e.g.
     for a cluster, and other sweepers are left to execute the runs themselves.
+
+    Args:
+        dry_run: print what would be executed, and exit.
     """
+
+    def __init__(self, dry_run: bool = False):
+        self.dry_run = dry_run
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Execute the sweep and exit.
@@ -76,9 +83,14 @@ class CheckedSweep(Callback):
         self.command_name, self.signals, self.folders = config.command, stop.Signals(), []
         self.max_minutes = config.train.max_minutes if config.command == "train" else None
         if not is_expanded(config.hydra):
+            if self.dry_run:
+                refuse("--dry-run: this sweeper chooses its runs by the results so far; none is known before")
             return  # what its expressions mean, the sweeper knows alone
         runs = self._check_all(config)
         finished = all(folder.is_finished for folder in self.folders)
+        if self.dry_run:
+            print("\n".join(planned.lines(runs, self.folders, workers.asked(runs))), flush=True)
+            sys.exit(0)
         if not finished and not _is(config.hydra.launcher, BasicLauncher):
             return
         go_on_without(sys.stdout)
@@ -98,12 +110,20 @@ class CheckedSweep(Callback):
                 if self.command.run(run, self.signals) in FINISHED and before not in FINISHED:
                     self._print_progress()
 
+        names = [folder.name for folder in self.folders]
+        overview = Overview(self.folders, dict(zip(names, runs, strict=True)))
+        runs = expected.longest_first(runs, expected.recorded(zip(runs, self.folders, strict=True)))
+        with board.on_terminal(overview, workers.asked(runs)):
+            self._share(runs, one)
+
+    def _share(self, runs: list[dict], one: Callable[[dict], None]) -> None:
+        """Execute all runs, in this order, together with the workers that the config asks for."""
         try:
-            wait = self.command.start_workers(in_order(runs), one, self.signals)
+            wait = self.command.start_workers(runs, one, self.signals)
         except ConfigError as error:
             refuse(error)
         try:
-            for run in in_order(runs):
+            for run in runs:
                 one(run)
             wait()
         except BaseException:  # make the threads stop, too, each with a checkpoint
@@ -111,6 +131,8 @@ class CheckedSweep(Callback):
             raise
 
     def _print_progress(self) -> None:
+        if workers.is_drawn():
+            return
         finished = sum(folder.is_finished for folder in self.folders)
         print(f"{finished} of {len(self.folders)} runs finished", flush=True)
 
@@ -136,7 +158,7 @@ class CheckedSweep(Callback):
                     unchecked[others] = runs[-1]
             if not workers.worker_index():  # worker 0 checks for the others
                 for run in _counted("checking their settings", list(unchecked.values())):
-                    self.command.check(run)
+                    planned.check(self.command, run) if self.dry_run else self.command.check(run)
         except ConfigError as error:
             refuse(error)
         except (HydraException, OmegaConfBaseException) as error:
@@ -160,16 +182,6 @@ def is_expanded(hydra: DictConfig) -> bool:
     Not with another sweeper, such as Optuna's, which chooses settings by the results so far.
     """
     return _is(hydra.sweeper, BasicSweeper)
-
-
-def in_order(runs: list[dict]) -> list[dict]:
-    """The order of a sweep's runs: as given, but with several workers the deepest networks first.
-
-    Otherwise the longest run may start last, with no other beside it.
-    """
-    if runs[0].get("train", {}).get("workers", 1) == 1:
-        return runs
-    return sorted(runs, key=lambda run: -(run["labels"].get("depth") or 0))
 
 
 def _counted(what: str, items: list) -> Iterator:

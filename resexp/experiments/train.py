@@ -12,7 +12,7 @@ from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.experiments import build, stop, workers
 from resexp.experiments.checks import check  # noqa: F401  part of the Command interface, see sweep.py
-from resexp.experiments.devices import device_of, threads_of
+from resexp.experiments.devices import device_of, device_of_worker, threads_of
 from resexp.experiments.recorded import StoppedAtError, in_words, record
 from resexp.experiments.runs import folder_of
 from resexp.records.identity import digest
@@ -58,11 +58,11 @@ def _held(config: dict, folder: RunFolder, signals: stop.Signals) -> str:
     with folder.held(), signals.noted():
         if folder.is_finished:  # by another worker in the meantime
             return folder.recorded()["status"]
-        device, steps = device_of(config["train"]["device"]), config["schedule"]["steps"]
+        device = device_of_worker(config["train"]["device"], workers.worker_index())
         _say(in_words(device))
         work = partial(_work, config, folder, device, signals)
         try:
-            return record(folder, config, device, steps, work)
+            return record(folder, config, device, config["schedule"]["steps"], work)
         except CaptureError:
             signals.broken = True  # the other threads stop, each with a checkpoint
             return folder.recorded()["status"]
@@ -153,8 +153,9 @@ def _resume(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
 
 def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Signals) -> str:
     execution, steps = config["train"], config["schedule"]["steps"]
-    console = Console(folder.name, steps=steps, initial=trainer.step, position=workers.worker_index())
-    sinks: list[Sink] = [Recorded(folder), console, *_trackers(config, folder, trainer.rows)]
+    console = None if workers.is_drawn() else Console(folder.name, steps=steps, initial=trainer.step)
+    shown = [console] if console else []
+    sinks: list[Sink] = [Recorded(folder), *shown, *_trackers(config, folder, trainer.rows)]
     kept, first = checkpoint.kept_steps(execution["keep"], steps), trainer.step + 1
     started = saved_at = time.monotonic()
 
@@ -167,7 +168,8 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
         if execution["compile"] and trainer.step == first:
             seconds = time.monotonic() - started
             print(f"{folder.name}: compiled, first step after {seconds:.0f} s", flush=True)
-        console.step()
+        if console:
+            console.step()
         if trainer.step in kept:
             trainer.wait()
             folder.refuse_if_removed()

@@ -1,12 +1,14 @@
 """A finished run with its networks and data, as measurements receive it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from resexp.experiments import build
 from resexp.experiments.data import on_device
+from resexp.records import points
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder
 from resexp.training import checkpoint
@@ -18,10 +20,11 @@ class TrainedRun:
     Args:
         folder: of a finished run.
         device: of its networks and data.
+        kept: folder for the points of a measurement of this run; None: they are not kept.
     """
 
-    def __init__(self, folder: RunFolder, device: torch.device):
-        self.folder, self.device, self.config = folder, device, folder.config()
+    def __init__(self, folder: RunFolder, device: torch.device, kept: Path | None = None):
+        self.folder, self.device, self.config, self.kept = folder, device, folder.config(), kept
         kept = [f"step-{step}" for step in checkpoint.steps_of_networks(folder.path)]
         self.stages = ["trained"] if "imported" in self.config else ["initial", *kept, "trained"]
 
@@ -61,3 +64,8 @@ class TrainedRun:
             if found >= count:
                 break
         return torch.cat(inputs), torch.cat(targets)
+
+    def each(self, name: str, keys: Sequence, compute: Callable[..., Sequence]) -> list[list]:
+        """compute(key) for each key; those that were kept are not computed again."""
+        path = self.kept / f"{self.folder.name}-{name}" if self.kept else None
+        return points.each(path, keys, compute)

@@ -13,12 +13,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from resexp.exits import leave
 from resexp.records.run import BusyError
 
-VARIABLE, PARENT = "RESEXP_WORKER", "RESEXP_WORKER_OF"
+# of a worker: its index, and who started it; of both: whether that one draws the progress of the sweep
+VARIABLE, PARENT, DRAWN = "RESEXP_WORKER", "RESEXP_WORKER_OF", "RESEXP_DRAWN"
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _OF_THREAD = threading.local()
 
@@ -26,6 +28,26 @@ _OF_THREAD = threading.local()
 def worker_index() -> int:
     """0 for the process that the user started, 1, 2, ... for the workers it started."""
     return getattr(_OF_THREAD, "index", int(os.environ.get(VARIABLE, "0")))
+
+
+def asked(runs: Sequence[dict]) -> int:
+    """Workers of a sweep, by its settings; measurements have one."""
+    return runs[0].get("train", {}).get("workers", 1)
+
+
+def is_drawn() -> bool:
+    """Whether the process that the user started draws the progress of all runs; then no run draws its own."""
+    return bool(os.environ.get(DRAWN))
+
+
+@contextmanager
+def drawn() -> Iterator[None]:
+    """Within the block, runs of this process and of workers that it starts draw nothing."""
+    os.environ[DRAWN] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[DRAWN]
 
 
 def start_threads(count: int, run: Callable[[dict], object], runs: Sequence[dict]) -> list[threading.Thread]:
@@ -51,7 +73,10 @@ def start_threads(count: int, run: Callable[[dict], object], runs: Sequence[dict
 
 
 def start_processes(count: int) -> list[subprocess.Popen]:
-    """Start `count` - 1 further processes with the same command; they end when this process ends."""
+    """Start `count` - 1 further processes with the same command; they end when this process ends.
+
+    Where this one draws, what they print is printed by it, above what it draws.
+    """
     if worker_index():
         end_with_parent()
         return []
@@ -59,15 +84,24 @@ def start_processes(count: int) -> list[subprocess.Popen]:
         subprocess.Popen(
             [sys.executable, "-P", "-m", "resexp", "train", *sys.argv[1:]],
             env=os.environ | {VARIABLE: str(index), PARENT: str(os.getpid())},
+            **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} if is_drawn() else {}),
         )
         for index in range(1, count)
     ]
+    for other in others if is_drawn() else ():
+        for pipe, stream in ((other.stdout, "stdout"), (other.stderr, "stderr")):
+            threading.Thread(target=_pass_on, args=(pipe, stream), daemon=True).start()
     if others:  # exit through atexit on SIGTERM
         signal.signal(signal.SIGTERM, lambda number, frame: leave(number))
     for other in others:
         atexit.register(other.wait)  # atexit runs last registered first: terminate, then wait
         atexit.register(other.terminate)  # saves a checkpoint; no effect on finished processes
     return others
+
+
+def _pass_on(pipe: Iterable[str], stream: str) -> None:
+    for line in pipe:
+        print(line, end="", file=getattr(sys, stream), flush=True)
 
 
 def end_with_parent() -> None:

@@ -86,7 +86,8 @@ def trained(run: Run, *, batch: int) -> dict[str, pd.DataFrame]:
         run: activation layers of its network have `activates`, as set by resexp.models.parts.
         batch: test examples per forward pass.
     Returns:
-        `dead`: per stage and activation layer, in the order of the forward pass: `channels` and `dead`.
+        `dead`: activation (the option's name), stage, layer (of activations, in the order of the forward pass,
+            from 0), `channels` and `dead` (how many of them).
     Raises:
         ValueError: the network has no activations.
     """
@@ -105,7 +106,8 @@ def trained(run: Run, *, batch: int) -> dict[str, pd.DataFrame]:
             hook.remove()
         for index, channels in enumerate(alive.values()):
             counts = {"channels": len(channels), "dead": int((~channels).sum())}
-            rows.append({"stage": stage, "layer": index} | counts)
+            labels = {"activation": run.config["activation"]["name"], "stage": stage, "layer": index}
+            rows.append(labels | counts)
     return {"dead": pd.DataFrame(rows)}
 
 

@@ -93,24 +93,19 @@ def measure(
         x, x0, x1, ...: the covariance with each input up to x, in the order of the rows.
     Source: the grid is that of the textbook's notebook 11.1, np.arange(-2, 2, 4 / 256).
     """
-    spacing = 4 / inputs
-    x = -2 + spacing * torch.arange(inputs, device=device)
+    x = -2 + 4 / inputs * torch.arange(inputs, device=device)
     parts: dict[str, list[pd.DataFrame]] = {}
     wanted, drawn = ({tuple(pair) for pair in pairs} for pairs in (panels, curves))
 
     def add(name: str, depth: int, gradients: Tensor) -> None:
         keys = {"setup": name, "depth": depth}
-        tidy = _with_and_without_mean(gradients, keys, max_lag, unbiased)
-        tidy.insert(4, "delta_x", tidy["lag"] * spacing)
-        parts.setdefault("autocorrelation", []).append(tidy[tidy["lag"] == 1])
-        if (name, depth) in drawn or depth == 0:
-            few = (tidy["lag"] > 0) & ((tidy["lag"] <= 4) | (tidy["lag"] % 2 == 0))
-            parts.setdefault("curves", []).append(tidy[few])
+        found = _correlations(
+            gradients, keys, max_lag, unbiased, further=(name, depth) in drawn or depth == 0
+        )
         if (name, depth) in wanted or depth == 0:
-            curve = _tidy(gradients[:SHOWN], keys, "x", "gradient")
-            parts.setdefault("gradients", []).append(curve.assign(x=curve["x"] * spacing - 2))
-            covariance = _covariance(gradients[:, ::covariance_every], x[::covariance_every].tolist(), keys)
-            parts.setdefault("covariance", []).append(covariance)
+            found |= _kept(gradients, keys, x, covariance_every)
+        for table, frame in found.items():
+            parts.setdefault(table, []).append(frame)
 
     for name, setup in setups.items():
         found, coactive = line_gradients(setup, x, depths, networks=networks, width=width, seed=seed)
@@ -128,6 +123,27 @@ def measure(
         generator = torch.Generator(device).manual_seed(seed)
         add(f"{kind}_noise", 0, noise(kind, networks=networks, inputs=inputs, generator=generator))
     return {table: pd.concat(frames, ignore_index=True) for table, frames in parts.items()}
+
+
+def _correlations(
+    gradients: Tensor, keys: dict, max_lag: int, unbiased: bool, *, further: bool
+) -> dict[str, pd.DataFrame]:
+    """The tables `autocorrelation`, at lag 1, and, if `further` lags are kept, `curves`; see measure."""
+    tidy = _with_and_without_mean(gradients, keys, max_lag, unbiased)
+    tidy.insert(4, "delta_x", tidy["lag"] * (4 / gradients.shape[1]))
+    tables = {"autocorrelation": tidy[tidy["lag"] == 1]}
+    if further:
+        tables["curves"] = tidy[(tidy["lag"] > 0) & ((tidy["lag"] <= 4) | (tidy["lag"] % 2 == 0))]
+    return tables
+
+
+def _kept(gradients: Tensor, keys: dict, x: Tensor, covariance_every: int) -> dict[str, pd.DataFrame]:
+    """The tables `gradients`, of a few networks, and `covariance`; see measure."""
+    curve = _tidy(gradients[:SHOWN], keys, "x", "gradient")
+    return {
+        "gradients": curve.assign(x=curve["x"] * (4 / len(x)) - 2),
+        "covariance": _covariance(gradients[:, ::covariance_every], x[::covariance_every].tolist(), keys),
+    }
 
 
 def _with_and_without_mean(gradients: Tensor, keys: dict, max_lag: int, unbiased: bool) -> pd.DataFrame:

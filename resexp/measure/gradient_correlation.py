@@ -5,6 +5,7 @@ from math import prod
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from resexp.measure.random_networks import Setup, chunks, forward, generator_of
 
@@ -73,25 +74,9 @@ def measure(
     """
     frames = []
     for name, setup in setups.items():
-        variance = torch.empty(depth, networks, dtype=torch.float64)
-        covariance = torch.empty_like(variance)
-        for chunk in chunks(networks, CHUNK):
-            generator = generator_of(seed, chunk, 0, device)
-            x = torch.randn(CHUNK, inputs, width, generator=generator, device=device)
-            direction = torch.zeros(width, device=device)
-            direction[0] = width**0.5  # so that the derivatives of the first layer have variance 1
-            passes = forward(setup, x, direction, width=width, layers=depth, generator=generator)
-            # the output layer preserves the variance: its gain makes up for the ReLU
-            kept = 1.0 if setup.kind == "residual" else setup.gain
-            for layer, (_, da, _) in enumerate(passes):
-                t = da.double()
-                own = t.square().sum(dim=(1, 2))
-                pairs = t.sum(dim=1).square().sum(dim=1) - own
-                here = slice(chunk.start, chunk.stop)
-                scale = kept / width
-                variance[layer, here] = (scale * own / inputs)[: len(chunk)].cpu()
-                mean_pair = scale * pairs / (inputs * (inputs - 1))
-                covariance[layer, here] = mean_pair[: len(chunk)].cpu()
+        variance, covariance = _moments(
+            setup, depth=depth, networks=networks, width=width, inputs=inputs, seed=seed, device=device
+        )
         for layer in range(depth):
             expected = theory(setup, layer + 1)
             frames.append(
@@ -108,3 +93,28 @@ def measure(
                 )
             )
     return {"correlation": pd.concat(frames, ignore_index=True)}
+
+
+def _moments(
+    setup: Setup, *, depth: int, networks: int, width: int, inputs: int, seed: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Variance and covariance of the gradient after every layer, each (depth, networks); see measure."""
+    variance = torch.empty(depth, networks, dtype=torch.float64)
+    covariance = torch.empty_like(variance)
+    # the output layer preserves the variance: its gain makes up for the ReLU
+    scale = (1.0 if setup.kind == "residual" else setup.gain) / width
+    for chunk in chunks(networks, CHUNK):
+        generator = generator_of(seed, chunk, 0, device)
+        x = torch.randn(CHUNK, inputs, width, generator=generator, device=device)
+        direction = torch.zeros(width, device=device)
+        direction[0] = width**0.5  # so that the derivatives of the first layer have variance 1
+        passes = forward(setup, x, direction, width=width, layers=depth, generator=generator)
+        for layer, (_, da, _) in enumerate(passes):
+            t = da.double()
+            own = t.square().sum(dim=(1, 2))
+            pairs = t.sum(dim=1).square().sum(dim=1) - own
+            here = slice(chunk.start, chunk.stop)
+            variance[layer, here] = (scale * own / inputs)[: len(chunk)].cpu()
+            mean_pair = scale * pairs / (inputs * (inputs - 1))
+            covariance[layer, here] = mean_pair[: len(chunk)].cpu()
+    return variance, covariance

@@ -129,12 +129,14 @@ def trained(
     def loss(logits: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(logits, targets, reduction="sum")
 
-    rows = []
-    for place in grid(points, reach):
+    def at(place: tuple[float, float]) -> tuple[float, float, float, float, int]:
         product = hessian_product(model, moved(weights, directions, place), batches, loss)
         low, high, residual, products = extreme_eigenvalues(
             product, start, tolerance=tolerance, least=least, most=most
         )
-        rows.append((*place, low, high, abs(low) / abs(high), residual, products))
+        return low, high, abs(low) / abs(high), residual, products
+
+    places = grid(points, reach)
+    rows = [(*place, *found) for place, found in zip(places, run.each("curvature", places, at), strict=True)]
     columns = ["x", "y", "smallest", "largest", "ratio", "residual", "products"]
     return {"curvature": pd.DataFrame(rows, columns=columns)}

@@ -1,6 +1,7 @@
 """What a trained network loses when blocks are deleted or change places (Veit et al. 2016)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import combinations
 
 import pandas as pd
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from resexp.measure.chain import Chain, chain_of
-from resexp.measure.run import Run, spread
+from resexp.measure.run import Run, one_by_one, spread
 
 # The blocks in the order in which they are gone through; ~i is block i without its branch.
 Order = Sequence[int]
@@ -48,19 +49,27 @@ def outputs(chain: Chain, x: Tensor, orders: Sequence[Order]) -> Iterator[tuple[
     yield from walk(chain.model.start(x), root)
 
 
-def errors(chain: Chain, batches: Iterable[tuple[Tensor, Tensor]], orders: Sequence[Order]) -> list[float]:
+def errors(
+    chain: Chain,
+    batches: Sequence[tuple[Tensor, Tensor]],
+    orders: Sequence[Order],
+    each: Callable[..., list] = one_by_one,
+) -> list[float]:
     """Error in percent for each of several orders of the blocks.
 
     Args:
         chain, orders: see outputs.
         batches: inputs and class numbers.
+        each: numbers of batches, function of one -> its values.
     """
-    wrong, examples = [0] * len(orders), 0
-    for x, y in batches:
-        examples += len(y)
-        for index, logits in outputs(chain, x, orders):
-            wrong[index] += int((logits.argmax(1) != y).sum())
-    return [100 * count / examples for count in wrong]
+
+    def wrong(batch: int) -> list[int]:
+        x, y = batches[batch]
+        found = dict(outputs(chain, x, orders))
+        return [int((found[index].argmax(1) != y).sum()) for index in range(len(orders))]
+
+    examples = sum(len(y) for _, y in batches)
+    return [100 * sum(counts) / examples for counts in zip(*each(range(len(batches)), wrong), strict=True)]
 
 
 def each_deleted(blocks: int) -> list[list[int]]:
@@ -132,36 +141,51 @@ def trained(
     together in one draw are nested; the network has an activation behind each sum unless block=... says
     otherwise, where theirs is pre-activated.
     """
+
+    def batches(x: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
+        return list(zip(x.split(batch_size), y.split(batch_size), strict=True))
+
     x, y = spread(run, "test", examples)
-    model = run.network().to(memory_format=torch.channels_last)
-    chain = chain_of(model, x[:2])
-    blocks = len(chain)
+    chain = chain_of(run.network().to(memory_format=torch.channels_last), x[:2])
     generator = torch.Generator().manual_seed(draw_seed)
+    deleted = _one_deleted(chain, batches(x, y), partial(run.each, "deleted"))
+    few = batches(*spread(run, "test", examples_of_draws))
+    return {"deleted": deleted} | _drawn(
+        chain, few, most, draws, swaps, generator, partial(run.each, "drawn")
+    )
 
-    def batches(x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        return zip(x.split(batch_size), y.split(batch_size), strict=True)
 
-    found = errors(chain, batches(x, y), each_deleted(blocks))
+def _one_deleted(
+    chain: Chain, batches: Sequence[tuple[Tensor, Tensor]], each: Callable[..., list]
+) -> pd.DataFrame:
+    blocks = len(chain)
+    found = errors(chain, batches, each_deleted(blocks), each)
     kinds = ["none", *("new_shape" if chain.changes_shape(i) else "same_shape" for i in range(blocks))]
-    deleted = {"block": range(blocks + 1), "kind": kinds, "error_percent": found}
+    return pd.DataFrame({"block": range(blocks + 1), "kind": kinds, "error_percent": found})
 
-    fewest = min(most, blocks)
+
+def _drawn(
+    chain: Chain,
+    batches: Sequence[tuple[Tensor, Tensor]],
+    most: int,
+    draws: int,
+    swaps: Sequence[int],
+    generator: torch.Generator,
+    each: Callable[..., list],
+) -> dict[str, pd.DataFrame]:
+    """The tables `several` and `shuffled`; see trained."""
+    fewest = min(most, len(chain))
     keys = [(count, draw) for draw in range(draws) for count in range(1, fewest + 1)]
-    orders = [order for _ in range(draws) for order in several_deleted(blocks, fewest, generator)]
+    orders = [order for _ in range(draws) for order in several_deleted(len(chain), fewest, generator)]
     mixed = [(count, draw, swapped(chain, count, generator)) for count in swaps for draw in range(draws)]
     mixed = [row for row in mixed if row[2]]
-    found = errors(
-        chain, batches(*spread(run, "test", examples_of_draws)), [*orders, *(order for *_, order in mixed)]
-    )
+    found = errors(chain, batches, [*orders, *(order for *_, order in mixed)], each)
     several = [(*key, error) for key, error in zip(keys, found, strict=False)]
     shuffled = [
         (count, draw, kendall_tau(order), error)
         for (count, draw, order), error in zip(mixed, found[len(orders) :], strict=True)
     ]
-    tables = {
-        "deleted": pd.DataFrame(deleted),
-        "several": pd.DataFrame(several, columns=["deleted", "draw", "error_percent"]),
-    }
+    tables = {"several": pd.DataFrame(several, columns=["deleted", "draw", "error_percent"])}
     if shuffled:
         columns = ["swaps", "draw", "kendall_tau", "error_percent"]
         tables["shuffled"] = pd.DataFrame(shuffled, columns=columns)

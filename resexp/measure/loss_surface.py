@@ -1,6 +1,7 @@
 """The loss around a trained network along two random directions (Li et al. 2018)."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import pandas as pd
 import torch
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from resexp.measure.run import Run, spread
+from resexp.measure.run import Run, one_by_one, spread
 
 Direction = dict[str, Tensor]  # a change of each parameter, by its name
 
@@ -56,8 +57,9 @@ def surface(
     model: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
     directions: Sequence[Direction],
-    places: Iterable[Sequence[float]],
+    places: Sequence[Sequence[float]],
     loss: Callable[[Tensor, Tensor], Tensor],
+    each: Callable[..., list] = one_by_one,
 ) -> pd.DataFrame:
     """Loss and error at weights + sum of place_k directions_k; the network itself is not changed.
 
@@ -67,12 +69,13 @@ def surface(
         directions: one or several.
         places: a coordinate for each direction.
         loss: outputs, targets -> sum over the examples.
+        each: places, function of a place -> its values at the places.
     Returns:
         x, y, ... (a column for each direction), loss (mean over the examples), error_percent.
     """
-    weights, rows = dict(model.named_parameters()), []
-    columns = ["x", "y", "z"][: len(directions)]
-    for place in places:
+    weights = dict(model.named_parameters())
+
+    def at(place: Sequence[float]) -> tuple[float, float]:
         there = moved(weights, directions, place)
         total, wrong, examples = 0.0, 0, 0
         for inputs, targets in batches:
@@ -80,8 +83,10 @@ def surface(
             total += loss(output, targets).item()
             wrong += int((output.argmax(1) != targets).sum())
             examples += len(targets)
-        rows.append((*place, total / examples, 100 * wrong / examples))
-    return pd.DataFrame(rows, columns=[*columns, "loss", "error_percent"])
+        return total / examples, 100 * wrong / examples
+
+    rows = [(*place, *found) for place, found in zip(places, each(places, at), strict=True)]
+    return pd.DataFrame(rows, columns=[*["x", "y", "z"][: len(directions)], "loss", "error_percent"])
 
 
 def trained(
@@ -113,4 +118,5 @@ def trained(
     def loss(logits: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(logits, targets, reduction="sum")
 
-    return {"grid": surface(model, batches, directions, grid(points, reach), loss)}
+    places, each = grid(points, reach), partial(run.each, "grid")
+    return {"grid": surface(model, batches, directions, places, loss, each)}

@@ -1,6 +1,6 @@
 """Interface of a trained run, as measurements receive it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import torch
@@ -26,6 +26,19 @@ class Run(Protocol):
 
     def examples(self, split: str, count: int) -> tuple[Tensor, Tensor]:
         """The first `count` examples of a split, or all if it has fewer."""
+
+    def each(self, name: str, keys: Sequence, compute: Callable[..., Sequence]) -> list[list]:
+        """compute(key) for each key: numbers. An interrupted measurement continues where it was.
+
+        Args:
+            name: of these points; a measurement may have several.
+            keys, compute: see resexp.records.points.each.
+        """
+
+
+def one_by_one(keys: Sequence, compute: Callable[..., Sequence]) -> list[list]:
+    """What Run.each computes, and nothing is kept."""
+    return [list(compute(key)) for key in keys]
 
 
 def before_and_after(run: Run) -> list[str]:

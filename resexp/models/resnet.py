@@ -84,22 +84,20 @@ class ResNet(nn.Module):
         ending = [*norms, parts.activation(stem_width)] if block.activates_stem or entry == "none" else []
         self.stem = nn.Sequential(first, *ending, pool)
         channels = parts.activated(stem_width) if ending else stem_width
-        self.blocks, branches = nn.ModuleList(), parts.branch(sum(stages))
-        for stage, (count, width) in enumerate(zip(stages, widths, strict=True)):
-            for index in range(count):
-                stride = 2 if stage > 0 and index == 0 else 1
-                where = "branch" if self.blocks else entry
-                made = block(parts, channels, width * block.expansion, stride, entry=where)
-                made.branch = branches[len(self.blocks)]
-                if parts.without_shortcuts and not isinstance(made.branch, nn.Identity):
-                    raise ValueError(
-                        "branch=stochastic_depth and branch=drawn drop residual branches and therefore need"
-                        " shortcuts: use a shortcut other than none, or omit it"
-                    )
-                if shared and index > 1:
-                    _share_weights(self.blocks[-1], made)
-                self.blocks.append(made)
-                channels = made.channels
+        places = [
+            (width, 2 if stage > 0 and index == 0 else 1, shared and index > 1)
+            for stage, (count, width) in enumerate(zip(stages, widths, strict=True))
+            for index in range(count)
+        ]
+        self.blocks = nn.ModuleList()
+        for (width, stride, repeats), branch in zip(places, parts.branch(sum(stages)), strict=True):
+            where = "branch" if self.blocks else entry
+            made = block(parts, channels, width * block.expansion, stride, entry=where)
+            made.branch = _fitting(branch, parts)
+            if repeats:
+                _share_weights(self.blocks[-1], made)
+            self.blocks.append(made)
+            channels = made.channels
         tail = self.blocks[-1].tail
         self.tail = tail() if tail else nn.Identity()
         self.head = nn.Linear(parts.activated(channels) if tail else channels, num_classes)
@@ -133,6 +131,16 @@ def _share_weights(source: nn.Module, target: nn.Module) -> None:
 def pooled(x: Tensor) -> Tensor:
     """Global average pooling: (batch, channels, ...) -> (batch, channels)."""
     return x.mean(dim=tuple(range(2, x.dim()))) if x.dim() > 2 else x
+
+
+def _fitting(branch: nn.Module, parts: Parts) -> nn.Module:
+    """The same; ValueError where it would drop the only path through a block."""
+    if parts.without_shortcuts and not isinstance(branch, nn.Identity):
+        raise ValueError(
+            "branch=stochastic_depth and branch=drawn drop residual branches and therefore need"
+            " shortcuts: use a shortcut other than none, or omit it"
+        )
+    return branch
 
 
 def resnet(

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +22,7 @@ from typing import NoReturn
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from resexp.files import atomic
+from resexp.files import atomic, own_or_shipped
 from resexp.plots import style
 from resexp.plots.tables import Folders, MissingTableError, Tables, inputs
 
@@ -38,12 +39,15 @@ def main(script: str) -> None:
         sys.exit(str(error))
 
 
-def main_all() -> NoReturn:
+def main_all(arguments: Sequence[str] | None = None) -> NoReturn:
     """Draw the stale figures of a folder of scripts, in parallel; exit with code 1 if any failed."""
-    parser = argparse.ArgumentParser("python -m resexp.plots.figures", description=main_all.__doc__)
-    parser.add_argument("--scripts", type=Path, default=Path("scripts"), help="default: scripts")
+    parser = argparse.ArgumentParser("resexp figures", description=main_all.__doc__)
+    parser.add_argument(
+        "--scripts", type=Path, default=own_or_shipped(Path("scripts"), "scripts"),
+        help="default: scripts, or those that come with the program",
+    )  # fmt: skip
     parser.add_argument("--all", action="store_true", help="redraw all figures, not only stale ones")
-    folders, options = _parse(parser)
+    folders, options = _parse(parser, arguments)
     stale = [
         script
         for script in sorted(options.scripts.glob("plot_*.py"))
@@ -125,10 +129,20 @@ def is_stale(script: Path, folders: Folders) -> bool:
     return max(path.stat().st_mtime for path in sources) > figure.stat().st_mtime
 
 
-def _parse(parser: argparse.ArgumentParser) -> tuple[Folders, argparse.Namespace]:
-    for name in ("tables", "reference", "figures"):
-        parser.add_argument(f"--{name}", type=Path, default=Path("results") / name)
-    options = parser.parse_args()
+def _parse(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None
+) -> tuple[Folders, argparse.Namespace]:
+    """The folders: of the person's own results; the program's for tables and published numbers not there."""
+    for name in ("tables", "reference"):
+        folder = f"results/{name}"
+        parser.add_argument(
+            f"--{name}", type=Path, default=own_or_shipped(Path(folder), folder),
+            help=f"default: {folder}, or what comes with the program",
+        )  # fmt: skip
+    parser.add_argument(
+        "--figures", type=Path, default=Path("results/figures"), help="default: results/figures"
+    )
+    options = parser.parse_args(arguments)
     return Folders(options.tables, options.reference, options.figures), options
 
 

@@ -67,7 +67,7 @@ class Tables:
 
     def record(self, experiment: str) -> dict:
         """The provenance that `collect` wrote beside an experiment's tables."""
-        return json.loads((self.folders.tables / f"{experiment}.json").read_text())
+        return json.loads((self.folders.tables / f"{experiment}.json").read_text(encoding="utf-8"))
 
     def made_with(self, *experiments: str) -> dict:
         """Devices, torch versions and commits of the experiments' runs, for a figure's facts."""

@@ -1,4 +1,4 @@
-"""Collect run folders into one tidy table with its provenance."""
+"""Collect training runs into one tidy table with its provenance; measurements: see measured.py."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,6 @@ from resexp.records.protocol import (
     settings_that_vary,
     value_of,
 )
-from resexp.records.run import RunFolder
 from resexp.records.snapshot import Snapshot, snapshots
 
 STRAY = "another protocol"  # why a run is left out
@@ -73,7 +72,7 @@ def _selected(
 ) -> tuple[list[Snapshot], dict[str, str]]:
     """The finished runs that match `only` and the plan's protocol; the rest, each with a reason."""
     finished, left_out = [], LeftOut()
-    for run in _of_one_command(runs):
+    for run in of_one_command(runs):
         if not run.config:
             left_out.add(run, run.state["error"])
         elif _matches(run.config, only):
@@ -103,7 +102,7 @@ def _selected(
     return taken, listed
 
 
-def _of_one_command(runs: Path) -> Iterator[Snapshot]:
+def of_one_command(runs: Path) -> Iterator[Snapshot]:
     """The runs of a folder. Raises ValueError if it mixes training runs and measurements."""
     kinds = set()
     for run in snapshots(runs):
@@ -122,62 +121,9 @@ def _write(taken: list[Snapshot], columns: list[str], path: Path, *, replace: bo
         frame(_keyed(run, columns) for run in taken[n : n + AT_ONCE]) for n in range(0, len(taken), AT_ONCE)
     )
     if not replace:
-        _refuse_to_lose_rows(path, len(whole))
+        refuse_to_lose_rows(path, len(whole))
     keys = [*taken[0].config["labels"], *columns, "step"]
     return table.write(whole.sort_values(keys, kind="stable"), path, digits=6)
-
-
-def write_measured(runs: Path, tables: Path, *, replace: bool = False) -> str:
-    """Collect the tables of an experiment's measurements into `<tables>/<experiment>_<table>.csv`.
-
-    Tables of the same name are concatenated; rows keep their order, floats have five digits.
-
-    Args:
-        runs: the experiment's folder, which contains the run folders.
-        tables: output folder of the tables and of one .json with their provenance.
-        replace: overwrite an existing table even if it has more rows.
-    Returns:
-        One line per table: what was written and how it differs from the existing table.
-    Raises:
-        ValueError: no finished measurement; two measurements of the same kind, whose rows would mix; an
-            existing table with more rows.
-    """
-    done, lost = [], []
-    for run in _of_one_command(runs):
-        if run.status == "done":
-            done.append(run)
-        elif run.status == "damaged":
-            lost.append(run.name)
-    if not done:
-        raise ValueError(
-            f"no finished measurement in {runs}; measure first: resexp measure -m experiment={runs.name}"
-        )
-    _refuse_the_same_measurement(done)
-    taken = [RunFolder(run.path) for run in done]
-    frames: dict[str, list[pd.DataFrame]] = {}
-    for run in taken:
-        for name, frame in run.tables().items():
-            frames.setdefault(name, []).append(frame)
-    whole = {tables / f"{runs.name}_{name}.csv": pd.concat(parts) for name, parts in frames.items()}
-    if not replace:
-        for path, frame in whole.items():
-            _refuse_to_lose_rows(path, len(frame))
-    said = [f"{path}: {table.write(frame, path, digits=5)}" for path, frame in whole.items()]
-    content = [{"run": run.name, "config": run.config, "sessions": run.sessions} for run in done]
-    table.write_record(tables / f"{runs.name}.csv", {"runs": content})
-    return "\n".join([*said, *([f"left out, damaged: {', '.join(lost)}"] if lost else [])])
-
-
-def _refuse_the_same_measurement(done: list[Snapshot]) -> None:
-    kinds: dict[str, Snapshot] = {}
-    for run in done:
-        other = kinds.setdefault(run.config["measure"]["name"], run)
-        if other is not run:
-            keys = ", ".join(differing(other.config, run.config)) or "the runs they measured"
-            raise ValueError(
-                f"{other.path} and {run.path} are the same measurement with different {keys}; delete one,"
-                " or rename one with name=..."
-            )
 
 
 def _matches(config: dict, only: list[tuple[str, str]]) -> bool:
@@ -190,7 +136,8 @@ def is_label(key: str, config: dict) -> bool:
     return key.removeprefix("model.").removesuffix(".name") in config["labels"]
 
 
-def _refuse_to_lose_rows(path: Path, rows: int) -> None:
+def refuse_to_lose_rows(path: Path, rows: int) -> None:
+    """Raise ValueError where the existing table has more rows."""
     if rows < (existing := table.rows(path)):
         raise ValueError(
             f"{path} has {existing} rows and would get only {rows}: finish the runs, write elsewhere with"

@@ -98,7 +98,6 @@ def _is_protocol(key: str) -> bool:
     leaf = key.rpartition(".")[2]
     return (
         (key.startswith(PROTOCOL) or key == "data")
-        and not key.startswith("dataset.load.")
         and key not in NOT_PROTOCOL
         and leaf not in PYTHON
         and leaf not in EXECUTION_KEYS

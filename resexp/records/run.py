@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import itertools
 import os
 import traceback
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from resexp.records.older import translate
 
 FINISHED = ("done", "diverged")
 CHECKSUMS = {"config_sha256", "results_sha256"}  # in status.json
+TAIL = 2**16  # bytes; a row is far shorter
 LOCK_TIMEOUT = 0.1  # seconds; is_held takes the lock briefly
 
 
@@ -37,7 +39,7 @@ class RemovedError(RuntimeError):
 
 
 class RunFolder:
-    """config.json, rows.csv, provenance.json, status.json, error.txt and checkpoints of one run.
+    """config.json, rows.csv, provenance.json, status.json, error.txt, tree.diff, checkpoints of one run.
 
     Args:
         path: of the folder; created on the first write.
@@ -161,27 +163,42 @@ class RunFolder:
     def last_step(self) -> int:
         """Step of the last complete row; 0 if there is none."""
         try:
-            return int(self.rows()[-1]["step"])
-        except (IndexError, KeyError, TypeError, ValueError):
+            return int(self.last_row()["step"])
+        except (KeyError, TypeError, ValueError):
             return 0
+
+    def last_row(self) -> dict:
+        """The last of `rows`, without reading the others; empty if there is none."""
+        path = self.path / "rows.csv"
+        if not path.is_file():  # a pipe would be waited for
+            return {}
+        with path.open("rb") as file:
+            header = file.readline()
+            file.seek(max(file.tell(), path.stat().st_size - TAIL))
+            lines = file.read().split(b"\n")[-2:-1]
+        try:
+            found = list(csv.DictReader([header.decode(), *(line.decode() for line in lines)]))
+        except (UnicodeDecodeError, csv.Error):
+            return {}
+        return found[0] if found else {}
 
     def write_failure(self, error: BaseException) -> None:
         """Write the traceback to error.txt."""
         text = "".join(traceback.format_exception(error))
         with atomic(self.path / "error.txt") as temporary:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
 
     def write_rows(self, rows: list[dict]) -> None:
         """Replace all rows, e.g. after restoring a checkpoint."""
         with atomic(self.path / "rows.csv") as temporary:
-            temporary.write_text("".join(_csv_lines(rows)))
+            temporary.write_text("".join(_csv_lines(rows)), encoding="utf-8")
 
     def append_row(self, row: dict) -> None:
         """Append one row and flush it to disk."""
         self.refuse_if_removed()
         path = self.path / "rows.csv"
         lines = _csv_lines([row])
-        with named(path), path.open("a") as file:
+        with named(path), path.open("a", encoding="utf-8") as file:
             file.write("".join(lines if file.tell() == 0 else lines[1:]))
             file.flush()
             os.fsync(file.fileno())
@@ -190,7 +207,7 @@ class RunFolder:
         """All complete rows, values as text; an incomplete last line is ignored."""
         path = self.path / "rows.csv"
         try:
-            text = path.read_text() if path.is_file() else ""  # a pipe would be waited for
+            text = path.read_text(encoding="utf-8") if path.is_file() else ""  # a pipe would be waited for
         except (OSError, UnicodeDecodeError):
             return []
         return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
@@ -219,6 +236,20 @@ class RunFolder:
 
     def write_provenance(self, provenance: dict) -> None:
         write_json(self.path / "provenance.json", provenance)
+
+    def keep_diff(self, diff: bytes) -> str:
+        """Keep how the code of a session differs from its commit; return the file's name.
+
+        It is tree.diff, and of later sessions with other code tree-2.diff, tree-3.diff, ...
+        """
+        for number in itertools.count(1):
+            path = self.path / (f"tree-{number}.diff" if number > 1 else "tree.diff")
+            if not path.exists():
+                with atomic(path) as temporary:
+                    temporary.write_bytes(diff)
+                return path.name
+            if path.is_file() and path.read_bytes() == diff:
+                return path.name
 
 
 def _checksum(*paths: Path) -> str:

@@ -39,14 +39,11 @@ class Console:
         label: of the run.
         steps: of the whole run.
         initial: steps already taken.
-        position: line of the bar, for several runs on one terminal.
     """
 
-    def __init__(self, label: str, *, steps: int, initial: int, position: int):
+    def __init__(self, label: str, *, steps: int, initial: int):
         self.label, self.steps, self.on_terminal = label, steps, sys.stderr.isatty()
-        self.bar = tqdm(
-            total=steps, initial=initial, desc=label, disable=not self.on_terminal, position=position
-        )
+        self.bar = tqdm(total=steps, initial=initial, desc=label, disable=not self.on_terminal)
 
     def step(self) -> None:
         """Advance the progress bar by one step."""

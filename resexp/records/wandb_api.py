@@ -16,9 +16,9 @@ LIBRARIES = ("wandb", "trackio")
 class WandbApi:
     """A tracker: one run of the tracker for each run, however often it is resumed.
 
-    Its id is the run's digest, its name the run's, which ends in the digest: trackio knows runs by their names
-    alone. A row that was sent is not sent again; `<folder>/sent/<name>/<run>` holds the last one's step. A row
-    that was lost with a crash after it was sent is the same when the run repeats it.
+    Its id is the run's digest, its name the run's, which ends in the digest: trackio knows runs by their
+    names alone. A row that was sent is not sent again; `<folder>/sent/<name>/<run>` holds the last one's
+    step. A row that was lost with a crash after it was sent is the same when the run repeats it.
 
     Args:
         run: whose rows are sent.
@@ -34,8 +34,8 @@ class WandbApi:
         """Before a run, whether it can be tracked; creates the folder.
 
         Raises:
-            ValueError: another library, or one that is not installed; an empty project; a folder that cannot be
-                written.
+            ValueError: another library, or one that is not installed; an empty project; a folder that cannot
+                be written.
         """
         if library not in LIBRARIES:
             raise ValueError(f"tracker.library must be one of {', '.join(LIBRARIES)}, got {library}")
@@ -85,7 +85,7 @@ def _init(library: str, run: RunFolder, folder: Path, options: dict):
 
 
 def _last_step(path: Path) -> int:
-    """The step of the last row that was sent; 0 if there is none, or the file is damaged: it is sent again."""
+    """The step of the last row that was sent; 0, so that all are sent, where no file says it."""
     try:
         return int(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

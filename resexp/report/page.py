@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from resexp.files import own_or_shipped
 from resexp.report import runs, settings
 from resexp.report.contents import Experiment, Table
 from resexp.report.curves import drawing
@@ -25,7 +26,8 @@ def page(experiments: Iterable[Experiment], results: Path, *, title: str, absent
 
     Args:
         experiments: as the command found them.
-        results: folder with `figures`, `reference` and FINDINGS.md; what is missing there is left out.
+        results: folder with `figures`, `reference` and FINDINGS.md; what is missing there is left out,
+            but for `reference`, which comes with the program.
         title: of the page.
         absent: names of experiments that have neither runs nor tables.
     Returns:
@@ -42,7 +44,7 @@ def page(experiments: Iterable[Experiment], results: Path, *, title: str, absent
     figures, unknown = figures_in(results / "figures")
     findings = results / "FINDINGS.md"
     said = sections(findings.read_text(encoding="utf-8")) if findings.exists() else []
-    published = Published(results / "reference")
+    published = Published(own_or_shipped(results / "reference", "results/reference"))
     order = [name for section in said for name in section.tables]
     found = sorted(experiments, key=lambda e: (_place(e, order), e.name))
     shown: dict[str, str] = {}  # figure -> the experiment that it stands with

@@ -125,6 +125,11 @@ def load(folder: Path, device: torch.device, *, run: str) -> tuple[dict | None, 
     return None, []
 
 
+def newest_step(folder: Path) -> int:
+    """The step of the newest checkpoint, damaged or not; 0: there is none."""
+    return max(map(_step, _newest_first(folder)), default=0)
+
+
 class _UnusableError(Exception):
     """Why a checkpoint is skipped."""
 

@@ -1,6 +1,7 @@
 """Tab completion."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,15 @@ def test_tab_completion_in_bash(resexp):
         "status",
         "complete -o default -o nospace -F hydra_bash_completion resexp",
     ]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_tab_completion_in_zsh(resexp):
+    script = resexp("-sc", "install=zsh").stdout
+    stand_ins = "compdef() { print -- compdef $@ }; compadd() { print -- $@ }"  # they need a terminal
+    program = f"{stand_ins}\n{script}\nBUFFER='resexp train norm=g' CURSOR=19; _resexp"
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["zsh", "-f", "-c", program], capture_output=True, text=True, env=os.environ | {"PATH": path}
+    )
+    assert done.stdout.splitlines() == ["compdef _resexp resexp", "-Q -S -- norm=ghost norm=group"]

@@ -12,11 +12,11 @@ def test_an_unknown_experiment_is_refused(resexp):
     assert re.search(mentions("depth_sweeep", "depth_sweep?"), done.stderr.strip())
 
 
-def test_without_jinja2_it_names_the_extra(resexp, tmp_path):
+def test_without_jinja2_it_names_the_extra(new_process, tmp_path):
     blocked = tmp_path / "blocked"
     blocked.mkdir()
     (blocked / "jinja2.py").write_text("raise ModuleNotFoundError('none', name='jinja2')")
-    done = resexp(
+    done = new_process(
         "report", f"--results={ROOT}/results", env={"PYTHONPATH": f"{blocked}{os.pathsep}{ROOT}"}
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")

@@ -176,7 +176,7 @@ def test_workers_end_when_their_parent_is_killed(background, tmp_path):
     assert len(saved) == 1, "the worker's run; the parent's own had no time"
 
 
-def test_rows_beyond_the_checkpoint_are_cut_back(resexp, background, tmp_path):
+def test_rows_beyond_the_checkpoint_are_cut_back(resexp, background, monkeypatch, tmp_path):
     """A killed run has rows of steps that its last checkpoint has not seen; they are trained again."""
     process = background("train", *LONG, "schedule.steps=100000", "train.checkpoint_minutes=0.02")
     run = wait_for_rows(tmp_path, 4)
@@ -194,10 +194,13 @@ def test_rows_beyond_the_checkpoint_are_cut_back(resexp, background, tmp_path):
             (run / "rows.csv").read_text().splitlines()[-1].replace(str(before[-1]), str(newest + 15), 1)
             + "\n"
         )
-    resexp("train", *LONG, "schedule.steps=100000", "train.max_minutes=0.2")
+    questions = iter(range(10**6))
+    monkeypatch.setattr(stop, "time_is_up", lambda minutes: next(questions) > 60)
+    resexp("train", *LONG, "schedule.steps=100000")
     steps = [int(row["step"]) for row in numbers(run)]
     assert len(steps) == len(set(steps))
     assert steps == sorted(steps)
+    assert steps[-1] > newest
     assert steps == list(range(15, steps[-1] + 1, 15))
 
 

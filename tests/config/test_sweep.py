@@ -32,7 +32,7 @@ def test_as_hydra_composes(loader, experiment):
     master = master_of(overrides)
     found = jobs(dict(master.hydra.sweeper.params), overrides)
     composer = Composer(master)
-    for job in (*found[:2], found[-1]):
+    for job in (found[0], found[-1]):
         theirs = loader.load_sweep_config(master, job)
         with open_dict(theirs):
             del theirs["hydra"]

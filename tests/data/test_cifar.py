@@ -230,7 +230,7 @@ def test_decoded_once_and_again_when_the_source_changes(tmp_path, arrays, monkey
     np.savez(tmp_path / "cifar10.npz", **arrays)
     load(tmp_path)
     with monkeypatch.context() as unread:
-        unread.setattr(cifar, "_read_npz", lambda path: pytest.fail("read again"))
+        unread.setattr(cifar, "read_npz", lambda path: pytest.fail("read again"))
         assert_holds(load(tmp_path), arrays)
     changed = {key: array[::-1] for key, array in arrays.items()}  # the same images in another order
     np.savez(tmp_path / "cifar10.npz", **changed)
@@ -251,8 +251,8 @@ def test_a_damaged_copy_is_recreated(tmp_path, arrays):
 
 def test_two_that_start_together_decode_once(tmp_path, arrays, monkeypatch):
     np.savez(tmp_path / "cifar10.npz", **arrays)
-    read, calls = cifar._read_npz, []
-    monkeypatch.setattr(cifar, "_read_npz", lambda path: (calls.append(path), read(path))[1])
+    read, calls = cifar.read_npz, []
+    monkeypatch.setattr(cifar, "read_npz", lambda path: (calls.append(path), read(path))[1])
     with ThreadPoolExecutor(4) as pool:
         for dataset in pool.map(load, [tmp_path] * 4):
             assert_holds(dataset, arrays)

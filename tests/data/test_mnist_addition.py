@@ -9,8 +9,9 @@ from helpers import mentions
 
 from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
+from resexp.data.digit_pairs import Placing
 from resexp.data.font_digits import digits
-from resexp.data.mnist_addition import Placing, embedded, sums
+from resexp.data.mnist_addition import embedded, sums
 from resexp.experiments import build
 from resexp.experiments.checks import check
 

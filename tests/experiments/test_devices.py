@@ -1,11 +1,17 @@
+import contextlib
 import glob
+import threading
 
 import pytest
 import torch
 from helpers import mentions
 
-from resexp.experiments import devices
-from resexp.experiments.devices import cores, device_of, threads_of
+from resexp.config.compose import compose, resolve
+from resexp.experiments import devices, train, workers
+from resexp.experiments.data import on_device
+from resexp.experiments.devices import cores, device_of, device_of_worker, threads_of
+from resexp.experiments.stop import Signals
+from resexp.records.run import BusyError
 
 
 def test_threads_are_as_asked_else_as_the_environment_says_else_a_share_of_the_cores(monkeypatch):
@@ -79,3 +85,61 @@ def test_a_card_without_kernels_is_said(monkeypatch):
 def test_apples_gpus_are_refused_with_the_reason():
     with pytest.raises(ValueError, match=mentions("mps", "float64", "cpu")):
         device_of("mps")
+
+
+@pytest.fixture
+def three_cards(monkeypatch):
+    """Stand-ins: torch says that there are three cards, and each of them computes."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(devices, "_that_computes", lambda device: device)
+
+
+@pytest.mark.parametrize("asked", ["auto", "cuda"])
+def test_workers_are_spread_over_the_cards(three_cards, asked):
+    found = [str(device_of_worker(asked, index)) for index in range(5)]
+    assert found == ["cuda:0", "cuda:1", "cuda:2", "cuda:0", "cuda:1"]
+
+
+@pytest.mark.parametrize("asked", ["cuda:1", "cpu"])
+def test_workers_stay_on_the_device_that_is_named(three_cards, asked):
+    assert {str(device_of_worker(asked, index)) for index in range(5)} == {asked}
+
+
+def test_one_card_is_named_as_ever(three_cards, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert {str(device_of_worker("auto", index)) for index in range(3)} == {"cuda"}
+
+
+def test_threads_of_a_sweep_train_on_their_own_cards(three_cards, monkeypatch, tmp_path):
+    small = ["model=mlp", f"train.runs={tmp_path}", "train.device=auto", "train.workers=4"]
+    runs = [resolve(compose("train", [*small, f"seed={seed}"])) for seed in range(4)]
+    trained, here = [], threading.Barrier(4)
+
+    def stand_in(folder, config, device, steps, work):
+        here.wait(60)  # so that each worker gets a run
+        folder.write_status("done", step=steps, steps=steps)
+        trained.append((workers.worker_index(), str(device)))
+        return "done"
+
+    monkeypatch.setattr(train, "record", stand_in)
+    monkeypatch.setattr(train, "in_words", str)
+    signals = Signals()
+
+    def one(run):
+        with contextlib.suppress(BusyError):
+            train.run(run, signals)
+
+    wait = train.start_workers(runs, one, signals)
+    for run in runs:
+        one(run)
+    wait()
+    assert len(trained) == 4
+    assert set(trained) == {(0, "cuda:0"), (1, "cuda:1"), (2, "cuda:2"), (3, "cuda:0")}
+
+
+def test_each_device_keeps_its_dataset():
+    config = resolve(compose("train", []))
+    first, second = torch.device("cpu"), torch.device("cpu", 0)  # two names: torch has no second device here
+    kept = [on_device(config, device) for device in (first, second)]
+    assert [on_device(config, device) for device in (first, second)] == kept

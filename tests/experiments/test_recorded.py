@@ -14,6 +14,7 @@ from resexp.experiments import train
 from resexp.experiments.recorded import record
 from resexp.experiments.runs import folder_of, settle
 from resexp.experiments.stop import Signals
+from resexp.records import provenance
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder
 from resexp.training import checkpoint
@@ -87,3 +88,18 @@ def test_an_image_cut_in_its_body_is_named_and_the_checkpoint_before_it_goes_on(
     assert checkpoint.load(folder_of(cut).path, CPU, run=digest(cut))[0]["step"] == 1
     assert train.run(cut, Signals()) == "done"
     assert numbers(folder_of(cut).path) == numbers(folder_of(whole).path)
+
+
+@pytest.mark.parametrize("dirty", [True, False, None])
+def test_how_the_code_differs_from_its_commit_is_kept_beside_the_provenance(tmp_path, monkeypatch, dirty):
+    monkeypatch.setattr(provenance, "source", lambda: {"commit": "0" * 40, "dirty": dirty})
+    monkeypatch.setattr(provenance, "changes", lambda: b"--- a\n+++ b\n")
+    folder = RunFolder(tmp_path / "run")
+    for _ in range(2):
+        record(folder, {"name": "x"}, CPU, 1, lambda: ("interrupted", 0))
+    assert [session.get("diff") for session in folder.provenance()["sessions"]] == 2 * (
+        ["tree.diff"] if dirty else [None]
+    )
+    kept = {path.name: path.read_text() for path in folder.path.glob("*.diff")}
+    assert kept == ({"tree.diff": "--- a\n+++ b\n"} if dirty else {})
+    assert "+++ b" not in (folder.path / "provenance.json").read_text()

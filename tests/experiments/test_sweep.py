@@ -30,16 +30,6 @@ def test_the_exit_code_says_whether_something_is_left(monkeypatch, statuses, cod
     assert checked._sum_up() == ("failed" in statuses), "the time was up: the same command goes on"
 
 
-def test_several_workers_take_the_deepest_networks_first():
-    def runs(workers):
-        depths = [20, 110, None, 56, 110]
-        labels = [{"model": name, "depth": depth} for name, depth in zip("abcde", depths, strict=True)]
-        return [{"train": {"workers": workers}, "labels": each} for each in labels]
-
-    assert "".join(run["labels"]["model"] for run in sweep.in_order(runs(1))) == "abcde"
-    assert "".join(run["labels"]["model"] for run in sweep.in_order(runs(4))) == "bedac"
-
-
 @pytest.mark.parametrize(
     ("swept", "folders", "checks"),
     [(["seed=range(0,1500)"], 1500, 1), (["model.depth=8,14", "seed=range(0,3)"], 6, 2), (["seed=1"], 1, 1)],

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 TARGETS = (
     "os.system", "subprocess.run", "torch.load", "builtins.eval", "resexp.cli.main", "hydra.utils.call",
     "resexp.commands.hydra_job.train", "resexp.files.atomic", "resexp.training.checkpoint.load",
-    "resexp.data.cifar.pickle", "torch.hub.load", "resexp.experiments.workers.start_processes",
+    "resexp.data.cifar_files.pickle", "torch.hub.load", "resexp.experiments.workers.start_processes",
 )  # fmt: skip
 OUTSIDE = "precious"
 

@@ -58,7 +58,7 @@ def test_ten_thousand_runs(resexp, tmp_path, monkeypatch, left):
         patched.setattr(os, "fsync", lambda number: None)  # for the copies
         copies(RunFolder(only_run(tmp_path)), RUNS, status=left)
     print(f"\n{RUNS} runs, {left}")
-    assert timed(tmp_path, "status", "single").count("\n") == RUNS + 1
+    assert timed(tmp_path, "status", "single").count("\n") == RUNS + 2
     said = timed(tmp_path, "collect", "single")
     kept = RUNS if left == "done" else 1
     assert f"{kept} runs, {4 * kept} rows" in said

@@ -48,6 +48,12 @@ def test_a_slope_is_taken_without_writing_over_the_input():
     assert z.tolist() == [-1, 2]
 
 
+def named(activation, model, x):
+    run = Fixed(model, x, torch.zeros(len(x)))
+    run.config = {"activation": {"name": activation}}
+    return run
+
+
 @pytest.mark.parametrize(("activation", "dies"), [("relu", True), ("leaky_relu", False), ("sigmoid", False)])
 def test_channels_that_are_never_active_are_counted(activation, dies, generator):
     model = build_model("resnet", model__depth=8, model__width=4, activation=activation, norm="none")
@@ -55,7 +61,8 @@ def test_channels_that_are_never_active_are_counted(activation, dies, generator)
         for layer in (model.stem[0], model.blocks[1].transform[0]):
             layer.weight[:2] = -layer.weight[:2].abs()  # below zero for inputs of one sign
     x = torch.rand(16, 1, 40, generator=generator) + 1
-    table = trained(Fixed(model, x, torch.zeros(16)), batch=8)["dead"]
+    table = trained(named(activation, model, x), batch=8)["dead"]
+    assert set(table["activation"]) == {activation}
     counts = table[table["stage"] == "trained"].set_index("layer")
     assert counts["channels"].tolist() == [4, 4, 4, 8, 8, 16, 16]
     assert (counts["dead"][0] == 2) == dies
@@ -88,5 +95,5 @@ def test_a_channel_that_is_active_in_any_batch_is_not_dead(generator):
         model.stem[0].weight[2:] = model.stem[0].weight[2:].abs()
     x = torch.rand(8, 1, 40, generator=generator) + 1
     both = torch.cat([x, -x, x])  # the last batch has not what the second has
-    dead = [trained(Fixed(model, some, torch.zeros(len(some))), batch=8)["dead"] for some in (x, both)]
+    dead = [trained(named("relu", model, some), batch=8)["dead"] for some in (x, both)]
     assert [table["dead"][0] for table in dead] == [2, 0]

@@ -132,7 +132,7 @@ def test_runs_that_the_options_do_not_tell_apart_are_refused():
         final(table, ["case", "seed"])
 
 
-@pytest.mark.parametrize("name", ["relatives", "norm_schemes", "depth_curves"])
+@pytest.mark.parametrize("name", ["relatives", "depth_curves"])
 def test_without_a_table_a_script_says_how_to_make_one(name, tmp_path):
     command = [sys.executable, ROOT / f"scripts/plot_{name}.py", "--tables", tmp_path, "--figures", tmp_path]
     done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)

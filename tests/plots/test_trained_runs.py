@@ -1,5 +1,7 @@
 """Figures of trained networks draw what their tables hold."""
 
+import math
+
 import pandas as pd
 import pytest
 from helpers import Given, script
@@ -90,7 +92,7 @@ def test_responses_are_drawn_in_order_and_sorted():
     assert below.lines[0].get_xydata().tolist() == [[1, 3.5], [2, 2.5], [3, 1.5]]
 
 
-def test_loss_surfaces_show_contours_and_both_cuts():
+def test_loss_surfaces_show_their_heights_contours_and_both_cuts():
     rows = [
         {"model": model, "depth": 20, "seed": 0, "x": x, "y": y, "loss": 1 + x * x + 3 * y * y}
         for model in ("plain", "resnet")
@@ -99,9 +101,29 @@ def test_loss_surfaces_show_contours_and_both_cuts():
     ]
     axes = script("loss_surfaces").draw(Given(loss_surfaces_grid=frame(rows))).axes
     assert [a.get_title() for a in axes[:2]] == ["plain-20, MNIST-1D", "residual-20, MNIST-1D"]
-    first, second = axes[2].lines
+    assert axes[0].zz_dataLim.intervalx == pytest.approx([0, math.log10(5)]), "log10 of the loss"
+    first, second = axes[4].lines
     assert first.get_xydata().tolist() == [[-1, 2], [0, 1], [1, 2]]
     assert second.get_ydata().tolist() == [4, 1, 4]
+
+
+def test_dead_units_are_shares_of_their_layers_channels():
+    counts = {
+        ("initial", 0): (8, 0),
+        ("initial", 1): (16, 4),
+        ("trained", 0): (8, 2),
+        ("trained", 1): (16, 0),
+    }
+    rows = [
+        {"model": "resnet", "depth": 20, "seed": seed, "activation": name, "stage": stage, "layer": layer,
+         "channels": channels, "dead": dead * (1 - seed) * (name == "relu")}
+        for seed in (0, 1)
+        for name in ("gelu", "relu")
+        for (stage, layer), (channels, dead) in counts.items()
+    ]  # fmt: skip
+    left, right = script("dead_units").draw(Given(dead_units_dead=frame(rows))).axes
+    assert [line.get_xydata().tolist() for line in left.lines] == [[[1, 0], [2, 0]], [[1, 0], [2, 12.5]]]
+    assert [line.get_ydata().tolist() for line in right.lines] == [[0, 0], [12.5, 0]]
 
 
 def test_curvature_has_a_point_per_seed_and_a_map_per_network():

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from helpers import mentions
 
-from resexp.records.collect import write_measured, write_table
+from resexp.records.collect import write_table
 from resexp.records.left_out import FEW
+from resexp.records.measured import write_measured
 from resexp.records.run import RunFolder
 
 
@@ -185,6 +186,20 @@ def test_initialization_and_precision_are_protocol(runs, tmp_path, key, changed)
     with pytest.raises(ValueError, match=rf"\A.*\b{re.escape(key)}\b.*--by {re.escape(key)}\b.*\Z"):
         collect(runs, tmp_path)
     assert write_table(runs, tmp_path / "tables", by=[key])
+
+
+def test_how_data_is_loaded_is_protocol_but_for_where_it_lies(runs, tmp_path):
+    """E.g. border weights: two of them in one table would be compared as one."""
+    load = {"_target_": "resexp.data.cells.load", "border_weight": 2.0, "root": "here", "workers": 1}
+    make_run(runs, 8, dataset={"name": "cells", "load": load})
+    make_run(runs, 20, dataset={"name": "cells", "load": load | {"root": "there", "workers": 4}})
+    assert write_table(runs, tmp_path / "tables")
+    make_run(runs, 56, dataset={"name": "cells", "load": load | {"border_weight": 5.0}})
+    key = "dataset.load.border_weight"
+    with pytest.raises(ValueError, match=mentions(f"--by {key}", f"{key}=2.0")):
+        collect(runs, tmp_path)
+    _, table = collect(runs, tmp_path, by=[key])
+    assert set(table[key]) == {2.0, 5.0}
 
 
 def measured(root, name, digest, networks=3):

@@ -78,5 +78,6 @@ def test_a_section_that_is_repeated_counts_once():
 def test_the_protocol_is_what_runs_of_a_table_share():
     found = protocol(CONFIG | {"data": "fingerprint", "precision": "float32", "schedule": {"steps": 5}})
     assert found == {
-        "dataset.name": "cifar10", "data": "fingerprint", "precision": "float32", "schedule.steps": 5
+        "dataset.name": "cifar10", "dataset.load.shape": [3, 8], "data": "fingerprint",
+        "precision": "float32", "schedule.steps": 5,
     }  # fmt: skip

@@ -41,7 +41,7 @@ def scalars(folder, name):
 def test_a_row_reaches_the_folder_and_the_log(tmp_path, capsys):
     run = RunFolder(tmp_path / "resnet8")
     run.write_config({})
-    sinks = [Recorded(run), Console(run.name, steps=10, initial=0, position=0)]
+    sinks = [Recorded(run), Console(run.name, steps=10, initial=0)]
     send(sinks, row(4))
     for sink in sinks:
         sink.close("done")
