@@ -107,25 +107,6 @@ def test_loss_surfaces_show_their_heights_contours_and_both_cuts():
     assert second.get_ydata().tolist() == [4, 1, 4]
 
 
-def test_dead_units_are_shares_of_their_layers_channels():
-    counts = {
-        ("initial", 0): (8, 0),
-        ("initial", 1): (16, 4),
-        ("trained", 0): (8, 2),
-        ("trained", 1): (16, 0),
-    }
-    rows = [
-        {"model": "resnet", "depth": 20, "seed": seed, "activation": name, "stage": stage, "layer": layer,
-         "channels": channels, "dead": dead * (1 - seed) * (name == "relu")}
-        for seed in (0, 1)
-        for name in ("gelu", "relu")
-        for (stage, layer), (channels, dead) in counts.items()
-    ]  # fmt: skip
-    left, right = script("dead_units").draw(Given(dead_units_dead=frame(rows))).axes
-    assert [line.get_xydata().tolist() for line in left.lines] == [[[1, 0], [2, 0]], [[1, 0], [2, 12.5]]]
-    assert [line.get_ydata().tolist() for line in right.lines] == [[0, 0], [12.5, 0]]
-
-
 def test_curvature_has_a_point_per_seed_and_a_map_per_network():
     """The residual one of 2 x 2 places has ratios 0, 0.1, 0.2, 0.3."""
     centre = [row | {"x": 0.0, "y": 0.0, "smallest": -2.0, "largest": 10.0 + row["seed"]} for row in both()]
