@@ -11,6 +11,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.version import getbase
 
 import resexp
+from resexp.api import overrides
+from resexp.config.compose import compose, resolve
 
 SHORT = {"model__depth": 8, "model__width": 4, "schedule__steps": 4, "interval": 2}
 
@@ -140,6 +142,24 @@ def test_published_networks_are_built_for_their_images(name, inputs, classes, pa
     model = resexp.build_model(name).eval()
     assert model(torch.zeros(1, *inputs)).shape == (1, classes)
     assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+def test_a_dataset_that_is_named_comes_before_the_published_one():
+    model = resexp.build_model("resnet20", dataset="cifar100").eval()
+    assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 100)
+
+
+def test_values_of_python_reach_the_config(tmp_path):
+    """None, truth, lists, numbers and any text arrive as they are."""
+    given = {
+        "train__max_minutes": None, "optimizer__nesterov": True, "schedule__divide_at": [0.25, 0.5],
+        "train__runs": f"{tmp_path}/a, [b] \"c\"", "schedule__learning_rate": 0.05, "dataset__flip": False,
+    }  # fmt: skip
+    config = resolve(compose("train", overrides("resnet", given)))
+    for name, value in given.items():
+        section, key = name.split("__")
+        assert config[section][key] == value, name
+        assert type(config[section][key]) is type(value), name
 
 
 def test_options_are_those_of_the_command_line():

@@ -7,9 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from resexp.config.catalog import PACKAGE
 from resexp.config.compose import compose, resolve
 from resexp.experiments.runs import folder_of
+from resexp.files import PACKAGE
 
 FINISHED_RUNS = 100
 

@@ -9,7 +9,8 @@ usage: resexp train [group=option | key=value ...] [-m]
   resexp train -m experiment=depth_sweep
 
   -m, --multirun      one run per combination of the given values
-  --dry-run           list what would run, what is done, and about how long it takes; then stop
+  --dry-run           list what would run, what is done, and about how long
+                      it takes; then stop
   --cfg job           print the config and exit
   --info, --hydra-help: Hydra's other options
 

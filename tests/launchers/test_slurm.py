@@ -27,7 +27,7 @@ def slurm(tmp_path):
 
 
 @pytest.mark.slurm
-def test_a_sweep_on_slurm_outlives_a_kill_and_a_time_limit(slurm, resexp, tmp_path):
+def test_a_sweep_on_slurm_outlives_a_kill_and_a_time_limit(slurm, new_process, tmp_path):
     command = [sys.executable, "-m", "resexp", *SWEEP, *SLURM]
     env = os.environ | slurm | {"PYTHONPATH": str(ROOT)}
     runs = tmp_path / "results" / "runs" / "four"
@@ -51,19 +51,19 @@ def test_a_sweep_on_slurm_outlives_a_kill_and_a_time_limit(slurm, resexp, tmp_pa
         waiting.send_signal(signal.SIGINT)  # without accounting submitit waits for the killed job for ever
         waiting.wait(timeout=60)
     assert "Bypassing signal SIGTERM" in logs(tmp_path, job)
-    again = resexp(*SWEEP, *SLURM, "hydra.launcher.timeout_min=9", env=slurm)
+    again = new_process(*SWEEP, *SLURM, "hydra.launcher.timeout_min=9", env=slurm)
     assert again.returncode == 0, again.stderr
     assert again.stdout.splitlines()[-1] == "4 done"
-    assert_same_as_here(resexp, tmp_path)
+    assert_same_as_here(new_process, tmp_path)
 
 
-def assert_same_as_here(resexp, folder: Path) -> None:
+def assert_same_as_here(new_process, folder: Path) -> None:
     """The same runs, and the same table but for times, as by the basic launcher."""
-    done = resexp(*SWEEP, "train.runs=here")
+    done = new_process(*SWEEP, "train.runs=here")
     assert done.returncode == 0, done.stderr
     assert names(folder / "here" / "four") == names(folder / "results" / "runs" / "four")
     for runs in ("here", "results/runs"):
-        assert resexp("collect", "four", f"--runs={runs}", f"--tables={runs}").returncode == 0
+        assert new_process("collect", "four", f"--runs={runs}", f"--tables={runs}").returncode == 0
     assert without_times(folder / "here") == without_times(folder / "results" / "runs")
 
 
