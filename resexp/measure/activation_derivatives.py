@@ -86,7 +86,7 @@ def trained(run: Run, *, batch: int) -> dict[str, pd.DataFrame]:
         run: activation layers of its network have `activates`, as set by resexp.models.parts.
         batch: test examples per forward pass.
     Returns:
-        `dead`: activation (the option's name), stage, layer (of activations, in the order of the forward pass,
+        `dead`: activation (the option's name), stage, layer (of activations, in order of the forward pass,
             from 0), `channels` and `dead` (how many of them).
     Raises:
         ValueError: the network has no activations.
