@@ -44,7 +44,7 @@ def _kept(path: Path) -> dict[str, list]:
 
 def _append(path: Path, name: str, values: list) -> None:
     text = f"[{name}, {json.dumps(values)}]"  # json writes floats with repr, which is exact
-    with named(path), path.open("a") as file:
+    with named(path), path.open("a", encoding="utf-8") as file:
         # on a line of its own, even if the last one was cut
         file.write(f"\n{zlib.crc32(text.encode()):08x} {text}\n")
         file.flush()
