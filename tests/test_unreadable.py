@@ -78,7 +78,6 @@ def runs(tmp_path_factory):
         slow("results/runs/x", ["train", *SHORT]),
         ("results/runs/x", ["measure", "measure=norm_scales", "run=results/runs/*/*"]),
         ("RUN", ["train", *SHORT]),
-        slow("RUN", ["measure", "measure=norm_scales", "run=results/runs/x/*"]),
         ("results/tables", ["collect", "x"]),
         slow("images/train", ["train", "dataset=imagefolder", "dataset.root=images"]),
         ("images/train/a", ["train", "dataset=imagefolder", "dataset.root=images"]),
@@ -100,6 +99,7 @@ def test_what_may_not_be_read_is_named_and_never_passed_over(closed, command, ru
     [
         ("RUN/config.json", ["collect", "x", "--replace"]),
         ("RUN/status.json", ["status"]),
+        slow("RUN", ["measure", "measure=norm_scales", "run=results/runs/x/*", "name=measured", "threads=1"]),
         *(slow(f"RUN{file}", ["status"]) for file in ("", "/config.json", "/rows.csv")),
         *(slow(f"RUN{file}", ["collect", "x", "--replace"]) for file in ("", "/status.json", "/rows.csv")),
     ],

@@ -170,15 +170,15 @@ class RunFolder:
     def last_row(self) -> dict:
         """The last of `rows`, without reading the others; empty if there is none."""
         path = self.path / "rows.csv"
-        if not path.is_file():  # a pipe would be waited for
-            return {}
-        with path.open("rb") as file:
-            header = file.readline()
-            file.seek(max(file.tell(), path.stat().st_size - TAIL))
-            lines = file.read().split(b"\n")[-2:-1]
         try:
+            if not path.is_file():  # a pipe would be waited for
+                return {}
+            with path.open("rb") as file:
+                header = file.readline()
+                file.seek(max(file.tell(), path.stat().st_size - TAIL))
+                lines = file.read().split(b"\n")[-2:-1]
             found = list(csv.DictReader([header.decode(), *(line.decode() for line in lines)]))
-        except (UnicodeDecodeError, csv.Error):
+        except (OSError, UnicodeDecodeError, csv.Error):
             return {}
         return found[0] if found else {}
 
