@@ -72,6 +72,8 @@ NETWORK = {
 @pytest.mark.parametrize(("group", "name"), CASES)
 def test_every_part_builds_and_takes_a_step(group, name):
     overrides = [*SMALL, f"{group}={name}", *TOGETHER.get((group, name), [])]
+    if group == "tracker" and name in ("wandb", "trackio"):  # extras that the tests do not require
+        pytest.importorskip(name)
     config = resolve(compose("train", overrides))
     if group == "block":  # a depth that it divides
         block = make(config["block"], "block")

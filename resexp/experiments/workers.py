@@ -7,7 +7,6 @@ overlap, which those of separate processes do not, and the data is in memory onc
 """
 
 import atexit
-import ctypes
 import os
 import signal
 import subprocess
@@ -19,9 +18,8 @@ from contextlib import contextmanager
 from resexp.exits import leave
 from resexp.records.run import BusyError
 
-# of a worker: its index, and who started it; of both: whether that one draws the progress of the sweep
-VARIABLE, PARENT, DRAWN = "RESEXP_WORKER", "RESEXP_WORKER_OF", "RESEXP_DRAWN"
-PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+# of a worker: its index; of it and of who started it: whether that one draws the progress of the sweep
+VARIABLE, DRAWN = "RESEXP_WORKER", "RESEXP_DRAWN"
 _OF_THREAD = threading.local()
 
 
@@ -78,12 +76,13 @@ def start_processes(count: int) -> list[subprocess.Popen]:
     Where this one draws, what they print is printed by it, above what it draws.
     """
     if worker_index():
-        end_with_parent()
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         return []
     others = [
         subprocess.Popen(
             [sys.executable, "-P", "-m", "resexp", "train", *sys.argv[1:]],
-            env=os.environ | {VARIABLE: str(index), PARENT: str(os.getpid())},
+            env=os.environ | {VARIABLE: str(index)},
+            stdin=subprocess.PIPE,  # never written to; its end says that this process has ended
             **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} if is_drawn() else {}),
         )
         for index in range(1, count)
@@ -104,13 +103,12 @@ def _pass_on(pipe: Iterable[str], stream: str) -> None:
         print(line, end="", file=getattr(sys, stream), flush=True)
 
 
-def end_with_parent() -> None:
-    """Let the kernel send SIGTERM, which saves a checkpoint, when the process that started this one dies.
+def _end_with_parent() -> None:
+    """Wait for the end of the process that started this one, then send SIGTERM, which saves a checkpoint.
 
-    Without it a worker trains on after its parent was killed. Only Linux has this.
+    Without it a worker trains on after its parent was killed. The kernel's own signal (PR_SET_PDEATHSIG) does
+    not serve: it comes once for each thread of the parent, and a second SIGTERM ends a process at once.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(os.environ.get(PARENT, os.getppid())):  # it died before
-        os.kill(os.getpid(), signal.SIGTERM)
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -173,7 +173,8 @@ def test_workers_end_when_their_parent_is_killed(background, tmp_path):
             break
         time.sleep(0.1)
     saved = [file.parent for file in files if list(file.parent.glob("checkpoint-*.pt"))]
-    assert len(saved) == 1, "the worker's run; the parent's own had no time"
+    found = {file.parent.name: (status(file.parent), numbers(file.parent)[-1:]) for file in files}
+    assert len(saved) == 1, f"the worker's run; the parent's own had no time: {found}"
 
 
 def test_rows_beyond_the_checkpoint_are_cut_back(resexp, background, monkeypatch, tmp_path):
