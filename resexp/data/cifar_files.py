@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from resexp.data import npz
 from resexp.data.dataset import Dataset
 
 # The official archives and their md5 sums (cs.toronto.edu/~kriz/cifar.html).
@@ -81,13 +82,7 @@ def from_batches(raw: dict[str, bytes], where: Path, num_classes: int) -> Datase
 
 def read_npz(path: Path) -> Dataset:
     """Read the arrays of an .npz file; ValueError where they are not there, or not images."""
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            x_train, y_train, x_test, y_test = (arrays[key] for key in NPZ_KEYS)
-    except Exception as error:  # numpy raises various errors for a damaged or foreign file
-        raise ValueError(
-            f"cannot read {path} ({error}); it must contain the arrays {', '.join(NPZ_KEYS)}"
-        ) from error
+    x_train, y_train, x_test, y_test = npz.read(path, NPZ_KEYS)
     return Dataset(
         _images(path, x_train), torch.from_numpy(y_train.reshape(-1).astype(np.int64)),
         _images(path, x_test), torch.from_numpy(y_test.reshape(-1).astype(np.int64)),

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from resexp.data.class_folders import files_fingerprint
+from resexp.data import npz
 from resexp.data.dense import Augment, Dense
 from resexp.data.instances import planes
+
+FILE = "volume.npz"
+ADVICE = "set dataset.root to an npz with image and labels (dataset=tissue needs no files)"
 
 
 def load(root: str, *, side: int, test_share: float, augment: Augment) -> Dense:
@@ -24,7 +27,9 @@ def load(root: str, *, side: int, test_share: float, augment: Augment) -> Dense:
     Raises:
         ValueError: a missing or damaged file, other arrays, or a part smaller than a cube.
     """
-    image, labels = read(path_of(root))
+    path = npz.find(root, FILE, ADVICE)
+    image, labels = npz.read(path, ("image", "labels"))
+    _check(path, image, labels)
     first = round(len(image) * (1 - test_share))
     train, test = (
         cubes(image[part], labels[part], side) for part in (slice(None, first), slice(first, None))
@@ -34,44 +39,16 @@ def load(root: str, *, side: int, test_share: float, augment: Augment) -> Dense:
 
 def fingerprint(root: str) -> str:
     """Fingerprint of the file; see files_fingerprint."""
-    path = path_of(root)
-    return files_fingerprint(path.parent, [path])
+    return npz.fingerprint(npz.find(root, FILE, ADVICE))
 
 
-def path_of(root: str) -> Path:
-    """The npz.
-
-    Raises:
-        ValueError: there is none.
-    """
-    path = Path(root).expanduser()
-    path = path / "volume.npz" if path.is_dir() else path
-    if not path.is_file():
-        raise ValueError(
-            f"{path} does not exist: set dataset.root to an npz with image and labels (dataset=tissue is"
-            " generated and needs no files)"
-        )
-    return path
-
-
-def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Image and labels of an npz; nothing is unpickled.
-
-    Raises:
-        ValueError: see load.
-    """
-    try:
-        with np.load(path) as arrays:
-            image, labels = arrays["image"], arrays["labels"]
-    except (OSError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} must be an npz with image and labels: {error}") from error
+def _check(path: Path, image: np.ndarray, labels: np.ndarray) -> None:
     fits = image.ndim == 3 and image.shape == labels.shape and labels.dtype.kind in "iu"
     if not fits or image.dtype != np.uint8:
         raise ValueError(
             f"{path}: image must be uint8 (z, y, x) and labels integers of the same shape, got"
             f" {image.dtype} {image.shape} and {labels.dtype} {labels.shape}"
         )
-    return image, labels
 
 
 def cubes(image: np.ndarray, labels: np.ndarray, side: int) -> tuple[torch.Tensor, torch.Tensor]:

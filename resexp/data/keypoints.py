@@ -1,13 +1,15 @@
 """Images with joints in an npz."""
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
-from resexp.data.class_folders import files_fingerprint
+from resexp.data import npz
 from resexp.data.joints import Mirror, Posed
+
+FILE = "keypoints.npz"
+ADVICE = "set dataset.root to an npz with image, joints and length (dataset=figures needs no files)"
 
 
 def load(root: str, *, test_every: int, mirror: bool) -> Posed:
@@ -25,8 +27,9 @@ def load(root: str, *, test_every: int, mirror: bool) -> Posed:
     Raises:
         ValueError: a missing or damaged file, other arrays, or too small a test_every.
     """
-    path = path_of(root)
-    image, joints, length, mirrored = read(path)
+    path = npz.find(root, FILE, ADVICE)
+    image, joints, length, mirrored = npz.read(path, ("image", "joints", "length"), ("mirrored",))
+    _check(path, image, joints, length, mirrored)
     if not 2 <= test_every <= len(image):
         raise ValueError(
             f"dataset.load.test_every must lie in 2..{len(image)}, the number of images, got {test_every}"
@@ -43,40 +46,7 @@ def load(root: str, *, test_every: int, mirror: bool) -> Posed:
 
 def fingerprint(root: str) -> str:
     """Fingerprint of the file; see files_fingerprint."""
-    path = path_of(root)
-    return files_fingerprint(path.parent, [path])
-
-
-def path_of(root: str) -> Path:
-    """The npz.
-
-    Raises:
-        ValueError: there is none.
-    """
-    path = Path(root).expanduser()
-    path = path / "keypoints.npz" if path.is_dir() else path
-    if not path.is_file():
-        raise ValueError(
-            f"{path} does not exist: set dataset.root to an npz with image, joints and length"
-            " (dataset=figures is generated and needs no files)"
-        )
-    return path
-
-
-def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """image, joints, length, and mirrored if it is there.
-
-    Raises:
-        ValueError: see load.
-    """
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:  # numpy leaves torn files open
-            image, joints, length = arrays["image"], arrays["joints"], arrays["length"]
-            mirrored = arrays.get("mirrored")
-    except (OSError, KeyError, ValueError, EOFError, TypeError, BadZipFile) as error:
-        raise ValueError(f"{path} must be an npz with image, joints and length: {error}") from error
-    _check(path, image, joints, length, mirrored)
-    return image, joints, length, mirrored
+    return npz.fingerprint(npz.find(root, FILE, ADVICE))
 
 
 def _check(path: Path, image, joints, length, mirrored) -> None:

@@ -219,6 +219,16 @@ def test_bodies_stay_apart_and_without_a_zero_there_is_no_background(tmp_path):
     assert len(np.unique(planes[True])) == 3
 
 
+def test_a_volume_that_is_cut_anywhere_is_refused(tmp_path):
+    path = tmp_path / "volume.npz"
+    np.savez_compressed(path, image=np.zeros((4, 4, 4), dtype=np.uint8), labels=np.ones((4, 4, 4), dtype=int))
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=mentions("volume.npz", "labels")):
+            em_volume.load(str(path), side=4, test_share=0.5, augment=as_they_are)
+
+
 def test_a_volume_that_is_none_is_refused(tmp_path):
     with pytest.raises(ValueError, match=mentions("volume.npz", "dataset.root")):
         em_volume.load(str(tmp_path), side=4, test_share=0.5, augment=as_they_are)
