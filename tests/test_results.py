@@ -279,7 +279,7 @@ def test_findings_agree_with_the_published_numbers():
         if key in published:
             assert row.published == published[key]
             checked += 1
-    assert checked == 11 + 5 + 4  # shortcuts, orders of operations, residual networks
+    assert checked == 11 + 5 + 4 + 2  # shortcuts, orders of operations, residual networks, effective paths
 
 
 def test_every_training_table_has_its_verdicts():
