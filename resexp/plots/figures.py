@@ -22,6 +22,7 @@ from typing import NoReturn
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from resexp.exits import refuse
 from resexp.files import atomic, own_or_shipped
 from resexp.plots import style
 from resexp.plots.tables import Folders, MissingTableError, Tables, inputs
@@ -61,6 +62,8 @@ def main_all(arguments: Sequence[str] | None = None) -> NoReturn:
                 failed = 1
             else:
                 print(drawn.result())
+    if not stale:
+        print(f"every figure in {folders.figures} whose tables exist is up to date")
     sys.exit(failed)
 
 
@@ -143,6 +146,9 @@ def _parse(
         "--figures", type=Path, default=Path("results/figures"), help="default: results/figures"
     )
     options = parser.parse_args(arguments)
+    for name, folder in vars(options).items():
+        if isinstance(folder, Path) and name != "figures" and not folder.is_dir():
+            refuse(f"--{name}={folder}: there is no such folder")
     return Folders(options.tables, options.reference, options.figures), options
 
 
