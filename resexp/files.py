@@ -3,6 +3,7 @@
 Every package of resexp may import this module; it imports none of them.
 """
 
+import argparse
 import errno
 import json
 import os
@@ -94,6 +95,18 @@ def atomic(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def existing_folder(text: str) -> Path:
+    """A folder that was typed, as `type=` of an argument.
+
+    Raises:
+        ArgumentTypeError: there is none.
+    """
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path}")
+    return path
 
 
 def write_json(path: Path, content: object) -> None:

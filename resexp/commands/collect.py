@@ -6,12 +6,13 @@ from itertools import chain
 from pathlib import Path
 
 from resexp.exits import hint, refuse
+from resexp.files import existing_folder
 
 
 def main(arguments: list[str]) -> None:
     """`resexp collect EXPERIMENT`."""
     options = _parser().parse_args(arguments)
-    options.runs, options.tables = options.runs.expanduser(), options.tables.expanduser()
+    options.tables = options.tables.expanduser()
     try:
         lines = collect(
             options.experiment,
@@ -38,7 +39,9 @@ def _unusable(error: OSError, tables: Path) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("resexp collect", description=__doc__)
     parser.add_argument("experiment", help="name of the experiment: a folder in the runs folder")
-    parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
+    parser.add_argument(
+        "--runs", type=existing_folder, default=Path("results/runs"), help="default: results/runs"
+    )
     parser.add_argument(
         "--tables", type=Path, default=Path("results/tables"),
         help="output folder; default: results/tables",

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from resexp.exits import hint, refuse
-from resexp.files import atomic
+from resexp.files import atomic, existing_folder
 
 
 def main(arguments: list[str]) -> None:
@@ -25,9 +25,11 @@ def main(arguments: list[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("resexp report", description=__doc__)
     parser.add_argument("experiment", nargs="?", help="name of the experiment; default: all")
-    parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     parser.add_argument(
-        "--results", type=Path, default=Path("results"),
+        "--runs", type=existing_folder, default=Path("results/runs"), help="default: results/runs"
+    )
+    parser.add_argument(
+        "--results", type=existing_folder, default=Path("results"),
         help="folder of tables, figures, reference and FINDINGS.md; default: results",
     )  # fmt: skip
     parser.add_argument(

@@ -18,6 +18,7 @@ from resexp.experiments.progress import (
     running_lines,
     totals,
 )
+from resexp.files import existing_folder
 from resexp.records.folders import experiments, folders
 
 INTERVAL = 2.0  # seconds
@@ -27,10 +28,7 @@ CLEAR, HOME, TO_END_OF_LINE, BELOW = "\x1b[2J", "\x1b[H", "\x1b[K", "\x1b[J"
 
 def main(arguments: list[str]) -> None:
     """`resexp status [EXPERIMENT]`."""
-    parser = _parser()
-    options = _settled(parser.parse_args(arguments))
-    if options.runs != parser.get_default("runs") and not options.runs.exists():
-        refuse(f"--runs={options.runs}: there is no such folder")
+    options = _settled(_parser().parse_args(arguments))
     try:
         names = [options.experiment] if options.experiment else experiments(options.runs)
         if not names:
@@ -54,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         " finished runs; failures last, then the totals.",
     )
     parser.add_argument("experiment", nargs="?", help="name of the experiment; default: all")
-    parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
+    parser.add_argument(
+        "--runs", type=existing_folder, default=Path("results/runs"), help="default: results/runs"
+    )
     parser.add_argument(
         "--watch", nargs="?", const=str(INTERVAL), metavar="SECONDS",
         help="show running runs, failures and totals anew after so many seconds (default: 2),"
@@ -64,7 +64,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settled(options: argparse.Namespace) -> argparse.Namespace:
-    options.runs = options.runs.expanduser()
     if options.watch is None:
         return options
     try:

@@ -76,7 +76,7 @@ def test_a_folder_that_does_not_exist_is_refused(scratch, option, capsys):
     with pytest.raises(SystemExit) as ended:
         figures.main_all([f"--{option}={missing}", f"--figures={folders.figures}"])
     assert ended.value.code == 2
-    assert re.fullmatch(mentions(f"--{option}", str(missing)), capsys.readouterr().err.strip())
+    assert re.fullmatch(mentions(f"--{option}", str(missing)), capsys.readouterr().err.splitlines()[-1])
     assert not folders.figures.exists()
 
 
