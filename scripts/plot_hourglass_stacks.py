@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from resexp.plots import figures, style
+from resexp.plots.panels import name_lines, spread
 from resexp.plots.pictures import pixels
-from resexp.plots.tables import Tables, seeds
+from resexp.plots.tables import Tables, last, seeds
 
 TABLES = ("hourglass_maps_joints", "hourglass_maps_pictures", "hourglass_stacks")
 CASES = {
@@ -42,7 +43,7 @@ def draw(tables: Tables) -> Figure:
         )
         show(part, *chosen)
     for axes, (column, label) in zip(below.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
-        compare(axes, last(training), column)
+        compare(axes, last(training, ("case", "seed")), column)
         axes.set_xlabel(f"{label}: PCK at 0.2 torsos (%)")
     return figure
 
@@ -80,17 +81,8 @@ def show(part: SubFigure, joints: pd.DataFrame, picture: pd.DataFrame) -> None:
 def compare(axes: Axes, rows: pd.DataFrame, column: str) -> None:
     """A line per network: points are seeds, the bar mean and standard deviation."""
     for place, case in enumerate(CASES):
-        found = 100 - rows.loc[rows["case"] == case, column]
-        axes.plot(found, [place + 0.22] * len(found), ".", color=style.COLORS["resnet"], ms=5, alpha=0.7)
-        axes.errorbar(found.mean(), place, xerr=found.std(), fmt="|", color="black", ms=9, capsize=3)
-    axes.set_yticks(range(len(CASES)), list(CASES.values()))
-    axes.set_ylim(len(CASES) - 0.4, -0.6)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-
-
-def last(training: pd.DataFrame) -> pd.DataFrame:
-    """The last row of each run."""
-    return training.sort_values("step").groupby(["case", "seed"]).tail(1)
+        spread(axes, place, 100 - rows.loc[rows["case"] == case, column])
+    name_lines(axes, list(CASES.values()))
 
 
 def facts(tables: Tables) -> dict:

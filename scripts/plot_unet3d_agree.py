@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
+from resexp.plots.panels import name_lines, spread
 from resexp.plots.pictures import coloured, pixels
 from resexp.plots.tables import Tables
 
@@ -46,12 +47,8 @@ def draw(tables: Tables) -> Figure:
 def compare(axes: Axes, scores: pd.DataFrame, column: str, *, named: bool) -> None:
     """A line per rule: points are test volumes, the bar mean and standard deviation."""
     for place, rule in enumerate(RULES):
-        found = scores.loc[scores["rule"] == rule, column]
-        axes.plot(found, [place + 0.22] * len(found), ".", color=style.COLORS["resnet"], ms=4, alpha=0.5)
-        axes.errorbar(found.mean(), place, xerr=found.std(), fmt="|", color="black", ms=9, capsize=3)
-    axes.set_yticks(range(len(RULES)), list(RULES.values()) if named else [])
-    axes.set_ylim(len(RULES) - 0.4, -0.6)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+        spread(axes, place, scores.loc[scores["rule"] == rule, column])
+    name_lines(axes, list(RULES.values()) if named else [""] * len(RULES))
 
 
 def facts(tables: Tables) -> dict:

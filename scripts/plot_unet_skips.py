@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resexp.plots import figures, style
+from resexp.plots.panels import name_lines, spread
 from resexp.plots.pictures import coloured, pixels
-from resexp.plots.tables import Tables, seeds
+from resexp.plots.tables import Tables, last, seeds
 
 TABLES = (
     ("unet_objects_nuclei_objects", "unet_objects_objects"),
@@ -39,7 +40,7 @@ def draw(tables: Tables) -> Figure:
         mine = pictures[pictures["picture"] == number]
         show(row, mine, titles=number == numbers[0])
     for axes, (column, label) in zip(below.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
-        compare(axes, last(training) if column == "test_iou" else objects, column)
+        compare(axes, last(training, ("case", "seed")) if column == "test_iou" else objects, column)
         axes.set_xlabel(label)
     return figure
 
@@ -60,17 +61,8 @@ def show(row: np.ndarray, picture: pd.DataFrame, *, titles: bool) -> None:
 def compare(axes: Axes, rows: pd.DataFrame, column: str) -> None:
     """A line per network: points are seeds, the bar mean and standard deviation."""
     for place, case in enumerate(CASES):
-        found = rows.loc[rows["case"] == case, column]
-        axes.plot(found, [place + 0.22] * len(found), ".", color=style.COLORS["resnet"], ms=5, alpha=0.7)
-        axes.errorbar(found.mean(), place, xerr=found.std(), fmt="|", color="black", ms=9, capsize=3)
-    axes.set_yticks(range(len(CASES)), list(CASES.values()))
-    axes.set_ylim(len(CASES) - 0.4, -0.6)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-
-
-def last(training: pd.DataFrame) -> pd.DataFrame:
-    """The last row of each run."""
-    return training.sort_values("step").groupby(["case", "seed"]).tail(1)
+        spread(axes, place, rows.loc[rows["case"] == case, column])
+    name_lines(axes, list(CASES.values()))
 
 
 def facts(tables: Tables) -> dict:

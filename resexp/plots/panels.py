@@ -1,11 +1,26 @@
 """Panels of comparisons: points with bars, curves with bands, published numbers as stars."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from resexp.plots import style
+
+
+def spread(axes: Axes, place: float, values: pd.Series) -> None:
+    """A bar of mean and standard deviation; below it, so that neither hides the other, a point per value."""
+    axes.plot(values, [place + 0.22] * len(values), ".", color=style.COLORS["resnet"], ms=5, alpha=0.6)
+    if len(values):
+        deviation = values.std() if len(values) > 1 else 0
+        axes.errorbar(values.mean(), place, xerr=deviation, fmt="|", color="black", ms=9, capsize=3)
+
+
+def name_lines(axes: Axes, labels: Sequence[str]) -> None:
+    """Labels of the lines at 0, 1, 2, ..., from top to bottom."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
 
 
 def points(axes: Axes, runs: pd.DataFrame, key: str, labels: Mapping[str, str], published: Mapping) -> None:
@@ -21,11 +36,7 @@ def points(axes: Axes, runs: pd.DataFrame, key: str, labels: Mapping[str, str], 
     for place, option in enumerate(shown):
         mine = runs[runs[key] == option]
         good = mine.loc[~mine["diverged"], "test_error_percent"]
-        # drawn below the bar, so that neither hides the other
-        axes.plot(good, [place + 0.22] * len(good), ".", color=style.COLORS["resnet"], ms=5, alpha=0.6)
-        if len(good):
-            spread = good.std() if len(good) > 1 else 0
-            axes.errorbar(good.mean(), place, xerr=spread, fmt="|", color="black", ms=9, capsize=3)
+        spread(axes, place, good)
         if lost := int(mine["diverged"].sum()):  # above the bar
             axes.annotate(
                 f"{lost} of {len(mine)} diverged", (0.99, place - 0.33), xycoords=("axes fraction", "data"),
@@ -36,10 +47,9 @@ def points(axes: Axes, runs: pd.DataFrame, key: str, labels: Mapping[str, str], 
                 published[option], (1.02, place), xycoords=("axes fraction", "data"), va="center",
                 fontsize=8, color=style.PUBLISHED,
             )  # fmt: skip
-    axes.set_yticks(range(len(shown)), [labels[option] for option in shown])
-    axes.set(ylim=(len(shown) - 0.4, -0.6), xlim=(0, None))
+    name_lines(axes, [labels[option] for option in shown])
+    axes.set_xlim(0, None)
     axes.set_xlabel("Test error (%); dots: seeds, bars: mean ± standard deviation")
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
 
 
 def curves(axes: Axes, runs: pd.DataFrame, x: str, key: str, labels: Mapping) -> None:

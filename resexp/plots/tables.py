@@ -113,10 +113,15 @@ def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
             f"{', '.join(keys)} do not distinguish the runs of this table; collect those of one dataset and"
             " one depth with `resexp collect NAME --only dataset=... --only model.depth=...`"
         )
-    last = table.sort_values([*keys, "step"]).groupby(list(keys), dropna=False).tail(1)
-    last = last.assign(diverged=last["test_error_percent"].isna())
+    ends = last(table, keys)
+    ends = ends.assign(diverged=ends["test_error_percent"].isna())
     errors = [f"{split}_error_percent" for split in ("test", "train")]
-    return last[[*keys, *(column for column in errors if column in last), "diverged"]]
+    return ends[[*keys, *(column for column in errors if column in ends), "diverged"]]
+
+
+def last(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """The last row of every run; keys together identify one."""
+    return table.sort_values([*keys, "step"]).groupby(list(keys), dropna=False).tail(1)
 
 
 def published(comparisons: pd.DataFrame, experiment: str) -> dict[str, str]:
