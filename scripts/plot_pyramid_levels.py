@@ -125,7 +125,7 @@ def facts(tables: Tables) -> dict:
         "objects": {k: int(scores.loc[scores["size"] == k, "objects"].iloc[0]) for k in ("all", *SIZES)},
         "picture": "the first test image, seed 0; green: right class, IoU from 0.5 on; red: not; scores from"
         " 0.15 on",
-        "times": "of one image at a time, beside whatever else the machine did",
+        "times": "of one image at a time, on one thread of a CPU",
         "departures": DEPARTURES,
         **tables.made_with("pyramid_detections"),
     }
