@@ -7,8 +7,9 @@ from resexp.config.compose import ConfigError
 from resexp.experiments import expected
 from resexp.experiments.expected import Times, in_words, length
 from resexp.files import DamagedError
+from resexp.records.contents import FINISHED
 from resexp.records.folders import folders
-from resexp.records.run import FINISHED, RunFolder
+from resexp.records.run import RunFolder
 
 
 def lines(runs: list[dict], found: list[RunFolder], workers: int = 1) -> Iterator[str]:

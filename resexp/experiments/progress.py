@@ -11,7 +11,8 @@ from resexp.exits import printable
 from resexp.experiments import expected
 from resexp.experiments.expected import Times, in_words
 from resexp.files import DamagedError
-from resexp.records.run import FINISHED, RunFolder
+from resexp.records.contents import FINISHED
+from resexp.records.run import RunFolder
 
 FAILED = ("failed", "damaged")
 BAR = 8  # characters

@@ -22,8 +22,9 @@ from resexp.exits import OutputError, go_on_without, nobody_reads, refuse, refus
 from resexp.experiments import board, expected, planned, stop, workers
 from resexp.experiments.progress import Overview
 from resexp.experiments.runs import folder_of, settle
+from resexp.records.contents import FINISHED
 from resexp.records.identity import identity
-from resexp.records.run import FINISHED, BusyError
+from resexp.records.run import BusyError
 
 MANY = 1000  # runs: from here on it is said that they are checked
 

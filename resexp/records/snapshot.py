@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resexp.files import DamagedError
+from resexp.records.contents import FINISHED
 from resexp.records.folders import folders
 from resexp.records.identity import protocol
-from resexp.records.run import FINISHED, RunFolder
+from resexp.records.run import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
