@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -23,6 +23,8 @@ except ModuleNotFoundError:
     raise ImportError(NOT_ON_WINDOWS) from None
 
 PACKAGE = Path(__file__).parent
+CHUNK = 2**16  # bytes
+LARGEST = 2**28  # bytes of a record; real ones are far smaller
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -53,7 +55,7 @@ def own_or_shipped(path: Path, name: str) -> Path:
 
 
 @contextmanager
-def named(path: Path) -> Iterator[None]:
+def named(path: Path | str) -> Iterator[None]:
     """Let an OSError of the block say which file it is about; one of an open file does not."""
     try:
         yield
@@ -120,32 +122,57 @@ class DamagedError(ValueError):
     """A file that does not hold what its writer writes."""
 
 
-def read_regular(path: Path) -> bytes:
-    """The contents of a file.
+def chunks(path: Path | str) -> Iterator[bytes]:
+    """The contents of a file, piece by piece.
 
     Raises:
         DamagedError: it is no regular file; a pipe would be waited for.
         OSError: it cannot be read.
     """
-    with named(path), open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # faster than a file object, for 10,000 runs
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
             raise DamagedError(f"{path} is no regular file")
-        return file.read()
+        with named(path):
+            while chunk := os.read(file, CHUNK):
+                yield chunk
+    finally:
+        os.close(file)
 
 
-def read_json(path: Path) -> dict | None:
+def read_regular(path: Path | str) -> bytes:
+    """The contents of a file. Raises as `chunks`, and DamagedError if they are larger than any record."""
+    found, size = [], 0
+    for chunk in chunks(path):
+        found.append(chunk)
+        if (size := size + len(chunk)) > LARGEST:
+            raise DamagedError(f"{path} is damaged: it is larger than {LARGEST // 2**20} MiB")
+    return b"".join(found)
+
+
+def read_json(
+    path: Path | str,
+    read: Callable[[Path | str], bytes] = read_regular,
+    parse: Callable[[str], object] = json.loads,
+) -> dict | None:
     """The object that a file of JSON holds; None where there is no file.
 
+    Args:
+        path: of the file.
+        read: path -> contents.
+        parse: contents -> object.
     Raises:
         DamagedError: it is no regular file, may not be read, or holds something else.
     """
     try:
-        content = json.loads(read_regular(path).decode())
+        content = parse(read(path).decode())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DamagedError(f"cannot read {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except DamagedError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise DamagedError(f"{path} is damaged: it holds no JSON") from error
     if not isinstance(content, dict):
         raise DamagedError(f"{path} is damaged: it holds no JSON object")

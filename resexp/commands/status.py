@@ -20,6 +20,7 @@ from resexp.experiments.progress import (
 )
 from resexp.files import refuse_missing
 from resexp.records.folders import experiments, folders
+from resexp.records.run import RunFolder
 
 INTERVAL = 2.0  # seconds
 # of a terminal: clear all, go to the top, clear the rest of a line, clear what is below
@@ -100,12 +101,11 @@ def overview_of(experiment: str, runs: Path) -> tuple[Overview, str]:
         ValueError: see statuses.
     """
     from resexp.config.catalog import options as listed
-    from resexp.config.sweep import plan
-    from resexp.experiments.runs import folders_of
 
     found = {run.name: run for run in folders(runs / experiment)}
-    configs = plan(experiment, runs)[0]
-    planned, unknown = folders_of(configs)
+    configs, planned, unknown = (
+        _planned(experiment, runs) if experiment in listed("experiment") else ([], [], "")
+    )
     found |= {run.name: run for run in planned}
     if not found and unknown:
         raise ValueError(unknown)
@@ -114,6 +114,15 @@ def overview_of(experiment: str, runs: Path) -> tuple[Overview, str]:
         raise ValueError(f"no experiment {experiment!r}{meant} and no folder {runs / experiment}")
     settings = {} if unknown else dict(zip((run.name for run in planned), configs, strict=True))
     return Overview([run for _, run in sorted(found.items())], settings), unknown
+
+
+def _planned(experiment: str, runs: Path) -> tuple[list[dict], list[RunFolder], str]:
+    """Settings and folders of the runs in an experiment's file; and why there are no folders, or ""."""
+    from resexp.config.sweep import plan  # imports Hydra
+    from resexp.experiments.runs import folders_of
+
+    configs = plan(experiment, runs)[0]
+    return configs, *folders_of(configs)
 
 
 def _line(run: Seen) -> str:

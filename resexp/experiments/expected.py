@@ -58,12 +58,25 @@ def duration(folder: RunFolder) -> tuple[int, float] | None:
     """Steps taken and seconds they took, by the last row; of a measurement 1 step, and its session."""
     try:
         if row := folder.last_row():
-            return int(row["step"]), float(row["seconds"])
-        session = folder.provenance()["sessions"][-1]
-        start, end = (datetime.datetime.fromisoformat(session[key]) for key in ("start", "end"))
-        return 1, (end - start).total_seconds()
+            steps, seconds = folder.last_step(), float(row["seconds"])
+        else:
+            session = folder.provenance()["sessions"][-1]
+            start, end = (datetime.datetime.fromisoformat(session[key]) for key in ("start", "end"))
+            steps, seconds = 1, (end - start).total_seconds()
     except (IndexError, KeyError, TypeError, ValueError):  # damaged, or of an earlier version
         return None
+    return (steps, seconds) if 0 <= seconds < math.inf else None
+
+
+def is_known(settings: dict) -> bool:
+    """Whether these are settings of a run: a config that somebody else wrote may hold anything."""
+    try:
+        hash(_kind(settings))
+        return (
+            settings["command"] in ("train", "measure") and 0 < size(settings) * steps_of(settings) < math.inf
+        )
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return False
 
 
 def steps_of(settings: dict) -> int:

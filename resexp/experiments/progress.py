@@ -1,5 +1,6 @@
 """How far runs are, as their folders have it, in lines that fit a terminal."""
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -11,11 +12,12 @@ from resexp.exits import printable
 from resexp.experiments import expected
 from resexp.experiments.expected import Times, in_words
 from resexp.files import DamagedError
-from resexp.records.contents import FINISHED
+from resexp.records.contents import FINISHED, Contents, ReadOnce
 from resexp.records.run import RunFolder
 
 FAILED = ("failed", "damaged")
 BAR = 8  # characters
+SEED = re.compile(rb'"seed": \d+')  # in a run's config
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Seen:
         name: of its folder.
         status, step, steps, error: see RunFolder.state.
         errors: error of each split in its last row, as text.
-        left: about how many seconds it still takes; 0 once it has finished, None: not known.
+        left: about how many seconds it still takes; 0 once it has finished, None: not known, or it failed.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Overview:
         self.found, self.settings, self.times = found, dict(settings), Times()
         self._finished: dict[Path, Seen] = {}
         self._timed: set[Path] = set()
+        self._shared: dict[bytes, dict | None] = {}
 
     def add(self, found: Iterable[RunFolder]) -> None:
         """Runs that have begun since, among those that are known."""
@@ -63,18 +66,40 @@ class Overview:
 
     def now(self) -> list[Seen]:
         """All runs, in the order given."""
-        runs = {folder.path: self._finished.get(folder.path) or look(folder) for folder in self.found}
+        runs = {folder.path: self._finished.get(folder.path) or self._look(folder) for folder in self.found}
         self._finished = {path: run for path, run in runs.items() if run.is_finished}
         if len(self._finished) < len(runs):
             self._read_times()
-        own = self._of_running(runs)
-        return [replace(runs[f.path], left=self._left(f, runs[f.path], own)) for f in self.found]
+            own = self._of_running(runs)
+            for folder in self.found:
+                if (run := runs[folder.path]).status not in (*FINISHED, *FAILED):
+                    runs[folder.path] = replace(run, left=self._left(folder, run, own))
+        return [runs[folder.path] for folder in self.found]
+
+    def _look(self, folder: RunFolder) -> Seen:
+        contents = ReadOnce(folder.path)
+        run = look(contents)
+        if folder.name not in self.settings and (settings := self._but_for_the_seed(contents)):
+            self.settings[folder.name] = settings
+        return run
+
+    def _but_for_the_seed(self, contents: Contents) -> dict | None:
+        """The settings of a run; runs that differ in the seed alone take equally long, and share one's."""
+        try:
+            text = SEED.sub(b"", contents.config_file())
+            if text not in self._shared:
+                config = contents.config()
+                self._shared[text] = config if expected.is_known(config) else None
+            return self._shared[text]
+        except (DamagedError, OSError):
+            return None
 
     def _of_running(self, runs: Mapping[Path, Seen]) -> Times:
         """The times of running runs so far: all there is until the first has finished."""
         times = Times()
         for folder in self.found:
-            if runs[folder.path].status == "running" and (settings := self._settings_of(folder)):
+            settings = self.settings.get(folder.name)
+            if settings and runs[folder.path].status == "running":
                 times.add(settings, *(expected.duration(folder) or (0, 0.0)))
         return times
 
@@ -83,15 +108,15 @@ class Overview:
             if folder.path not in self._finished or folder.path in self._timed:
                 continue
             self._timed.add(folder.path)
-            settings = self._settings_of(folder)
+            settings = self.settings.get(folder.name)
             if settings and not self.times.has_enough(settings) and (took := expected.duration(folder)):
                 self.times.add(settings, *took)
 
     def _left(self, folder: RunFolder, run: Seen, own: Times) -> float | None:
         """By a running run's own pace, else by that of others, if any is known."""
-        settings = None if run.is_finished else self._settings_of(folder)
+        settings = self.settings.get(folder.name)
         if settings is None:
-            return 0.0 if run.is_finished else None
+            return None
         took = expected.duration(folder) if run.status == "running" else None
         if took is None or not took[0] or run.step != took[0]:
             seconds = self.times.of_run(settings, done=run.step)
@@ -100,20 +125,14 @@ class Overview:
         since = time.time() - (folder.path / "rows.csv").stat().st_mtime
         return max(0.0, seconds / steps * (run.steps - steps) - max(0.0, since))
 
-    def _settings_of(self, folder: RunFolder) -> dict | None:
-        if folder.name not in self.settings:
-            try:
-                self.settings[folder.name] = folder.config()
-            except DamagedError:
-                return None
-        found = self.settings[folder.name]
-        return found if found.get("command") in ("train", "measure") else None
 
-
-def look(folder: RunFolder) -> Seen:
-    """A run as its folder has it now."""
-    state, row = folder.state(), folder.last_row()
-    return Seen(folder.name, state["status"], state["step"], state["steps"], state["error"], errors_of(row))
+def look(contents: Contents) -> Seen:
+    """A run as its folder has it now, without the time left."""
+    state, row = contents.state(), contents.last_row()
+    left = 0.0 if state["status"] in FINISHED else None
+    return Seen(
+        contents.name, state["status"], state["step"], state["steps"], state["error"], errors_of(row), left
+    )
 
 
 def errors_of(row: Mapping[str, str]) -> str:

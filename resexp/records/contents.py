@@ -3,15 +3,16 @@
 import csv
 import hashlib
 import io
-from contextlib import suppress
+import os
+from functools import cache
 from pathlib import Path
 
-from resexp.files import DamagedError, is_held, read_json, read_regular
+from resexp.files import DamagedError, chunks, is_held, read_json, read_regular
 from resexp.records.older import translate
 
 FINISHED = ("done", "diverged")
+MOST = 10**18  # steps
 CHECKSUMS = {"config_sha256", "results_sha256"}  # in status.json
-TAIL = 2**16  # bytes; a row is far shorter
 
 
 class Contents:
@@ -28,23 +29,33 @@ class Contents:
     def name(self) -> str:
         return self.path.name
 
+    def _at(self, name: str) -> str:
+        return f"{self.path}/{name}"  # pathlib takes longer than to read the file
+
+    def _read(self, path: str) -> bytes:
+        return read_regular(path)
+
+    def config_file(self) -> bytes:
+        """Its config as it is written. Raises DamagedError or OSError."""
+        return self._read(self._at("config.json"))
+
     def config(self) -> dict:
         """The run's config, translated to the current version.
 
         Raises:
             DamagedError: the file cannot be read, contains no config, or was altered after the run.
         """
-        path = self.path / "config.json"
-        config = read_json(path) or {}
+        path = self._at("config.json")
         try:
-            state = read_json(self.path / "status.json") or {}
+            config = read_json(path, self._read, translate) or {}
+        except (AttributeError, KeyError, TypeError) as error:
+            raise DamagedError(f"{path} is damaged: it contains no config") from error
+        try:
+            state = read_json(self._at("status.json"), self._read) or {}
         except DamagedError:  # no word on the config
             state = {}
         self._refuse_altered_config(state)
-        try:
-            return translate(config)
-        except (AttributeError, KeyError, TypeError) as error:
-            raise DamagedError(f"{path} is damaged: it contains no config") from error
+        return config
 
     @property
     def is_finished(self) -> bool:
@@ -63,15 +74,16 @@ class Contents:
         measurement.
         """
         state = nothing = {"status": "missing", "step": 0, "steps": 0, "error": ""}
+        path = self._at("status.json")
         try:
-            found = read_json(self.path / "status.json")
+            found = read_json(path, self._read)
             if found is None:
                 return nothing
             if not _is_state(found):
-                raise DamagedError(f"{self.path / 'status.json'} is damaged")
+                raise DamagedError(f"{path} is damaged")
             state = {key: value for key, value in found.items() if key not in CHECKSUMS}
             self._refuse_altered_config(found)
-            if found.get("results_sha256") not in (None, checksum(*self.results())):
+            if found.get("results_sha256") not in (None, self._results_checksum()):
                 raise DamagedError(f"{self.path}: rows or tables were altered after the run")
         except DamagedError as error:
             return state | {"status": "damaged", "error": str(error)}
@@ -81,15 +93,26 @@ class Contents:
 
     def _refuse_altered_config(self, state: dict) -> None:
         """Raise DamagedError unless the config is that of this status; earlier versions took no checksum."""
-        path = self.path / "config.json"
-        if state.get("config_sha256") not in (None, checksum(path)):
-            raise DamagedError(f"{path} was altered after the run")
+        if state.get("config_sha256") not in (None, self._config_checksum()):
+            raise DamagedError(f"{self._at('config.json')} was altered after the run")
 
-    def results(self) -> list[Path]:
-        """A training run's rows or a measurement's tables."""
-        tables = self.path / "tables"
-        # glob is slow if the folder does not exist
-        return [self.path / "rows.csv", *(sorted(tables.glob("*.csv")) if tables.is_dir() else ())]
+    def _config_checksum(self) -> str:
+        return hashlib.sha256(self._if_there("config.json")).hexdigest()
+
+    def _results_checksum(self) -> str:
+        """Of a training run's rows or a measurement's tables."""
+        found, tables = hashlib.sha256(self._if_there("rows.csv")), self._at("tables")
+        if os.path.isdir(tables):
+            for name in sorted(os.listdir(tables)):
+                for chunk in chunks(f"{tables}/{name}") if name.endswith(".csv") else ():
+                    found.update(chunk)
+        return found.hexdigest()
+
+    def _if_there(self, name: str) -> bytes:
+        try:
+            return self._read(self._at(name))
+        except FileNotFoundError:
+            return b""
 
     def state(self) -> dict:
         """The current state: as recorded, except that `running` without a lock means `interrupted`."""
@@ -105,33 +128,26 @@ class Contents:
     def last_step(self) -> int:
         """Step of the last complete row; 0 if there is none."""
         try:
-            return int(self.last_row()["step"])
+            return min(MOST, max(0, int(self.last_row()["step"])))
         except (KeyError, TypeError, ValueError):
             return 0
 
     def last_row(self) -> dict:
-        """The last of `rows`, without reading the others; empty if there is none."""
-        path = self.path / "rows.csv"
+        """The last of `rows`, without parsing the others; empty if there is none."""
         try:
-            if not path.is_file():  # a pipe would be waited for
-                return {}
-            with path.open("rb") as file:
-                header = file.readline()
-                file.seek(max(file.tell(), path.stat().st_size - TAIL))
-                lines = file.read().split(b"\n")[-2:-1]
-            found = list(csv.DictReader([header.decode(), *(line.decode() for line in lines)]))
-        except (OSError, UnicodeDecodeError, csv.Error):
+            header, _, rows = self._if_there("rows.csv").rpartition(b"\n")[0].partition(b"\n")
+            lines = [header.decode(), rows.rpartition(b"\n")[2].decode()]
+            return next(csv.DictReader(lines), {})
+        except (OSError, DamagedError, UnicodeDecodeError, csv.Error):
             return {}
-        return found[0] if found else {}
 
     def rows(self) -> list[dict]:
         """All complete rows, values as text; an incomplete last line is ignored."""
-        path = self.path / "rows.csv"
         try:
-            text = path.read_text(encoding="utf-8") if path.is_file() else ""  # a pipe would be waited for
-        except (OSError, UnicodeDecodeError):
+            text = self._if_there("rows.csv").decode()
+            return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline="")))
+        except (OSError, DamagedError, UnicodeDecodeError, csv.Error):
             return []
-        return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
     def tables(self) -> dict:
         """Table name -> DataFrame, for all tables."""
@@ -143,20 +159,25 @@ class Contents:
     def provenance(self) -> dict:
         """The sessions of the run; empty if the file is damaged, since no result depends on them."""
         try:
-            found = read_json(self.path / "provenance.json") or {}
+            found = read_json(self._at("provenance.json"), self._read) or {}
         except DamagedError:
             found = {}
         return found if isinstance(found.get("sessions"), list) else {"sessions": []}
 
 
-def checksum(*paths: Path) -> str:
-    found = hashlib.sha256()
-    for path in paths:
-        with suppress(FileNotFoundError):
-            found.update(read_regular(path))
-    return found.hexdigest()
+class ReadOnce(Contents):
+    """A run's folder at one moment: from one look at its status to the next, each file is read once."""
+
+    def __init__(self, path: Path):
+        super().__init__(path)
+        self._read = cache(read_regular)
+
+    def recorded(self) -> dict:
+        self._read.cache_clear()
+        return super().recorded()
 
 
 def _is_state(state: dict) -> bool:
     kinds = {"status": str, "step": int, "steps": int, "error": str}
-    return all(isinstance(state.get(key), kind) for key, kind in kinds.items())
+    right = all(isinstance(state.get(key), kind) for key, kind in kinds.items())
+    return right and 0 <= state["step"] <= MOST and 0 <= state["steps"] <= MOST

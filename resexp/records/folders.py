@@ -59,7 +59,7 @@ def folders(root: Path) -> Iterator[RunFolder]:
     Raises:
         PermissionError: `root` may not be read: runs are never passed over in silence.
     """
-    return (RunFolder(root / name) for name in sorted(_subfolders(root)) if _is_run(root / name))
+    return (RunFolder(root / name) for name in sorted(_subfolders(root)) if _is_run(f"{root}/{name}"))
 
 
 def experiments(root: Path) -> list[str]:
@@ -67,7 +67,7 @@ def experiments(root: Path) -> list[str]:
     return sorted(
         name
         for name in _subfolders(root)
-        if any(_is_run(root / name / inside) for inside in _subfolders(root / name))
+        if any(_is_run(f"{root}/{name}/{inside}") for inside in _subfolders(root / name))
     )
 
 
@@ -79,14 +79,14 @@ def _subfolders(root: Path) -> list[str]:
         return []
 
 
-def _is_run(path: Path) -> bool:
+def _is_run(path: str) -> bool:
     """Whether a folder has a run's files, or may have them: who cannot look is told so when they are read."""
-    return _may_exist(path / "config.json") or _may_exist(path / "status.json")
+    return _may_exist(f"{path}/config.json") or _may_exist(f"{path}/status.json")
 
 
-def _may_exist(path: Path) -> bool:
+def _may_exist(path: str) -> bool:
     try:
-        path.stat()
+        os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except PermissionError:

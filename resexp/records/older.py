@@ -21,13 +21,16 @@ MOVED = {
 }
 
 
-def translate(config: dict) -> dict:
-    """Translate a recorded config to what the current version would record."""
-    text = before = json.dumps(config)
+def translate(content: str) -> dict:
+    """Translate a recorded config, in JSON, to what the current version would record.
+
+    Raises:
+        ValueError, RecursionError: it is no JSON.
+        AttributeError, KeyError, TypeError: it is no config.
+    """
     for old, new in MOVED.items():
-        text = text.replace(f'"{old}', f'"{new}')
-    if text != before:  # parsing is most of the time
-        config = json.loads(text)
+        content = content.replace(f'"{old}', f'"{new}')
+    config = json.loads(content)
     for owner in (config, config.get("parts", {}), config.get("model", {}).get("parts", {})):
         if owner.get("branch", {}).get("name") == "whole":
             owner["branch"]["name"] = "always"

@@ -17,7 +17,7 @@ from resexp.files import (
     named,
     write_json,
 )
-from resexp.records.contents import FINISHED, Contents, checksum
+from resexp.records.contents import FINISHED, Contents
 
 LOCK_TIMEOUT = 0.1  # seconds; is_held takes the lock briefly
 
@@ -70,9 +70,9 @@ class RunFolder(Contents):
         state = {"status": status, "step": step, "steps": steps, "error": error}
         if status != "failed":
             (self.path / "error.txt").unlink(missing_ok=True)
-        state["config_sha256"] = checksum(self.path / "config.json")
+        state["config_sha256"] = self._config_checksum()
         if status in FINISHED:
-            state["results_sha256"] = checksum(*self.results())
+            state["results_sha256"] = self._results_checksum()
         write_json(self.path / "status.json", state)
 
     def write_failure(self, error: BaseException) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import functools
 import io
+import json
 import os
 import re
 import signal
@@ -12,12 +13,13 @@ import sys
 import pytest
 from helpers import TINY, mentions
 
-from resexp import cli
+from resexp import cli, files
 from resexp.commands import status
 from resexp.config.compose import compose, resolve
 from resexp.experiments import board, progress, workers
 from resexp.experiments.progress import Overview, Seen
 from resexp.experiments.runs import folder_of
+from resexp.records import contents
 from resexp.records.run import RunFolder
 
 WRITTEN = 1_000_000_000.0  # seconds since 1970: when the last row of every run was written
@@ -83,8 +85,8 @@ def test_an_overview_says_how_long_each_run_still_takes(sweep):
     done, running, failed, begun = sweep.now()
     assert done.left == 0
     assert running.left == pytest.approx(4.0), "60 steps at its own pace, less 2 s since its last row"
-    assert failed.left == pytest.approx(0.1 * 14 / 8 * 100), "in proportion to its depth"
-    assert begun.left == pytest.approx(0.1 * 20 / 8 * 100)
+    assert failed.left is None, "it does not go on"
+    assert begun.left == pytest.approx(0.1 * 20 / 8 * 100), "in proportion to its depth"
     assert running.errors == "train 12.50%, test 20.00%"
     assert progress.totals([done, running, failed, begun], 2) == (
         "1 of 4 finished, 1 running, 1 failed, about 25 s left"
@@ -108,6 +110,59 @@ def test_finished_runs_are_read_once_and_new_ones_are_taken_up(sweep, monkeypatc
         sweep.add([sweep.found[0], new])
         assert [run.name for run in sweep.now()] == sorted(f.name for f in sweep.found)
         assert len(sweep.found) == 5
+
+
+def test_one_look_at_many_runs_reads_every_file_once_and_parses_one_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with contextlib.ExitStack() as stack:
+        recordings = [
+            recorded(8, ["done", "failed", "interrupted"][n % 3], [row(5, 1.0)], seed=n) for n in range(9)
+        ]
+        found = [stack.enter_context(each)[1] for each in recordings]
+        opened, parsed = [], []
+        monkeypatch.setattr(
+            files.os, "open", lambda path, *how, to=os.open: opened.append(path) or to(path, *how)
+        )
+        monkeypatch.setattr(
+            contents, "translate", lambda text, to=contents.translate: parsed.append(text) or to(text)
+        )
+        Overview(found, {}).now()
+    of_timed = [f"{f.path}/rows.csv" for f in found[::3]]
+    assert sorted(opened) == sorted(
+        [f"{f.path}/{name}" for f in found for name in ("config.json", "rows.csv", "status.json")]
+        + 2 * of_timed
+    ), "those that have finished twice more: for the time they took"
+    assert len(parsed) == 1, "they differ in the seed"
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", {"command": "train", "schedule": []}), ("config.json", {"command": "train"}),
+        ("config.json", {"command": "train", "labels": {"x": []}}),
+        ("config.json", {"command": "train", "labels": {}, "schedule": {"steps": 10**400}}),
+        ("config.json", {"command": "train", "labels": {}, "schedule": {"steps": "8"}}),
+        ("config.json", {"command": "train", "labels": {}, "batch_size": 0}),
+        ("status.json", {"status": "interrupted", "step": 10**400, "steps": 10**4000, "error": ""}),
+        ("status.json", {"status": "done", "step": -1, "steps": 1, "error": ""}),
+        ("status.json", {"status": "\ud800", "step": 1, "steps": 1, "error": "\ud800"}),
+        ("rows.csv", f"step,seconds\n{10**400},nan\n"), ("rows.csv", "step,seconds\n4,nan\n"),
+        ("rows.csv", "step,seconds\n4,-inf\n"), ("rows.csv", "step,seconds\n4,1e400\n"),
+        ("rows.csv", "\0,\0\n\0,\0\n"), ("rows.csv", "step\n" + "x" * 200_000 + "\n"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["done", "interrupted"])
+def test_what_a_folder_holds_stops_nobody_from_seeing_the_others(
+    tmp_path, monkeypatch, file, content, kind, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    with recorded(8, kind, [row(50, 10.0)]) as (_, one), recorded(14, "interrupted") as (_, other):
+        if file == "config.json":  # an earlier version recorded no checksum
+            state = json.loads((one.path / "status.json").read_text())
+            (one.path / "status.json").write_text(json.dumps(state | {"config_sha256": None}))
+        (one.path / file).write_text(content if isinstance(content, str) else json.dumps(content))
+        status.main(["single"])
+    assert other.name in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("width", [79, 60])
