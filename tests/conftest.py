@@ -130,6 +130,8 @@ def background(tmp_path):
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                # what a shell starts with & ignores Ctrl-C, and so would all of its children
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         )
         return started[-1]

@@ -88,14 +88,8 @@ def _in_folder(folder: Path) -> tuple[list[Snapshot], list[Snapshot], list[Snaps
 def _run(run: Snapshot) -> Run:
     labels = run.config.get("labels") or {"measure": run.config.get("measure", {}).get("name", "")}
     state = run.state
-    sessions = [_session(session) for session in RunFolder(run.path).provenance()["sessions"]]
+    sessions = RunFolder(run.path).provenance()["sessions"]
     return Run(run.name, labels, run.status, state["step"], state["steps"], state["error"], sessions)
-
-
-def _session(found: object) -> dict:
-    """A session of provenance.json, in which anything may stand."""
-    session = found if isinstance(found, dict) else {}
-    return session if isinstance(session.get("versions"), dict) else session | {"versions": {}}
 
 
 def _listed(run: dict) -> Run:

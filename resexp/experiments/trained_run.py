@@ -48,6 +48,12 @@ class TrainedRun:
         state, _ = checkpoint.load(self.folder.path, **where)
         if state is None:
             raise ValueError(f"{self.folder.path} has no checkpoint: train it again")
+        ended = self.folder.recorded()
+        if ended["status"] == "done" and state.get("step", ended["step"]) != ended["step"]:
+            raise ValueError(
+                f"no checkpoint in {self.folder.path} is of its last step, {ended['step']}, but one of"
+                f" {state['step']}; delete this folder to train the run again"
+            )
         return state["model"]
 
     def batches(self, split: str, batch_size: int) -> Iterable[tuple[Tensor, Tensor]]:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from resexp.files import DamagedError, chunks, is_held, read_json, read_regular
+from resexp.records import shape
 from resexp.records.older import translate
 
 FINISHED = ("done", "diverged")
@@ -48,8 +49,11 @@ class Contents:
         path = self._at("config.json")
         try:
             config = read_json(path, self._read, translate) or {}
-        except (AttributeError, KeyError, TypeError) as error:
-            raise DamagedError(f"{path} is damaged: it contains no config") from error
+            right = shape.is_config(config)
+        except (AttributeError, KeyError, TypeError):
+            right = False
+        if not right:
+            raise DamagedError(f"{path} is damaged: it contains no config")
         try:
             state = read_json(self._at("status.json"), self._read) or {}
         except DamagedError:  # no word on the config
@@ -79,12 +83,11 @@ class Contents:
             found = read_json(path, self._read)
             if found is None:
                 return nothing
-            if not _is_state(found):
+            if not shape.is_state(found, MOST):
                 raise DamagedError(f"{path} is damaged")
             state = {key: value for key, value in found.items() if key not in CHECKSUMS}
             self._refuse_altered_config(found)
-            if found.get("results_sha256") not in (None, self._results_checksum()):
-                raise DamagedError(f"{self.path}: rows or tables were altered after the run")
+            self._refuse_altered_results(found)
         except DamagedError as error:
             return state | {"status": "damaged", "error": str(error)}
         except OSError as error:
@@ -95,6 +98,23 @@ class Contents:
         """Raise DamagedError unless the config is that of this status; earlier versions took no checksum."""
         if state.get("config_sha256") not in (None, self._config_checksum()):
             raise DamagedError(f"{self._at('config.json')} was altered after the run")
+
+    def _refuse_altered_results(self, state: dict) -> None:
+        """Raise DamagedError unless rows and tables are those of this status.
+
+        Earlier versions took no checksum: of theirs the rows are numbers, up to the step of the status.
+        """
+        if "results_sha256" in state:
+            right = state["results_sha256"] == self._results_checksum()
+        elif state["status"] in FINISHED:
+            last = state["step"] if state["status"] == "done" else None
+            tables = os.path.isdir(self._at("tables"))
+            rows = self.rows()
+            right = shape.are_rows(rows, last if rows or not tables else None)
+        else:
+            right = True
+        if not right:
+            raise DamagedError(f"{self.path}: rows or tables were altered after the run")
 
     def _config_checksum(self) -> str:
         return hashlib.sha256(self._if_there("config.json")).hexdigest()
@@ -150,11 +170,16 @@ class Contents:
             return []
 
     def tables(self) -> dict:
-        """Table name -> DataFrame, for all tables."""
+        """Table name -> DataFrame, for all tables. Raises DamagedError if one is none."""
         import pandas as pd
 
-        paths = sorted((self.path / "tables").glob("*.csv"))
-        return {path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in paths}
+        found = {}
+        for path in sorted((self.path / "tables").glob("*.csv")):
+            try:
+                found[path.stem] = pd.read_csv(path, keep_default_na=False, na_values=[""])
+            except ValueError as error:
+                raise DamagedError(f"{path} is damaged: it is no table") from error
+        return found
 
     def provenance(self) -> dict:
         """The sessions of the run; empty if the file is damaged, since no result depends on them."""
@@ -162,7 +187,7 @@ class Contents:
             found = read_json(self._at("provenance.json"), self._read) or {}
         except DamagedError:
             found = {}
-        return found if isinstance(found.get("sessions"), list) else {"sessions": []}
+        return found | {"sessions": shape.sessions(found)}
 
 
 class ReadOnce(Contents):
@@ -175,9 +200,3 @@ class ReadOnce(Contents):
     def recorded(self) -> dict:
         self._read.cache_clear()
         return super().recorded()
-
-
-def _is_state(state: dict) -> bool:
-    kinds = {"status": str, "step": int, "steps": int, "error": str}
-    right = all(isinstance(state.get(key), kind) for key, kind in kinds.items())
-    return right and 0 <= state["step"] <= MOST and 0 <= state["steps"] <= MOST

@@ -7,13 +7,13 @@ permanently keeps the network at chosen steps, for measurements.
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from resexp.files import atomic
+from resexp.files import DamagedError, atomic, chunks
 
 KEPT = 2
 NETWORKS = "networks"  # folder of the networks kept for measurements, in that of the run
@@ -40,7 +40,7 @@ def save_network(folder: Path, step: int, model: nn.Module, *, run: str) -> None
     Args:
         folder, step, run: see save.
     """
-    path = _write(folder / NETWORKS, step, {"model": model.state_dict(), "run": run})
+    path = _write(folder / NETWORKS, step, {"model": model.state_dict(), "step": step, "run": run})
     for other in path.parent.glob(f"checkpoint-{step:08d}-*.pt"):
         if other != path:
             other.unlink(missing_ok=True)
@@ -88,7 +88,7 @@ def _write(folder: Path, step: int, state: dict) -> Path:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()
-    path = folder / f"checkpoint-{step:08d}-{_checksum(content)}.pt"
+    path = folder / f"checkpoint-{step:08d}-{_checksum([content])}.pt"
     with atomic(path) as temporary:
         temporary.write_bytes(content)
     return path
@@ -135,25 +135,33 @@ class _UnusableError(Exception):
 
 
 def _read(path: Path, device: torch.device, run: str) -> dict:
-    if not path.is_file():  # a pipe would be waited for
-        raise _UnusableError("is no regular file")
-    content, right = path.read_bytes(), NAME.fullmatch(path.name)[2]
-    if right and _checksum(content) != right:  # torch does not verify checksums
-        raise _UnusableError("is damaged")
+    step, right = NAME.fullmatch(path.name).groups()
     try:
-        state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-        of = state.get("run", run)  # earlier versions did not record it
-    except torch.OutOfMemoryError:
+        found = _checksum(chunks(path))
+        if right not in (None, found):  # torch does not verify checksums
+            raise _UnusableError("is damaged")
+        state = torch.load(path, map_location=device, weights_only=True)
+        of, at = state.get("run", run), state.get("step", int(step))  # earlier versions did not record it
+    except (torch.OutOfMemoryError, _UnusableError):
         raise
+    except OSError as error:
+        raise _UnusableError(f"cannot be read: {error.strerror}") from error
+    except DamagedError as error:
+        raise _UnusableError("is no regular file") from error
     except Exception as error:  # the type depends on where the file is damaged
         raise _UnusableError("is damaged") from error
     if of != run:
         raise _UnusableError("belongs to another run")
+    if at != int(step):
+        raise _UnusableError(f"is of step {at}")
     return state
 
 
-def _checksum(content: bytes | memoryview) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+def _checksum(content: Iterable[bytes | memoryview]) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for piece in content:
+        found.update(piece)
+    return found.hexdigest()
 
 
 def _newest_first(folder: Path) -> list[Path]:

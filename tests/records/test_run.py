@@ -137,7 +137,7 @@ def test_failures_keep_their_traceback(run):
 def test_folders_are_those_with_a_config(run, tmp_path):
     (tmp_path / "stray").mkdir()
     assert [folder.name for folder in folders(tmp_path)] == [run.name]
-    run.write_provenance({"sessions": [1]})
+    run.write_provenance({"sessions": [{"start": "1"}]})
     assert run.provenance() == json.loads((run.path / "provenance.json").read_text())
 
 

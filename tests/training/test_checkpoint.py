@@ -64,6 +64,24 @@ def test_the_state_of_another_run_is_not_resumed(tmp_path):
     assert "another run" in wrong
 
 
+def test_a_checkpoint_under_the_name_of_another_step_is_not_resumed(tmp_path):
+    save(tmp_path, 10)
+    save(tmp_path, 20)
+    newest(tmp_path).rename(tmp_path / newest(tmp_path).name.replace("-00000020-", "-00000030-"))
+    state, (wrong,) = load(tmp_path)
+    assert state["step"] == 10
+    assert "of step 20" in wrong
+
+
+def test_the_network_of_another_step_is_not_measured(tmp_path):
+    model = torch.nn.Linear(2, 2)
+    checkpoint.save_network(tmp_path, 4, model, run="run")
+    (path,) = (tmp_path / checkpoint.NETWORKS).iterdir()
+    path.rename(path.with_name(path.name.replace("04", "08")))
+    with pytest.raises(ValueError, match=mentions("train.keep", "4")):
+        checkpoint.network(tmp_path, 8, torch.device("cpu"), run="run")
+
+
 def test_what_earlier_versions_wrote_is_read(tmp_path):
     torch.save({"step": 7}, tmp_path / "checkpoint-00000007.pt")
     assert load(tmp_path)[0]["step"] == 7
