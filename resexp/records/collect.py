@@ -123,6 +123,7 @@ def _write(taken: list[Snapshot], columns: list[str], path: Path, *, replace: bo
     if not replace:
         refuse_to_lose_rows(path, len(whole))
     keys = [*taken[0].config["labels"], *columns, "step"]
+    whole = whole.assign(**{key: of_one_kind(whole[key]) for key in keys})
     return table.write(whole.sort_values(keys, kind="stable"), path, digits=6)
 
 
@@ -183,6 +184,12 @@ def frame(runs: Iterable[tuple[dict, list[dict]]]) -> pd.DataFrame:
     # a column with a missing setting stays one of objects, or its whole numbers became fractions
     whole = [column for column in labels if labels[column].notna().all()]
     return pd.concat([labels.astype({c: labels[c].infer_objects().dtype for c in whole}), values], axis=1)
+
+
+def of_one_kind(column: pd.Series) -> pd.Series:
+    """The same values; as text if some are texts, such as `auto`: they are to be sorted."""
+    is_text = column.dropna().map(lambda value: isinstance(value, str))
+    return column if is_text.all() or not is_text.any() else column.map(str, na_action="ignore")
 
 
 def _provenance(taken: list[Snapshot], left_out: dict[str, str]) -> dict:

@@ -22,7 +22,13 @@ def value_of(config: dict, key: str):
         node = node[part]
     if isinstance(node, list):  # lists are compared and written as text
         return str(node)
-    return node["name"] if isinstance(node, dict) else node
+    if isinstance(node, dict):
+        if not isinstance(node.get("name"), str):
+            raise ValueError(
+                f"{key} is a section, not a setting: it has {', '.join(map(str, node)) or 'no keys'}"
+            )
+        return node["name"]
+    return node
 
 
 def of_another_protocol(protocols: Sequence[dict], plan: list[dict], by: list[str]) -> list[bool]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from resexp.records.collect import ending, frame, is_label
+from resexp.records.collect import ending, frame, is_label, of_one_kind
 from resexp.records.identity import differing
 from resexp.records.protocol import value_of
 from resexp.records.run import RunFolder
@@ -35,7 +35,12 @@ def rows_of(runs: list[Snapshot], by: Iterable[str]) -> pd.DataFrame | None:
             frames.append(frame([(own, found[run.name])]))
         except ValueError as error:
             raise ValueError(f"{run.path / 'rows.csv'} is damaged ({error}): remove this run") from error
-    return pd.concat(frames, ignore_index=True) if frames else None
+    if not frames:
+        return None
+    whole = pd.concat(frames, ignore_index=True)
+    columns = {key: of_one_kind(whole[key]) for key in whole.columns[: whole.columns.get_loc("step")]}
+    texts = {key: column.fillna("null") for key, column in columns.items() if column.dtype == object}
+    return whole.assign(**columns | texts)
 
 
 def _has(config: dict, key: str) -> bool:

@@ -24,6 +24,7 @@ def is_config(config: dict) -> bool:
     return (
         _fits(config, kinds)
         and _fits(labels, LABELS)
+        and ("dataset" in labels or "labels" not in config)
         and all(isinstance(value, PLAIN) for value in labels.values())
         and isinstance(config.get("measure", {}).get("name", ""), str)
         and _depth(config) <= DEEPEST
@@ -53,7 +54,7 @@ def sessions(provenance: dict) -> list[dict]:
     """Those sessions that are ones, without entries that no session has."""
     found = provenance.get("sessions")
     found = [session for session in found if isinstance(session, dict)] if isinstance(found, list) else []
-    return [_plain(session) | _versions(session) for session in found]
+    return [_plain(session, without="versions") | _versions(session) for session in found]
 
 
 def _fits(node: dict, kinds: Mapping[str, Any]) -> bool:
@@ -70,8 +71,8 @@ def _depth(node: object) -> int:
     return depth
 
 
-def _plain(node: dict) -> dict:
-    return {key: value for key, value in node.items() if isinstance(value, PLAIN)}
+def _plain(node: dict, without: str = "") -> dict:
+    return {key: value for key, value in node.items() if isinstance(value, PLAIN) and key != without}
 
 
 def _versions(session: dict) -> dict:
