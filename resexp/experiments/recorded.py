@@ -69,6 +69,7 @@ def record(
     if device.type == "cuda" and alone:
         session["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     folder.write_provenance(history)
+    folder.write_config(config)  # it may have been removed in the meantime
     folder.write_status(status, step=step, steps=steps, error=error)
     where = f" ({error}); see {folder.path / 'error.txt'}" if status == "failed" else ""
     print(f"{folder.name}: {status} at step {step} of {steps}{where}", flush=True)

@@ -188,11 +188,13 @@ def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Sign
         status = "interrupted" if trainer.step < steps else "done"
     except DivergedError:
         status = "diverged"
+        folder.write_rows(trainer.rows)  # all, in case the file was removed in the meantime
         raise
     finally:
         for sink in sinks:
             sink.close(status)
     if status == "done":
+        folder.write_rows(trainer.rows)
         save()
         checkpoint.keep(folder.path, 1)  # the trained network
     return status

@@ -83,6 +83,7 @@ class RunFolder(Contents):
 
     def write_rows(self, rows: list[dict]) -> None:
         """Replace all rows, e.g. after restoring a checkpoint."""
+        self.refuse_if_removed()
         with atomic(self.path / "rows.csv") as temporary:
             temporary.write_text("".join(_csv_lines(rows)), encoding="utf-8")
 

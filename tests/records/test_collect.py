@@ -312,6 +312,21 @@ def test_lists_keep_runs_apart(runs, tmp_path):
     assert set(table["divide_at"]) == {"[0.5]", "[0.5, 0.75]"}
 
 
+def test_a_setting_that_is_a_text_in_some_runs_and_a_number_in_others_is_sorted(runs, tmp_path):
+    for seed, kept in enumerate(("log", 3, None, 20)):
+        make_run(
+            runs, seed=0, width=seed, train={"keep": kept}, model={"name": "plain", "depth": 20, "width": 4}
+        )
+    _, table = collect(runs, tmp_path, by=["train.keep"])
+    assert list(table["train.keep"].fillna("")[::2]) == ["20", "3", "log", ""]
+
+
+def test_a_section_is_no_setting_to_tell_runs_apart_by(runs, tmp_path):
+    make_run(runs)
+    with pytest.raises(ValueError, match=mentions("train", "device")):
+        collect(runs, tmp_path, by=["train"])
+
+
 @pytest.mark.parametrize("value", ["false", "False"])
 def test_a_choice_is_written_as_in_the_configs(runs, tmp_path, value):
     for seed, nesterov in enumerate((False, True)):

@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import functools
 import json
 import os
 import random
@@ -292,3 +293,42 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
     for write in (lambda: run.append_row({"step": 1}), lambda: run.write_rows([{"step": 1}])):
         with pytest.raises(OSError, match=r"rows\.csv"):
             write()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"command": ["train"]}, {"seed": "0"}, {"labels": {}}, {"labels": {"dataset": "x", "seed": []}},
+        {"labels": {"dataset": "x", "other": {}}}, {"measure": []}, {"measure": {"name": 1}}, {"dataset": ""},
+        {"model": functools.reduce(lambda inside, _: {"a": inside}, range(900), {})},
+    ],
+)  # fmt: skip
+def test_a_config_that_is_none_of_a_run_is_damaged(run, config):
+    run.write_config(config)
+    with pytest.raises(DamagedError, match=r"config\.json"):
+        run.config()
+
+
+@pytest.mark.parametrize(
+    "rows", ["step,loss\n1,2.0\n", "step,loss\n9,x\n", "loss\n9\n", "step\n9\n9\n", "step\n9,1\n", ""]
+)
+def test_rows_of_earlier_versions_are_numbers_up_to_the_last_step(run, rows):
+    state = {"status": "done", "step": 9, "steps": 9, "error": ""}  # without checksums
+    write_json(run.path / "status.json", state)
+    (run.path / "rows.csv").write_text("step,loss\n4,nan\n9,\n")
+    assert run.state() == state
+    (run.path / "rows.csv").write_text(rows)
+    assert run.state()["status"] == "damaged"
+
+
+def test_of_sessions_only_plain_entries_are_read(run):
+    whole = {"command": "x", "step": 1, "dirty": False, "versions": {"torch": "2"}}
+    odd = [1, {"command": [], "versions": 3}, {"versions": {"torch": []}}]
+    run.write_provenance({"sessions": [whole, *odd], "imported": {}})
+    assert run.provenance() == {"sessions": [whole, {}, {"versions": {}}], "imported": {}}
+
+
+def test_a_record_larger_than_any_is_not_read(run):
+    os.truncate(run.path / "config.json", 2**36)
+    with pytest.raises(DamagedError, match=mentions("larger")):
+        run.config()
