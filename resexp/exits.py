@@ -125,7 +125,7 @@ def nobody_reads() -> NoReturn:
 
 def refuse_unusable(error: OSError) -> NoReturn:
     """Exit because the runs folder cannot be used. Errors within a run go to its own record instead."""
-    if isinstance(error, BrokenPipeError):
-        raise error
+    if isinstance(error, BrokenPipeError):  # raised, Hydra would add a line of its own
+        nobody_reads()
     what = error.filename or "a file"
     refuse(f"cannot use {what}: {error.strerror}; fix this or choose another folder for the runs")

@@ -110,10 +110,8 @@ def _paths(node: object, key: str, config: dict) -> Iterator[tuple[str, str]]:
 
 @lru_cache
 def named_modules() -> frozenset[str]:
-    """The Python modules that the options of all groups name in `_target_`."""
-    texts = (
-        path.read_text(encoding="utf-8") for group in groups() for path in (CONF / group).rglob("*.yaml")
-    )
+    """The Python modules that the files in conf/ name in `_target_`."""
+    texts = (path.read_text(encoding="utf-8") for path in CONF.rglob("*.yaml"))
     return frozenset(target.rpartition(".")[0] for text in texts for target in re.findall(TARGET, text))
 
 

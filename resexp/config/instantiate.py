@@ -9,9 +9,10 @@ from typing import Any
 
 from resexp.config.catalog import named_modules
 
-# What a config may name besides the modules that options in conf/ name. Anything else, such as a command,
-# would let a config from a stranger run code of its choice.
-ROOMS = ("resexp.models", "resexp.data", "resexp.tasks", "resexp.measure")
+# What a config may name besides what the modules that conf/ names define. Anything else, such as a command or
+# what writes a file, would let a config from a stranger run code of its choice.
+ROOMS = ("models", "data", "tasks", "measure", "bench", "records", "training")
+PACKAGES = tuple(f"resexp.{room}." for room in ROOMS)
 TORCH = ("torch.nn", "torch.optim")
 
 
@@ -44,10 +45,12 @@ def make(node: Any, key: str = "") -> Any:
 
 def _locate(path: str, key: str) -> Any:
     module, _, name = str(path).rpartition(".")
-    in_rooms = module in TORCH or module.startswith(tuple(f"{room}." for room in ROOMS))
-    allowed = in_rooms or (module.startswith("resexp.") and module in named_modules())
-    if not allowed:
-        raise ValueError(f"{key}._target_ must name something of {', '.join((*ROOMS, *TORCH))}, got {path}")
+    own = module.startswith(PACKAGES) and module in named_modules()
+    if not (own or module in TORCH) or name.startswith("_"):
+        raise ValueError(
+            f"{key}._target_ must name something of {', '.join(TORCH)} or of a module of resexp that conf/"
+            f" names, got {path}"
+        )
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):

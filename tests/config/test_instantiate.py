@@ -16,6 +16,10 @@ from resexp.config.instantiate import make
         "resexp.models.blocks.Callable",  # imported there, defined elsewhere
         "resexp.data.cifar.hashlib",
         "resexp.files.atomic",
+        "resexp.experiments.sweep.Sweep",
+        "resexp.data.cache.remembered",  # writes what it is told where it is told
+        "resexp.data.fetch.fetch",
+        "resexp.data.mnist._download",
         "torch.load",
         "torch.nn.functional.relu",
         "torch.nn.Parameter",
@@ -27,6 +31,22 @@ from resexp.config.instantiate import make
 def test_targets_that_are_not_parts_are_refused(target):
     with pytest.raises(ValueError, match=r"^part\._target_"):
         make({"_target_": target}, "part")
+
+
+def test_no_file_is_written_by_what_a_config_names(tmp_path):
+    """The text of one function, kept by another, in a folder that a third has made a path of."""
+    node = {
+        "_target_": "resexp.data.cache.remembered",
+        "root": {"_target_": "resexp.data.dataset.existing", "root": str(tmp_path)},
+        "name": str(tmp_path / "profile"),
+        "work_out": {
+            "_target_": "resexp.data.mnist._no_data", "_partial_": True, "variant": "mnist", "reason": "mine",
+            "root": {"_target_": "resexp.data.dataset.existing", "root": str(tmp_path)},
+        },
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="_target_"):
+        make(node, "load")
+    assert not list(tmp_path.iterdir())
 
 
 def test_parts_of_the_project_and_of_torch_are_instantiated():
