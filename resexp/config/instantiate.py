@@ -47,9 +47,10 @@ def _locate(path: str, key: str) -> Any:
     module, _, name = str(path).rpartition(".")
     own = module.startswith(PACKAGES) and module in named_modules()
     if not (own or module in TORCH) or name.startswith("_"):
+        rooms = ", ".join(f"resexp.{room}" for room in ROOMS)
         raise ValueError(
-            f"{key}._target_ must name something of {', '.join(TORCH)} or of a module of resexp that conf/"
-            f" names, got {path}"
+            f"{key}._target_ must name something of {', '.join(TORCH)} or, in modules that conf/ names, of"
+            f" {rooms}; got {path}"
         )
     try:
         found = getattr(importlib.import_module(module), name)

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from resexp.data.cache import remembered
 from resexp.data.dataset import Dataset
-from resexp.data.images import images_below, is_hidden, read_rgb
+from resexp.data.images import images_below, is_hidden, read_rgb, refuse_irregular
 
 LARGE = 2**30  # bytes whose reading is announced
 
@@ -67,8 +67,13 @@ def files_fingerprint(root: Path, files: Iterable[Path]) -> str:
 
     It is invariant to moving or copying the whole folder. Contents are read once: the fingerprint is
     remembered until a path, a size or a modification time changes.
+
+    Raises:
+        ValueError: one is no regular file.
     """
     found = sorted((file.relative_to(root).as_posix(), file, file.stat()) for file in files)
+    for _, file, stat in found:
+        refuse_irregular(file, stat.st_mode)
     as_seen = _hash(f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, _, stat in found)
 
     def read() -> str:

@@ -1,8 +1,10 @@
 """Image files of any common kind as RGB."""
 
 import os
+import stat
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +82,12 @@ def check_headers(files: Iterable[Path]) -> str:
     return "good"
 
 
+def refuse_irregular(file: Path, mode: int) -> None:
+    """Raise ValueError for a pipe, a folder or a device, given a file's mode: a pipe would be waited for."""
+    if not stat.S_ISREG(mode):
+        raise ValueError(f"{file} is no regular file: remove it")
+
+
 class _named:
     """Turn what Pillow raises within the block into a ValueError that names the file."""
 
@@ -87,7 +95,8 @@ class _named:
         self.file = file
 
     def __enter__(self) -> None:
-        pass
+        with suppress(OSError):  # Pillow's says what is wrong
+            refuse_irregular(self.file, self.file.stat().st_mode)
 
     def __exit__(self, kind, error, trace) -> None:
         from PIL import Image

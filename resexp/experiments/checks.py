@@ -20,6 +20,7 @@ from resexp.training.checkpoint import kept_steps
 from resexp.training.precision import autocast, channels_last, cudnn_benchmark
 from resexp.training.sgd import parameter_groups
 
+LONGEST = 200  # bytes of a name; file systems allow 255 for a folder's
 MOST_THREADS = 1024
 PREDICTS = {"planes": "model=unet", "joints": "model=hourglass", "boxes": "model=pyramid"}  # kind: a network
 MAY_BE_ZERO = {"hidden", "transformers"}  # sizes for which 0 is allowed
@@ -102,6 +103,8 @@ def check_name_and_seed(config: dict) -> None:
                 f"{key} must consist of letters, digits, '.', '-' and '_', as it becomes part of a folder's"
                 f" name; got {value!r}"
             )
+        if isinstance(value, str) and len(value.encode()) > LONGEST:
+            raise ValueError(f"{key} must have at most {LONGEST} bytes, got {len(value.encode())}: {value!r}")
     if not 0 <= config["seed"] < 2**63:
         raise ValueError(f"seed must lie between 0 and 2^63 - 1, got {config['seed']}")
 

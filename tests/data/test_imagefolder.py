@@ -250,6 +250,14 @@ def test_a_picture_that_would_fill_the_memory_gets_a_sentence(root, monkeypatch)
         images(root)
 
 
+@pytest.mark.parametrize("read", [images, lambda root: imagefolder.fingerprint(str(root))])
+def test_a_pipe_among_the_images_is_not_waited_for(root, read):
+    pipe = root / "train/cat/9.png"
+    os.mkfifo(pipe)
+    with pytest.raises(ValueError, match=mentions(str(pipe), "remove")):
+        read(root)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_whoever_reads_a_damaged_file_names_it(root, workers):
     found = images(root, workers=workers)

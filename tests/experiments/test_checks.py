@@ -27,6 +27,7 @@ FAKE = ["dataset=fake", "model.depth=8", "dataset.load.train_size=200", "dataset
         (["activation._target_=3"], ["activation._target_", "resexp.models", "torch.nn", "3"]),
         (["model.name=../../x"], ["model", "'../../x'"]),
         (["norm.name=a/b"], ["norm", "'a/b'"]),
+        (["name=" + 101 * "\N{LATIN SMALL LETTER E WITH ACUTE}"], ["name", "200", "202"]),
         (["train.device=mps"], ["device", "auto", "cpu", "cuda", "cuda:N", "'mps'"]),
         (["+optimizer.foreach=true"], ["`fused`", "`foreach`"]),
         (["norm._target_=torch.nn.GroupNorm"], ["GroupNorm.__init__()", "'num_channels'"]),
