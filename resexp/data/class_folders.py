@@ -94,7 +94,8 @@ def _digest(file: Path) -> str:
 
 
 def _hash(lines: Iterable[str]) -> str:
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+    text = "\n".join(lines).encode(errors="surrogateescape")  # a file's name may be any bytes
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 def _decode(classes: dict[str, list[Path]], size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -250,6 +250,13 @@ def test_a_picture_that_would_fill_the_memory_gets_a_sentence(root, monkeypatch)
         images(root)
 
 
+def test_a_file_may_have_any_name(root):
+    before = imagefolder.fingerprint(str(root))
+    shutil.copy(root / "train/cat/0.png", os.fsencode(root / "train/cat") + b"/\xff\xe9.png")
+    assert imagefolder.fingerprint(str(root)) != before
+    assert len(images(root).train) == 11
+
+
 @pytest.mark.parametrize("read", [images, lambda root: imagefolder.fingerprint(str(root))])
 def test_a_pipe_among_the_images_is_not_waited_for(root, read):
     pipe = root / "train/cat/9.png"
