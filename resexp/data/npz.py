@@ -38,6 +38,8 @@ def read(path: Path, names: Sequence[str], optional: Sequence[str] = ()) -> list
         with path.open("rb") as file, np.load(file) as arrays:  # numpy leaves torn files open
             return [arrays[name] for name in names] + [arrays.get(name) for name in optional]
     except Exception as error:  # numpy raises various errors for a damaged or foreign file
+        # numpy advises to unpickle what may be anything
+        why = "it is no npz, or holds more than arrays" if "pickle" in str(error) else error
         raise ValueError(
-            f"cannot read {path} ({error}); it must be an npz with the arrays {', '.join(names)}"
+            f"cannot read {path} ({why}); it must be an npz with the arrays {', '.join(names)}"
         ) from error

@@ -15,6 +15,7 @@ from resexp.experiments.data import splits
 from resexp.experiments.devices import device_of, threads_of
 from resexp.experiments.recorded import record
 from resexp.experiments.runs import folder_of, settle
+from resexp.files import chunks
 from resexp.models.weights import load_by_position
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder
@@ -43,8 +44,10 @@ def run(config: dict, weights: Path) -> RunFolder:
         BusyError: another process is importing it.
     """
     try:
-        with weights.open("rb") as file:
-            source = {"file": weights.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        checksum = hashlib.sha256()
+        for chunk in chunks(weights):
+            checksum.update(chunk)
+        source = {"file": weights.name, "sha256": checksum.hexdigest()}
     except OSError as error:
         raise ValueError(f"cannot read {weights}: {error.strerror}") from error
     check(config | {"batch_size": 2})  # no training batch is needed

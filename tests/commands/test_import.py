@@ -118,6 +118,13 @@ def test_files_that_are_refused(tmp_path, monkeypatch, content, message):
     assert not (tmp_path / "results").exists()
 
 
+def test_a_pipe_in_place_of_the_weights_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("weights.th")
+    with pytest.raises(ValueError, match=mentions("weights.th", "regular")):
+        imported.run(settings(*SMALL), tmp_path / "weights.th")
+
+
 def test_what_is_typed_wrong_is_refused_in_a_sentence(resexp, weights):
     for arguments, message in (
         (["model=resnet"], "the file of weights comes first"),

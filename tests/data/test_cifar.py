@@ -12,7 +12,7 @@ import torch
 from helpers import mentions
 from PIL import Image
 
-from resexp.data import cache, cifar
+from resexp.data import cache, cifar, npz
 from resexp.data.checksums import contents_checksum
 from resexp.data.dataset import check_classes, existing
 
@@ -168,6 +168,15 @@ def test_other_classes_are_refused(class_folders):
     (class_folders[0] / "train" / "extra").mkdir()
     with pytest.raises(ValueError, match=mentions("train", "11", "10")):
         load(class_folders[0])
+
+
+@pytest.mark.parametrize("content", [np.array([print], dtype=object), "no archive"])
+def test_nobody_is_advised_to_load_objects(tmp_path, content):
+    path = tmp_path / "x.npz"
+    path.write_text(content) if isinstance(content, str) else np.savez(path, x=content)
+    with pytest.raises(ValueError, match=mentions(str(path), "npz")) as refused:
+        npz.read(path, ["x"])
+    assert "allow_pickle" not in str(refused.value)
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
