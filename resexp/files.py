@@ -133,9 +133,13 @@ def chunks(path: Path | str) -> Iterator[bytes]:
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise DamagedError(f"{path} is no regular file")
-        with named(path):
-            while chunk := os.read(file, CHUNK):
-                yield chunk
+        while chunk := os.read(file, CHUNK):
+            yield chunk
+            if len(chunk) < CHUNK:  # the end of a regular file
+                break
+    except OSError as error:
+        error.filename = str(path)
+        raise
     finally:
         os.close(file)
 

@@ -18,7 +18,7 @@ from resexp.experiments.progress import (
     running_lines,
     totals,
 )
-from resexp.files import refuse_missing
+from resexp.files import refuse_missing, shipped
 from resexp.records.folders import experiments, folders
 from resexp.records.run import RunFolder
 
@@ -100,16 +100,15 @@ def overview_of(experiment: str, runs: Path) -> tuple[Overview, str]:
     Raises:
         ValueError: see statuses.
     """
-    from resexp.config.catalog import options as listed
-
     found = {run.name: run for run in folders(runs / experiment)}
-    configs, planned, unknown = (
-        _planned(experiment, runs) if experiment in listed("experiment") else ([], [], "")
-    )
+    has_file = (shipped("conf") / "experiment" / f"{experiment}.yaml").is_file()
+    configs, planned, unknown = _planned(experiment, runs) if has_file else ([], [], "")
     found |= {run.name: run for run in planned}
     if not found and unknown:
         raise ValueError(unknown)
     if not found:
+        from resexp.config.catalog import options as listed  # imports OmegaConf
+
         meant = hint(experiment, [*listed("experiment"), *experiments(runs)])
         raise ValueError(f"no experiment {experiment!r}{meant} and no folder {runs / experiment}")
     settings = {} if unknown else dict(zip((run.name for run in planned), configs, strict=True))

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from resexp.exits import printable
 from resexp.experiments import expected
 from resexp.experiments.expected import Times, in_words
@@ -192,6 +190,8 @@ def running_lines(runs: Iterable[Seen], width: int) -> list[str]:
 
 
 def _bar(run: Seen) -> str:
+    from tqdm import tqdm  # slow to import
+
     how = {"elapsed": 0, "ascii": " #", "bar_format": f"{{bar:{BAR}}}"}
     return tqdm.format_meter(n=run.step, total=max(1, run.steps), **how)
 
