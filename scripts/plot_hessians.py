@@ -11,7 +11,7 @@ from resexp.plots.tables import Tables
 CENTRES = {  # and how the networks were trained
     "hessians": "480 steps",
     "hessians_cifar10": "imported",
-    "hessians_full": "published schedule",
+    "hessians_full": "64,000 steps",
 }
 TABLES = (
     "hessians_curvature",

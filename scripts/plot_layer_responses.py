@@ -6,7 +6,7 @@ from resexp.plots import figures, style
 from resexp.plots.tables import Tables
 
 EXPERIMENTS = {  # and who trained the networks
-    "layer_responses_full": "published schedule",
+    "layer_responses_full": "64,000 steps",
     "layer_responses_cifar10": "imported",
     "layer_responses": "480 steps",
 }

@@ -9,7 +9,7 @@ from resexp.plots.tables import Tables, seeds
 
 KINDS = ("deleted", "several", "shuffled")
 EXPERIMENTS = {  # and how the networks were trained
-    "lesions_full": "published schedule",
+    "lesions_full": "64,000 steps",
     "lesions_cifar10": "imported",
     "lesions": "480 steps",
     "lesions_by_kind": "by kind",

@@ -11,7 +11,7 @@ from resexp.plots import figures, style
 from resexp.plots.tables import Tables
 
 EXPERIMENTS = {  # and how the networks were trained
-    "loss_surfaces_full": "published schedule",
+    "loss_surfaces_full": "64,000 steps",
     "loss_surfaces_cifar10": "imported",
     "loss_surfaces": "480 steps",
 }
