@@ -82,8 +82,14 @@ class InThreads(Alone):
         return found
 
     def replicated(self, model):
-        for weight in model.parameters():
-            weight.register_hook(lambda gradient: sum(self.exchanged(gradient)) / self.size)
+        weights = list(model.parameters())
+
+        def average(first):
+            found = self.exchanged([weight.grad for weight in weights])
+            for weight, *gradients in zip(weights, *found, strict=True):
+                weight.grad = sum(gradients) / self.size
+
+        weights[0].register_post_accumulate_grad_hook(average)  # of the first layer, so all others are there
         return model
 
     def sums(self, *values):
