@@ -5,6 +5,8 @@ of processes is then no part of the run's identity, and is recorded in its prove
 run may go on with another number of them. What would make other numbers is refused.
 """
 
+import os
+
 import torch
 from torch import nn
 
@@ -52,6 +54,12 @@ def check_shards(config: dict, model: nn.Module, data: Source) -> None:
         raise ValueError(
             f"train.device={execution['device']} names one GPU: under torchrun each process takes its own,"
             " with train.device=cuda"
+        )
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    if device.type == "cuda" and here > torch.cuda.device_count():
+        raise ValueError(
+            f"torchrun has started {here} processes on a machine with {torch.cuda.device_count()} GPUs: start"
+            " one for each GPU, or set train.device=cpu"
         )
     _check_layers(config, model, device)
 

@@ -34,6 +34,7 @@ def images(tmp_path_factory):
 def two(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
 
 
 def checked(*choices):
@@ -79,11 +80,15 @@ def test_one_process_is_refused_nothing(monkeypatch, images):
 def test_on_gpus_batch_normalization_is_gathered_where_that_is_asked_for(two, images, monkeypatch):
     """A stand-in: no machine with several GPUs has been at hand."""
     monkeypatch.setattr(shards, "device_of", torch.device)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(ConfigError, match=mentions("norm=batch", "train.sync_batch_norm=true")):
         shards_of("cuda", images)
     shards_of("cuda", images, "train.sync_batch_norm=true")
     with pytest.raises(ConfigError, match=mentions("cuda:1", "train.device=cuda")):
         shards_of("cuda:1", images, "train.sync_batch_norm=true")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match=mentions("2 processes", "1 GPUs", "train.device=cpu")):
+        shards_of("cuda", images, "train.sync_batch_norm=true")
 
 
 def shards_of(device, *choices):
