@@ -10,16 +10,15 @@ from functools import partial
 import torch
 
 from resexp.config.compose import ConfigError
-from resexp.config.instantiate import make
 from resexp.exits import copies
 from resexp.experiments import build, stop, torchrun, workers
 from resexp.experiments.checks import check  # noqa: F401  part of the Command interface, see sweep.py
 from resexp.experiments.devices import device_of, device_of_worker, threads_of
 from resexp.experiments.recorded import StoppedAtError, in_words, record
 from resexp.experiments.runs import folder_of
+from resexp.experiments.written import Unwritten, Written
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder
-from resexp.records.sinks import Console, Recorded, Sink, send
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.memory import keep_freed
@@ -154,7 +153,7 @@ def _work(config: dict, folder: RunFolder, device: torch.device, signals: stop.S
 
 
 def _resume(config: dict, folder: RunFolder, device: torch.device, processes: Alone | Together) -> Trainer:
-    """Build the trainer, restore the last checkpoint, and reset rows.csv to that step.
+    """Build the trainer and restore the last checkpoint.
 
     Raises:
         ValueError: the processes that train together have not found the same checkpoint.
@@ -175,60 +174,33 @@ def _resume(config: dict, folder: RunFolder, device: torch.device, processes: Al
         raise ValueError(
             f"{folder.path} is not one folder to all processes: choose one that all machines share"
         )
-    if processes.rank == 0:
-        folder.write_rows(trainer.rows)
-        for part in folder.path.glob(".*.part"):  # left by a killed process; this one holds the lock
-            part.unlink()
     return trainer
 
 
 def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Signals) -> str:
-    """Train to the end, or until all processes agree to stop; the first one writes."""
-    execution, steps, writes = config["train"], config["schedule"]["steps"], trainer.processes.rank == 0
-    console = (
-        Console(folder.name, steps=steps, initial=trainer.step) if writes and not workers.is_drawn() else None
-    )
-    shown = [console] if console else []
-    sinks: list[Sink] = [Recorded(folder), *shown, *_trackers(config, folder, trainer.rows)] if writes else []
-    kept, first = checkpoint.kept_steps(execution["keep"], steps), trainer.step + 1
-    started = saved_at = time.monotonic()
-
-    def save() -> None:
-        folder.refuse_if_removed()
-        checkpoint.save(folder.path, trainer.step, trainer.state_dict(), run=digest(config))
+    """Train to the end, or until a process is to stop; the first one writes."""
+    execution, steps = config["train"], config["schedule"]["steps"]
+    written = Written(config, folder, trainer) if trainer.processes.rank == 0 else Unwritten()
+    first, started = trainer.step + 1, time.monotonic()
 
     def after_step() -> bool:
-        nonlocal saved_at
         if execution["compile"] and trainer.step == first:
             seconds = time.monotonic() - started
             print(f"{folder.name}: compiled, first step after {seconds:.0f} s", flush=True)
-        if console:
-            console.step()
-        if writes and trainer.step in kept:
-            trainer.wait()
-            folder.refuse_if_removed()
-            checkpoint.save_network(folder.path, trainer.step, trainer.model, run=digest(config))
         stopping = _is_to_stop(trainer.processes, signals, execution["max_minutes"])
-        if writes and (stopping or time.monotonic() - saved_at >= 60 * execution["checkpoint_minutes"]):
-            trainer.wait()  # the host is ahead of a GPU by many steps
-            save()
-            saved_at = time.monotonic()
+        written.after_step(stopping=stopping)
         return stopping
 
     status = "failed"  # until training ends normally
     try:
         for row in fit(trainer, steps=steps, interval=config["interval"], after_step=after_step):
-            send(sinks, row)
+            written.row(row)
         status = "interrupted" if trainer.step < steps else "done"
     except DivergedError:
         status = "diverged"
         raise
     finally:
-        for sink in sinks:
-            sink.close(status)
-    if writes and status == "done":
-        save()
-        checkpoint.keep(folder.path, 1)  # the trained network
+        written.close(status)
     return status
 
 
@@ -238,9 +210,3 @@ def _is_to_stop(processes: Alone | Together, signals: stop.Signals, max_minutes:
     if number:
         signals.received = number
     return signals.stopping or bool(out_of_time)
-
-
-def _trackers(config: dict, folder: RunFolder, rows: list[dict]) -> list[Sink]:
-    """The configured tracker, if any."""
-    node = config["tracker"]
-    return [make(node, "tracker")(folder, list(rows))] if "_target_" in node else []
