@@ -66,11 +66,11 @@ def follow(take_part: Callable[[dict], None]) -> None:
     """
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         for number in itertools.count():
-            _wait_for([f"run-{number}"], number)
-            config = json.loads(_store().get(f"run-{number}"))
-            if config is None:
-                return
             try:
+                _wait_for([f"run-{number}"], number)
+                config = json.loads(_store().get(f"run-{number}"))
+                if config is None:
+                    return
                 with _failures_told(number):
                     take_part(config)
             except Exception as error:  # process 0 has it on record

@@ -14,7 +14,8 @@ from resexp.experiments.data import load_dataset
 
 IMAGES = [
     "dataset=imagefolder", "dataset.num_classes=2", "dataset.size=[16,16]", "dataset.load.size=16",
-    "dataset.load.resize=20", "model=imagenet_resnet18", "model.width=4", "batch_size=4", "train.device=cpu",
+    "dataset.load.resize=20", "model=resnet", "model.depth=8", "model.width=4", "batch_size=4",
+    "train.device=cpu",
 ]  # fmt: skip
 
 
