@@ -49,10 +49,15 @@ def check_shards(config: dict, model: nn.Module, data: Source) -> None:
         raise ValueError(f"batch_size must be a multiple of the {count} processes of torchrun, got {size}")
     if execution["compile"]:
         raise ValueError("train.compile is for one process: leave it out under torchrun")
-    device = device_of(execution["device"])
+    _check_layers(config, model, _checked_device(execution["device"]))
+
+
+def _checked_device(asked: str) -> torch.device:
+    """The kind of device of all processes. Raises ValueError where they cannot have one each."""
+    device = device_of(asked)
     if device.index is not None:
         raise ValueError(
-            f"train.device={execution['device']} names one GPU: under torchrun each process takes its own,"
+            f"train.device={asked} names one GPU: under torchrun each process takes its own,"
             " with train.device=cuda"
         )
     here = int(os.environ["LOCAL_WORLD_SIZE"])
@@ -61,14 +66,14 @@ def check_shards(config: dict, model: nn.Module, data: Source) -> None:
             f"torchrun has started {here} processes on a machine with {torch.cuda.device_count()} GPUs: start"
             " one for each GPU, or set train.device=cpu"
         )
-    _check_layers(config, model, device)
+    return device
 
 
 def _check_layers(config: dict, model: nn.Module, device: torch.device) -> None:
     """Raises ValueError for layers that depend on which examples are in a process."""
     norm = f"norm={config['norm']['name']}"
     for layer in model.modules():
-        if isinstance(layer, DRAWS):
+        if isinstance(layer, DRAWS) and getattr(layer, "probability", 1) > 0:
             raise ValueError(
                 f"model={config['model']['name']} has layers that draw random numbers for a whole batch"
                 f" ({type(layer).__name__}): train it by one process, without torchrun"

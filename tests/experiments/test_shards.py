@@ -38,6 +38,13 @@ def two(monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
 
 
+def test_dropout_that_drops_nothing_is_shared(two, images):
+    network = [*IMAGES, images, "norm=layer", "shortcut=dropout"]
+    checked(*network, "shortcut.probability=0")
+    with pytest.raises(ConfigError, match=mentions("Dropout", "one process")):
+        checked(*network, "shortcut.probability=0.5")
+
+
 def checked(*choices):
     check(resolve(compose("train", list(choices))))
 
