@@ -77,9 +77,9 @@ class InThreads(Alone):
 
     def exchanged(self, value):
         self.given[self.rank] = value
-        self.barrier.wait(60)
+        self.barrier.wait(300)
         found = list(self.given)
-        self.barrier.wait(60)
+        self.barrier.wait(300)
         return found
 
     def replicated(self, model):
@@ -105,6 +105,7 @@ class InThreads(Alone):
 
 def trained(settings, processes):
     trainer = build.trainer(settings, CPU, processes)
+    processes.most(0)  # all are built: that, too, draws from the generator of the whole process
     advance = trainer.batches.advance
 
     def alone():
