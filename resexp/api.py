@@ -17,6 +17,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resexp.exits import copies
+
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
@@ -94,10 +96,12 @@ def train(model: str, /, *, runs: str | PathLike[str] = "results/runs", **choice
     Returns:
         The run: done, diverged, or interrupted by a time limit.
     Raises:
-        ValueError: an unknown setting, or one out of range; the message says what is allowed.
+        ValueError: an unknown setting, or one out of range; the message says what is allowed. Under torchrun.
         RuntimeError: the run failed; its folder has the traceback.
         KeyboardInterrupt: stopped from the keyboard, with a checkpoint; the same call resumes.
     """
+    if copies() > 1:
+        raise ValueError("torchrun shares a network with the command alone: torchrun ... -m resexp train ...")
     from resexp.config.compose import compose, resolve
     from resexp.experiments import train as command
     from resexp.experiments.runs import folder_of, settle

@@ -14,6 +14,7 @@ from resexp.exits import (
     COMPLETION,
     NOT_ON_WINDOWS,
     OutputError,
+    copies,
     hint,
     leave,
     nobody_reads,
@@ -75,4 +76,10 @@ def _dispatch(arguments: list[str]) -> None:
 
 
 def _run(command: str, arguments: list[str]) -> None:
-    import_module(f"resexp.commands.{command}").main(arguments)
+    module = import_module(f"resexp.commands.{command}")
+    if copies() > 1 and not hasattr(module, "BY_TORCHRUN"):
+        refuse(
+            f"torchrun has started {copies()} processes, which only resexp train can share: start"
+            f" `resexp {command}` without it"
+        )
+    module.main(arguments)

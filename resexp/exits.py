@@ -104,6 +104,11 @@ def leave(number: int) -> NoReturn:
     sys.exit(128 + number)
 
 
+def copies() -> int:
+    """How many processes torchrun has started with this command; 1 without torchrun."""
+    return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
 def refuse(message: object) -> NoReturn:
     """Print why, and leave with 2."""
     print(f"resexp: {printable(str(message))}", file=sys.stderr)

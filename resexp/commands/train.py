@@ -1,5 +1,9 @@
 """Train a network; with -m, a sweep."""
 
+from resexp.exits import copies
+
+BY_TORCHRUN = True  # several processes train one network together
+
 HELP = """\
 usage: resexp train [group=option | key=value ...] [-m]
 
@@ -25,6 +29,21 @@ def main(arguments: list[str]) -> None:
 
         print(HELP)
         return print_summary("train")
+    if copies() > 1:
+        return _share(arguments)
     from resexp.commands.hydra_job import run, train
 
     run("train", train, arguments)
+
+
+def _share(arguments: list[str]) -> None:
+    """In each process of torchrun: carry the command out, or take part in what process 0 carries out."""
+    from resexp.commands.hydra_job import run, train
+    from resexp.experiments import torchrun
+
+    if torchrun.rank():
+        from resexp.experiments.train import take_part
+
+        return torchrun.follow(take_part)
+    with torchrun.leading():
+        run("train", train, arguments)

@@ -53,6 +53,7 @@ class Execution:
     cudnn_benchmark: bool | str = MISSING
     compile: bool = MISSING
     capture: bool = MISSING
+    sync_batch_norm: bool = MISSING
     max_minutes: float | None = None
     checkpoint_minutes: float = MISSING
     keep: Any = None

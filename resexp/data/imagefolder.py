@@ -27,6 +27,7 @@ class ImageFolders:
         workers: loading processes.
         device: of the batches.
         remarks: what a person should know of the files.
+        shard: (k, n): of each batch part k of n, and of a split's batches every nth from k on.
     """
 
     train: tuple[tuple[Path, int], ...]
@@ -36,6 +37,7 @@ class ImageFolders:
     workers: int
     device: torch.device = CPU
     remarks: tuple[str, ...] = ()
+    shard: tuple[int, int] = (0, 1)
 
     in_memory, evaluation_batch, kind = False, None, "class"
     split_names = ("test",)
@@ -65,6 +67,10 @@ class ImageFolders:
     def to(self, device: torch.device) -> "ImageFolders":
         """A copy with batches on another device."""
         return replace(self, device=device)
+
+    def sharded(self, rank: int, size: int) -> "ImageFolders":
+        """A copy with the batches of one of `size` processes that train a network together."""
+        return replace(self, shard=(rank, size))
 
     def holding_out(self, size: int) -> "ImageFolders":
         """Return self; holding out is not supported.

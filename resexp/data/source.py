@@ -46,6 +46,12 @@ class Source(Protocol):
     def to(self, device: torch.device) -> Self:
         """A copy with batches on another device."""
 
+    def sharded(self, rank: int, size: int) -> Self:
+        """A copy with the parts of batches, and the batches of splits, of one of `size` processes.
+
+        Only of sources that are not in memory.
+        """
+
     def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> Batches:
         """An endless sampler of augmented training batches.
 

@@ -25,11 +25,12 @@ class StreamedBatches:
 
     Standard augmentation: a random crop (8 to 100 % of the area, aspect ratio 3:4 to 4:3) resized to
     `size`, flipped with probability 1/2. Random draws depend only on the seed and on the position in the
-    sequence, so a resumed run gets the same batches with any number of workers.
+    sequence, so a resumed run gets the same batches with any number of workers, and the parts of a batch that
+    several processes load are those of the batch that one process loads.
 
     Args:
-        images: an ImageFolders; its training split is used.
-        batch_size: examples per batch.
+        images: an ImageFolders; its training split is used, and of each batch its shard.
+        batch_size: examples per batch of all shards, which are of equal size.
         seed: of shuffling and augmentation.
     Raises:
         ValueError: batch_size is not in 1..examples.
@@ -44,16 +45,20 @@ class StreamedBatches:
         self.images, self.batch_size, self.seed = images, batch_size, seed
         self.examples = images.examples
         self.position, self.reader = 0, None
-        self.x = torch.zeros(batch_size, 3, images.size, images.size, device=images.device)
-        self.y = torch.zeros(batch_size, dtype=torch.int64, device=images.device)
+        rank, shards = images.shard
+        part = batch_size // shards
+        self.part = slice(rank * part, (rank + 1) * part)
+        self.x = torch.zeros(part, 3, images.size, images.size, device=images.device)
+        self.y = torch.zeros(part, dtype=torch.int64, device=images.device)
 
     def advance(self) -> None:
         """Advance to the next batch: copy it to the device."""
         if self.reader is None:
+            order = _Order(len(self.images.train), self.batch_size, self.seed, self.position, self.part)
             self.reader = iter(
                 DataLoader(
                     _Augmented(self.images),
-                    batch_sampler=_Order(len(self.images.train), self.batch_size, self.seed, self.position),
+                    batch_sampler=order,
                     pin_memory=self.images.device.type == "cuda",
                     **_readers(self.images.workers, self.images.device),
                 )
@@ -86,7 +91,7 @@ class StreamedSplit:
     """A split in batches, resized and center-cropped; can be iterated repeatedly.
 
     Args:
-        images: an ImageFolders.
+        images: an ImageFolders; of n shards, shard k has every nth batch from k on.
         files: (file, class index) pairs of the split.
         batch_size: examples per batch.
     """
@@ -95,18 +100,20 @@ class StreamedSplit:
         self.images, self.files, self.batch_size = images, files, batch_size
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        centered = _Centered(self.images, self.files)
+        (rank, shards), size = self.images.shard, self.batch_size
+        files = range(len(self.files))
+        batches = [files[start : start + size] for start in files[rank * size :: shards * size]]
         readers = _readers(self.images.workers, self.images.device)
         with _file_named():
-            for x, y in DataLoader(centered, self.batch_size, **readers):
+            for x, y in DataLoader(_Centered(self.images, self.files), batch_sampler=batches, **readers):
                 yield x.to(self.images.device), y.to(self.images.device)
 
 
 class _Order:
-    """Batch sampler: yields lists of (example, augmentation seed), starting at batch `start`."""
+    """Batch sampler: yields a part of each list of (example, augmentation seed), from batch `start` on."""
 
-    def __init__(self, count: int, batch_size: int, seed: int, start: int):
-        self.count, self.batch_size, self.seed, self.start = count, batch_size, seed, start
+    def __init__(self, count: int, batch_size: int, seed: int, start: int, part: slice):
+        self.count, self.batch_size, self.seed, self.start, self.part = count, batch_size, seed, start, part
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         place, epoch = self.start * self.batch_size, None
@@ -119,7 +126,7 @@ class _Order:
                     order = torch.randperm(self.count, generator=generator).tolist()
                 batch.append((order[place % self.count], _hash(self.seed, "crop", place)))
                 place += 1
-            yield batch
+            yield batch[self.part]
 
 
 class _Augmented(Dataset):

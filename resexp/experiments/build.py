@@ -11,6 +11,7 @@ from resexp.experiments.data import batches, splits
 from resexp.experiments.seeds import generator, seed_for
 from resexp.models.stochastic import RandomLayer
 from resexp.training.loop import Trainer
+from resexp.training.parallel import ALONE, Alone, Together
 from resexp.training.precision import autocast, channels_last
 from resexp.training.sgd import parameter_groups
 
@@ -32,14 +33,19 @@ def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
     return model.to(device)
 
 
-def trainer(config: dict, device: torch.device) -> Trainer:
+def trainer(config: dict, device: torch.device, processes: Alone | Together = ALONE) -> Trainer:
     """The Trainer of a run, at step 0. Thread-safe.
 
     Seeds the global generators, for layers that use them.
+
+    Args:
+        config: settled.
+        device: of the network and the batches.
+        processes: that train it together; see shards.check_shards, which says what they can train.
     """
     with _BUILDING:
         torch.manual_seed(config["seed"])
-        made = _trainer(config, device)
+        made = _trainer(config, device, processes)
         if device.type == "cuda":  # threads on other streams may share the data
             torch.cuda.current_stream(device).synchronize()
         return made
@@ -51,9 +57,11 @@ def restore(trainer: Trainer, state: dict) -> None:
         trainer.load_state_dict(state)
 
 
-def _trainer(config: dict, device: torch.device) -> Trainer:
-    execution = config["train"]
+def _trainer(config: dict, device: torch.device, processes: Alone | Together) -> Trainer:
+    execution, alone = config["train"], processes.size == 1
     model = build_model(config, device)
+    if not alone and execution["sync_batch_norm"]:
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     layer_draws = generator(config["seed"], "layers", device)
     for module in model.modules():
         if isinstance(module, RandomLayer):
@@ -66,15 +74,20 @@ def _trainer(config: dict, device: torch.device) -> Trainer:
     return Trainer(
         model,
         make(config["task"], "task"),
-        batches(config, device),
+        batches(config, device, processes),
         make(config["optimizer"], "optimizer")(parameter_groups(model)),
         make(config["schedule"], "schedule"),
-        splits=splits(config, device),
+        splits=splits(config, device, processes),
         autocast=autocast(config["precision"], device),
         draws=layer_draws,
         channels_last=last,
         compiled=execution["compile"],
-        cast_once=config["precision"] == "bfloat16" and device.type == "cuda",  # a CPU has no kernels to save
+        # a CPU has no kernels to save; and DistributedDataParallel calls the network itself
+        cast_once=config["precision"] == "bfloat16" and device.type == "cuda" and alone,
         # a learning rate in a tensor requires the fused optimizer
-        captured=execution["capture"] and device.type == "cuda" and config["optimizer"].get("fused", False),
+        captured=execution["capture"]
+        and device.type == "cuda"
+        and config["optimizer"].get("fused", False)
+        and alone,
+        processes=processes,
     )

@@ -16,6 +16,7 @@ from resexp.data.batches import check_batch_size
 from resexp.experiments.data import load_dataset, training_data
 from resexp.experiments.devices import device_of
 from resexp.experiments.first_step import check_shape, try_first_step
+from resexp.experiments.shards import check_shards
 from resexp.training.checkpoint import kept_steps
 from resexp.training.precision import autocast, channels_last, cudnn_benchmark
 from resexp.training.sgd import parameter_groups
@@ -61,6 +62,7 @@ def check(config: dict) -> None:
         data = training_data(config)
         check_batch_size(config["batch_size"], data.examples)
         check_shape(config, data)
+        check_shards(config, model, data)
         try_first_step(config, model, data)
 
 

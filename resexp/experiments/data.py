@@ -11,6 +11,7 @@ from resexp.config.instantiate import make
 from resexp.data.source import Source
 from resexp.experiments.seeds import seed_for
 from resexp.training.interfaces import Batches
+from resexp.training.parallel import ALONE, Alone, Together
 
 MEASURED = {"_target_": "resexp.data.preprocess.normalizer", "_partial_": True}
 
@@ -34,18 +35,25 @@ def on_device(config: dict, device: torch.device) -> Source:
     return _keeper(device)(*_described(config), config["dataset"]["val_size"])
 
 
-def batches(config: dict, device: torch.device) -> Batches:
-    """The training batches of a config, on the device."""
+def batches(config: dict, device: torch.device, processes: Alone | Together = ALONE) -> Batches:
+    """The training batches of a config, on the device; of several processes the part of this one."""
     options, seed = config["dataset"], seed_for(config["seed"], "batches")
     augmentation = {key: options[key] for key in ("crop_padding", "flip")}
-    return on_device(config, device).batches(config["batch_size"], **augmentation, seed=seed)
+    return _shard(config, device, processes).batches(config["batch_size"], **augmentation, seed=seed)
 
 
-def splits(config: dict, device: torch.device) -> dict[str, Iterable[tuple[Tensor, Tensor]]]:
-    """The splits that are evaluated every interval: name -> batches."""
-    data = on_device(config, device)
+def splits(
+    config: dict, device: torch.device, processes: Alone | Together = ALONE
+) -> dict[str, Iterable[tuple[Tensor, Tensor]]]:
+    """The splits that are evaluated every interval: name -> batches, of several processes this one's."""
+    data = _shard(config, device, processes)
     size = data.evaluation_batch or config["batch_size"]
     return {name: data.split(name, size) for name in data.split_names}
+
+
+def _shard(config: dict, device: torch.device, processes: Alone | Together) -> Source:
+    data = on_device(config, device)
+    return data if processes.size == 1 else data.sharded(processes.rank, processes.size)
 
 
 def _described(config: dict) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 
+from resexp.exits import copies
 from resexp.records import provenance
 from resexp.records.run import RunFolder
 from resexp.training.step import CaptureError
@@ -62,7 +63,7 @@ def record(
         folder.write_failure(failure)
         broken = failure if isinstance(failure, CaptureError) else None
     session |= {"end": provenance.now(), "status": status, "step": step}
-    session |= {"threads": torch.get_num_threads()}  # they change the rounding
+    session |= {"threads": torch.get_num_threads(), "processes": copies()}  # they change the rounding
     session |= {"peak_memory_mib": provenance.peak_memory_mib()}
     if device.type == "cuda":
         session["cudnn_benchmark"] = torch.backends.cudnn.benchmark

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from resexp.config.compose import ConfigError, explain, resolve
 from resexp.config.sweep import Composer, jobs, with_seed, without_seed
-from resexp.exits import OutputError, go_on_without, nobody_reads, refuse, refuse_unusable
+from resexp.exits import OutputError, copies, go_on_without, nobody_reads, refuse, refuse_unusable
 from resexp.experiments import board, expected, planned, stop, workers
 from resexp.experiments.progress import Overview
 from resexp.experiments.runs import folder_of, settle
@@ -82,6 +82,8 @@ class CheckedSweep(Callback):
 
     def _start(self, config: DictConfig) -> None:
         self.command_name, self.signals, self.folders = config.command, stop.Signals(), []
+        if copies() > 1 and not (is_expanded(config.hydra) and _is(config.hydra.launcher, BasicLauncher)):
+            refuse("torchrun trains one run after the other: leave out hydra/launcher and hydra/sweeper")
         self.max_minutes = config.train.max_minutes if config.command == "train" else None
         if not is_expanded(config.hydra):
             if self.dry_run:

@@ -4,23 +4,25 @@ import functools
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import torch
 
 from resexp.config.compose import ConfigError
-from resexp.config.instantiate import make
-from resexp.experiments import build, stop, workers
+from resexp.exits import copies
+from resexp.experiments import build, stop, torchrun, workers
 from resexp.experiments.checks import check  # noqa: F401  part of the Command interface, see sweep.py
 from resexp.experiments.devices import device_of, device_of_worker, threads_of
 from resexp.experiments.recorded import StoppedAtError, in_words, record
 from resexp.experiments.runs import folder_of
+from resexp.experiments.written import Unwritten, Written
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder
-from resexp.records.sinks import Console, Recorded, Sink, send
 from resexp.training import checkpoint
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.memory import keep_freed
+from resexp.training.parallel import Alone, Together
 from resexp.training.precision import cudnn_benchmark, set_tf32
 from resexp.training.step import CaptureError, own_stream
 
@@ -58,14 +60,32 @@ def _held(config: dict, folder: RunFolder, signals: stop.Signals) -> str:
     with folder.held(), signals.noted():
         if folder.is_finished:  # by another worker in the meantime
             return folder.recorded()["status"]
-        device = device_of_worker(config["train"]["device"], workers.worker_index())
+        device = _device(config)
         _say(in_words(device))
         work = partial(_work, config, folder, device, signals)
         try:
-            return record(folder, config, device, config["schedule"]["steps"], work)
+            status = record(folder, config, device, config["schedule"]["steps"], work)
         except CaptureError:
             signals.broken = True  # the other threads stop, each with a checkpoint
             return folder.recorded()["status"]
+        if status == "failed" and copies() > 1:
+            signals.broken = True  # the other processes cannot go on to another run
+        return status
+
+
+def take_part(config: dict) -> None:
+    """In a process of torchrun other than the first: the steps of a run, of which this one writes nothing."""
+    signals = stop.Signals()
+    with signals.noted(), suppress(StoppedAtError):
+        _work(config, folder_of(config), _device(config), signals)
+    signals.end_if_received()
+
+
+def _device(config: dict) -> torch.device:
+    asked = config["train"]["device"]
+    if copies() > 1:
+        return torchrun.device_of_process(asked)
+    return device_of_worker(asked, workers.worker_index())
 
 
 @functools.cache  # once for all runs of a process
@@ -122,8 +142,8 @@ def _join(threads: list[threading.Thread], signals: stop.Signals) -> None:
 
 
 def _work(config: dict, folder: RunFolder, device: torch.device, signals: stop.Signals) -> tuple[str, int]:
-    with own_stream(device):
-        trainer = _resume(config, folder, device)
+    with own_stream(device), torchrun.joined(config, device) as processes:
+        trainer = _resume(config, folder, device, processes)
         try:
             return _train(config, folder, trainer, signals), trainer.step
         except DivergedError as diverged:
@@ -132,75 +152,61 @@ def _work(config: dict, folder: RunFolder, device: torch.device, signals: stop.S
             trainer.close()
 
 
-def _resume(config: dict, folder: RunFolder, device: torch.device) -> Trainer:
-    """Build the trainer, restore the last checkpoint, and reset rows.csv to that step."""
+def _resume(config: dict, folder: RunFolder, device: torch.device, processes: Alone | Together) -> Trainer:
+    """Build the trainer and restore the last checkpoint.
+
+    Raises:
+        ValueError: the processes that train together have not found the same checkpoint.
+    """
     torch.set_num_threads(threads_of(config["train"]["threads"], config["train"]["workers"]))
     set_tf32(config["precision"] == "tf32")
     torch.backends.cudnn.benchmark = _benchmark(config, device)
     keep_freed()
-    trainer = build.trainer(config, device)
+    trainer = build.trainer(config, device, processes)
     state, wrong = checkpoint.load(folder.path, device, run=digest(config))
     for line in wrong:
         print(f"{folder.name}: {line}; using the previous checkpoint", flush=True)
     if state:
         build.restore(trainer, state)
         print(f"{folder.name}: resuming from step {trainer.step}", flush=True)
-    folder.write_rows(trainer.rows)
-    for part in folder.path.glob(".*.part"):  # left by a killed process; this one holds the lock
-        part.unlink()
+    most, least = processes.most(trainer.step, -trainer.step)
+    if most != -least:
+        raise ValueError(
+            f"{folder.path} is not one folder to all processes: choose one that all machines share"
+        )
     return trainer
 
 
 def _train(config: dict, folder: RunFolder, trainer: Trainer, signals: stop.Signals) -> str:
+    """Train to the end, or until a process is to stop; the first one writes."""
     execution, steps = config["train"], config["schedule"]["steps"]
-    console = None if workers.is_drawn() else Console(folder.name, steps=steps, initial=trainer.step)
-    shown = [console] if console else []
-    sinks: list[Sink] = [Recorded(folder), *shown, *_trackers(config, folder, trainer.rows)]
-    kept, first = checkpoint.kept_steps(execution["keep"], steps), trainer.step + 1
-    started = saved_at = time.monotonic()
-
-    def save() -> None:
-        folder.refuse_if_removed()
-        checkpoint.save(folder.path, trainer.step, trainer.state_dict(), run=digest(config))
+    written = Written(config, folder, trainer) if trainer.processes.rank == 0 else Unwritten()
+    first, started = trainer.step + 1, time.monotonic()
 
     def after_step() -> bool:
-        nonlocal saved_at
         if execution["compile"] and trainer.step == first:
             seconds = time.monotonic() - started
             print(f"{folder.name}: compiled, first step after {seconds:.0f} s", flush=True)
-        if console:
-            console.step()
-        if trainer.step in kept:
-            trainer.wait()
-            folder.refuse_if_removed()
-            checkpoint.save_network(folder.path, trainer.step, trainer.model, run=digest(config))
-        stopping = signals.stopping or stop.time_is_up(execution["max_minutes"])
-        if stopping or time.monotonic() - saved_at >= 60 * execution["checkpoint_minutes"]:
-            trainer.wait()  # the host is ahead of a GPU by many steps
-            save()
-            saved_at = time.monotonic()
+        stopping = _is_to_stop(trainer.processes, signals, execution["max_minutes"])
+        written.after_step(stopping=stopping)
         return stopping
 
     status = "failed"  # until training ends normally
     try:
         for row in fit(trainer, steps=steps, interval=config["interval"], after_step=after_step):
-            send(sinks, row)
+            written.row(row)
         status = "interrupted" if trainer.step < steps else "done"
     except DivergedError:
         status = "diverged"
-        folder.write_rows(trainer.rows)  # all, in case the file was removed in the meantime
         raise
     finally:
-        for sink in sinks:
-            sink.close(status)
-    if status == "done":
-        folder.write_rows(trainer.rows)
-        save()
-        checkpoint.keep(folder.path, 1)  # the trained network
+        written.close(status)
     return status
 
 
-def _trackers(config: dict, folder: RunFolder, rows: list[dict]) -> list[Sink]:
-    """The configured tracker, if any."""
-    node = config["tracker"]
-    return [make(node, "tracker")(folder, list(rows))] if "_target_" in node else []
+def _is_to_stop(processes: Alone | Together, signals: stop.Signals, max_minutes: float | None) -> bool:
+    """Whether any process has received a signal, or is out of time: then all stop, at the same step."""
+    number, out_of_time = processes.most(signals.received or 0, stop.time_is_up(max_minutes))
+    if number:
+        signals.received = number
+    return signals.stopping or bool(out_of_time)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from resexp.training.interfaces import Task
+from resexp.training.parallel import ALONE, Alone, Together
 from resexp.training.precision import channels_last_layout
 
 
@@ -18,6 +19,7 @@ def evaluate(
     *,
     autocast: AbstractContextManager,
     channels_last: bool,
+    processes: Alone | Together = ALONE,
 ) -> dict[str, float]:
     """Mean loss and the task's columns, in evaluation mode, without test-time augmentation.
 
@@ -28,6 +30,7 @@ def evaluate(
         task: computes loss and counts.
         autocast: entered around each forward pass.
         channels_last: memory layout of the batches.
+        processes: among which the batches are divided.
     Returns:
         `loss` and the columns of Task.columns.
     """
@@ -43,4 +46,5 @@ def evaluate(
         tally += task.tally(output, y)
         examples += len(y)
     model.train(was_training)
-    return {"loss": loss.item() / examples, **task.columns(tally.tolist(), examples)}
+    loss, tally, count = processes.sums(loss, tally, torch.tensor(examples, device=device))
+    return {"loss": loss.item() / count.item(), **task.columns(tally.tolist(), count.item())}

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from resexp.training.evaluate import evaluate
 from resexp.training.interfaces import Batches, Schedule, Task
+from resexp.training.parallel import ALONE, Alone, Together
 from resexp.training.precision import cast_at_once, channels_last_layout
 from resexp.training.step import Captured, Meter, Watch
 
@@ -40,6 +41,7 @@ class Trainer:
         cast_once: cast the weights to bfloat16 by one operation, unless compiled; the results are the same.
         captured: capture a step as a CUDA graph and replay it; the results are the same up to rounding,
             as the learning rate is then in float32. Steps must run within resexp.training.step.own_stream.
+        processes: that train the network together; `batches` and `splits` yield the part of this one.
     """
 
     def __init__(
@@ -57,12 +59,13 @@ class Trainer:
         compiled: bool = False,
         captured: bool = False,
         cast_once: bool = False,
+        processes: Alone | Together = ALONE,
     ):
         self.model, self.task, self.batches, self.optimizer = model, task, batches, optimizer
-        self.schedule, self.splits = schedule, splits
+        self.schedule, self.splits, self.processes = schedule, splits, processes
         self.autocast, self.channels_last, self.draws = autocast, channels_last, draws
         device = next(model.parameters()).device
-        self.forward = model
+        self.forward = processes.replicated(model)
         if compiled:
             self.forward = _compiled(model)
         elif cast_once:
@@ -102,9 +105,9 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        loss, tally = loss.detach(), self.task.tally(output.detach(), y)
+        loss, tally = self.processes.sums(loss.detach(), self.task.tally(output.detach(), y))
         for meter in self.meters:
-            meter.add(loss, tally, len(y))
+            meter.add(loss, tally, len(y))  # the sum of the parts' means, times the size of a part
         self.watch.add(loss)
 
     def _set_learning_rate(self, rate: float) -> None:
@@ -147,6 +150,7 @@ class Trainer:
     def evaluate_splits(self) -> dict:
         """Evaluate every split: loss and the task's columns, prefixed with the split's name."""
         settings = {"autocast": self.autocast, "channels_last": self.channels_last}
+        settings["processes"] = self.processes
         row: dict[str, float] = {}
         for name, batches in self.splits.items():
             row |= _named(name, evaluate(self.model, batches, self.task, **settings))

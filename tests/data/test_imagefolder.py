@@ -66,6 +66,32 @@ def test_every_image_once_per_epoch(root):
     assert torch.equal(bright, torch.cat([y for _, y in found]) == 1), "labels stay with their images"
 
 
+def test_shards_of_a_batch_are_the_parts_of_the_whole(root):
+    """Augmentation included, also after a saved state of another number of shards."""
+    whole = taken(batches(root), 4)
+    parts = [StreamedBatches(images(root).sharded(rank, 2), batch_size=4, seed=3) for rank in range(2)]
+    found = [taken(part, 2) for part in parts]
+    for part in parts:
+        part.load_state_dict(parts[0].state_dict())
+    found = [first + taken(part, 2) for first, part in zip(found, parts, strict=True)]
+    for (x, y), (a, b), (c, d) in zip(whole, *found, strict=True):
+        assert len(b) == len(d) == 2
+        assert torch.equal(x, torch.cat([a, c]))
+        assert torch.equal(y, torch.cat([b, d]))
+
+
+def test_shards_of_a_split_are_its_batches_dealt_out(root):
+    whole = list(images(root).split("train", 4))
+    assert [len(y) for _, y in whole] == [4, 4, 2]
+    for shards in (2, 5):
+        dealt = [list(images(root).sharded(rank, shards).split("train", 4)) for rank in range(shards)]
+        for rank, found in enumerate(dealt):
+            assert len(found) == len(whole[rank::shards])
+            for (x, y), (a, b) in zip(whole[rank::shards], found, strict=True):
+                assert torch.equal(x, a)
+                assert torch.equal(y, b)
+
+
 def test_the_same_batches_follow_a_saved_state(root):
     row = batches(root)
     taken(row, 2)
