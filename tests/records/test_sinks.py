@@ -139,7 +139,6 @@ print(json.dumps({run: SQLiteStorage.get_logs("resexp", run) for run in runs}))
 """
 
 
-@pytest.mark.slow
 def test_a_row_is_sent_once_to_one_run_of_the_tracker(tmp_path, monkeypatch):
     """Whichever library it is, here one that only notes what it is given."""
     sent, begun = [], []
@@ -163,6 +162,7 @@ def test_a_row_is_sent_once_to_one_run_of_the_tracker(tmp_path, monkeypatch):
     assert begun == 2 * [(digest(run.config()), "allow", "sweep", settings_of("wandb")["project"])]
 
 
+@pytest.mark.slow
 def test_trackio_reads_back_what_was_measured_in_one_run_however_often_it_resumes(tmp_path, monkeypatch):
     if find_spec("trackio") is None:  # an import would choose the folder
         pytest.skip("trackio is not installed")
