@@ -99,6 +99,7 @@ def test_hydras_own_flags_keep_working(resexp):
         (["train", "train=3"], ["train", "section", "3"]),
         (["train", "model.depth=null"], ["model.depth", "an integer", "None"]),
         (["train", "-m", "model=resnet20", "seed=0,x"], ["seed", "an integer", "0,x"]),
+        (["train", "optimizer=adam", "optimizer.betas={a:1}"], ["optimizer.betas", "conf", "{a:1}"]),
         (["measure", "run=[a]"], ["run", "text or null", "[a]"]),
         (["bench", "repetitions=0"], ["repetitions", "0"]),
         (["bench", "tables=/proc/none"], ["/proc/none", "No such file or directory", "tables="]),

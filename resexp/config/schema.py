@@ -1,7 +1,7 @@
 """Dataclass schema of the configs: unknown keys and wrong types are rejected before anything runs."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -139,6 +139,8 @@ def kind_of(command: str, key: str) -> str:
     """
     kind = PRIMARY[command]
     for name in key.split("."):
+        if not is_dataclass(kind):  # a part, whose signature is its schema
+            return "of the kind that it is in conf/"
         kind = get_type_hints(DatasetInFiles if kind is Dataset else kind)[name]
     either = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     return " or ".join(IN_WORDS.get(each, "a section, whose keys are set one by one") for each in either)
