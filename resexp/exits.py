@@ -1,5 +1,6 @@
 """Early exits: a one-line message and exit code 2 instead of a traceback. Imports nothing of resexp."""
 
+import argparse
 import difflib
 import io
 import os
@@ -113,6 +114,13 @@ def refuse(message: object) -> NoReturn:
     """Print why, and leave with 2."""
     print(f"resexp: {printable(str(message))}", file=sys.stderr)
     sys.exit(2)
+
+
+class Parser(argparse.ArgumentParser):
+    """The arguments of a command, of which mistyped ones are refused in a sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        refuse(f"{message}; {' '.join(self.format_usage().split())}")
 
 
 def printable(text: str) -> str:

@@ -11,8 +11,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.version import getbase
 
 import resexp
-from resexp.api import overrides
 from resexp.config.compose import compose, resolve
+from resexp.config.keywords import overrides
 
 SHORT = {"model__depth": 8, "model__width": 4, "schedule__steps": 4, "interval": 2}
 

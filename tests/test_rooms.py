@@ -15,7 +15,7 @@ ALLOWED = {
     "commands": {"bench", "experiments", "config", "records", "report", "plots"},
     "bench": {"experiments", *ROOMS},
     "experiments": ROOMS,
-    "plots": {"files"},
+    "plots": set(),
     "report": {"plots"},
     "__main__": {"cli"},
     **{room: set() for room in ROOMS},
@@ -45,10 +45,7 @@ FILES = sorted((ROOT / "resexp").rglob("*.py"))
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_arrows_point_one_way(path):
     room = room_of(path)
-    if room == "__init__":
-        allowed = {"api"}
-    else:
-        allowed = ALLOWED.get(room, set()) | {room} | (LEAVES if room != "plots" else set())
+    allowed = {"api"} if room == "__init__" else ALLOWED.get(room, set()) | {room} | LEAVES
     for name in imports(path):
         if name.startswith("resexp.") and name != "resexp.__version__":
             assert name.split(".")[1] in allowed, f"{path.name} imports {name}"

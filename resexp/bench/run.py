@@ -63,6 +63,8 @@ def _check(config: dict) -> torch.device:
         if not config["cases"]:
             raise ValueError("cases is empty: give at least one network, as in conf/bench.yaml")
         for case in config["cases"]:
+            if not isinstance(case, str):  # a list of lists
+                raise ValueError(f"cases: {case} is no text of the form key=value key=value")
             for precision in precisions_of(config, device):
                 settings = settings_of(case, device, f"precision={precision}")
                 check(settings)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-from resexp.exits import hint, refuse
+from resexp.exits import Parser, hint, refuse
 from resexp.files import refuse_missing
 
 
@@ -39,7 +39,7 @@ def _unusable(error: OSError, tables: Path) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("resexp collect", description=__doc__)
+    parser = Parser("resexp collect", description=__doc__)
     parser.add_argument("experiment", help="name of the experiment: a folder in the runs folder")
     parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     parser.add_argument(

@@ -43,7 +43,7 @@ def run(command: str, job: Callable[[], None], arguments: list[str]) -> None:
         refuse(error)
     # completion scripts are installed for the name `resexp`
     completing = arguments[:1] and arguments[0] in COMPLETION
-    if completing and not re.match(r"(install|uninstall|query)=\w", "".join(arguments[1:2])):
+    if completing and not re.match(r"(install|uninstall|query)=(bash|fish|zsh)$", "".join(arguments[1:2])):
         refuse(f"{arguments[0]} is followed by install=bash, uninstall=bash or query=bash (fish, zsh)")
     arguments = arguments if completing else settings_first(arguments)
     sys.argv = ["resexp" if completing else f"resexp {command}", *arguments]

@@ -1,12 +1,11 @@
 """List the available models, datasets, experiments, ..."""
 
-import argparse
 import csv
 from collections.abc import Iterator
 from textwrap import shorten
 
 from resexp.config.catalog import command_of, groups, groups_of, options
-from resexp.exits import refuse
+from resexp.exits import Parser, refuse
 from resexp.files import shipped
 
 PUBLISHED = shipped("results/reference") / "parameters.csv"
@@ -15,7 +14,7 @@ IMAGENET = ["dataset=fake", "dataset.num_classes=1000"]  # the shapes of ImageNe
 
 def main(arguments: list[str]) -> None:
     """`resexp list [GROUP]`."""
-    parser = argparse.ArgumentParser("resexp list", description=__doc__)
+    parser = Parser("resexp list", description=__doc__)
     parser.add_argument("group", nargs="?", help="models, datasets, experiments, ...; default: all")
     parser.add_argument(
         "--params", action="store_true", help="count the parameters of all models, next to published counts"

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from resexp.exits import hint, refuse
+from resexp.exits import Parser, hint, refuse
 from resexp.files import atomic, refuse_missing
 
 
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("resexp report", description=__doc__)
+    parser = Parser("resexp report", description=__doc__)
     parser.add_argument("experiment", nargs="?", help="name of the experiment; default: all")
     parser.add_argument("--runs", type=Path, default=Path("results/runs"), help="default: results/runs")
     parser.add_argument(

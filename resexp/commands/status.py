@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from resexp.exits import hint, printable, refuse
+from resexp.exits import Parser, hint, printable, refuse
 from resexp.experiments.progress import (
     FAILED,
     Overview,
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "resexp status",
         description=f"{__doc__} Per run: status, steps, errors in its last row, time left by the pace of"
         " finished runs; failures last, then the totals.",

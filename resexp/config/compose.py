@@ -11,11 +11,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigTypeError, OmegaConfBaseException, ValidationError
 
-import resexp.config.schema  # noqa: F401  registers the schema
 from resexp.config.catalog import CONF, groups, options, typed_targets
 from resexp.config.overrides import TEXT, ConfigError, check_overrides, quoted
+from resexp.config.schema import kind_of  # importing it registers the schema
 from resexp.exits import hint
 
 DERIVED = ("labels", "parts", "protocol")  # sections that are derived, not set by users
@@ -95,7 +95,17 @@ def explain(error: Exception, command: str, overrides: list[str]) -> str:
         return f"{match[1]} has several values: add -m to sweep over them{or_list}"
     if match := re.match(r"Could not override '(.*?)'", str(error)):
         return _unknown_key(match[1], command, overrides)
-    return _first_sentence(error.__cause__ or error)
+    cause = error.__cause__ or error
+    if isinstance(cause, ValidationError | ConfigTypeError) and cause.full_key:
+        return _wrong_kind(cause.full_key.partition("[")[0], command, overrides)
+    return _first_sentence(cause)
+
+
+def _wrong_kind(key: str, command: str, overrides: list[str]) -> str:
+    """For a value of another type than the schema's, and null where there has to be a value."""
+    typed = [line.partition("=") for line in overrides]
+    got = next((f", got {text}" for name, _, text in reversed(typed) if name.lstrip("+") == key), "")
+    return f"{key} must be {kind_of(command, key)}{got}"
 
 
 def _unknown_option(error: MissingConfigException) -> str:

@@ -1,8 +1,9 @@
 """Dataclass schema of the configs: unknown keys and wrong types are rejected before anything runs."""
 
 import os
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, is_dataclass
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
@@ -123,10 +124,33 @@ class Bench:
     cases: list[str] = MISSING
 
 
+PRIMARY = {"train": Train, "measure": Measure, "bench": Bench}
+IN_WORDS = {
+    int: "an integer", float: "a number", bool: "true or false", str: "text", type(None): "null",
+    list[int]: "a list of integers, such as [2,4]", list[str]: "a list of texts, such as [a,b]",
+}  # fmt: skip
+
+
+def kind_of(command: str, key: str) -> str:
+    """What a setting may be, in words: `an integer or null`; of a whole section, that it is one.
+
+    Args:
+        command: train, measure or bench.
+        key: dotted, of the command's config.
+    """
+    kind = PRIMARY[command]
+    for name in key.split("."):
+        if not is_dataclass(kind):  # a part, whose signature is its schema
+            return "of the kind that it is in conf/"
+        kind = get_type_hints(DatasetInFiles if kind is Dataset else kind)[name]
+    either = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return " or ".join(IN_WORDS.get(each, "a section, whose keys are set one by one") for each in either)
+
+
 # Resolvers for derived settings. by_dims: (dims, value for sequences, value for images).
 OmegaConf.register_new_resolver("by_dims", lambda dims, *sizes: sizes[dims - 1], replace=True)
-# false for strings, so that the invalid setting itself is reported
-OmegaConf.register_new_resolver("at_least", lambda a, b: not isinstance(a, str) and a >= b, replace=True)
+# false for what is no number, so that the invalid setting itself is reported
+OmegaConf.register_new_resolver("at_least", lambda a, b: isinstance(a, int | float) and a >= b, replace=True)
 OmegaConf.register_new_resolver("quotient", lambda a, b: a // b, replace=True)
 # an empty variable is one that is not set
 OmegaConf.register_new_resolver("env", lambda name, default: os.environ.get(name) or default, replace=True)

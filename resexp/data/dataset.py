@@ -30,7 +30,7 @@ class Dataset:
     val_targets: Tensor | None = None
     normalization: Normalization = normalizer
 
-    in_memory, evaluation_batch, kind = True, 1000, "class"
+    in_memory, evaluation_batch, kind, crops = True, 1000, "class", True
     remarks = ()
 
     @property

@@ -31,7 +31,7 @@ class Dense(Dataset):
 
     augment: Augment = as_they_are
 
-    evaluation_batch, kind = 8, "planes"
+    evaluation_batch, kind, crops = 8, "planes", False
 
     @property
     def classes(self) -> int:
@@ -57,7 +57,7 @@ class Dense(Dataset):
         return self
 
     def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> Batches:
-        """Shuffled batches, standardized and augmented; crop_padding and flip are unused."""
+        """Shuffled batches, standardized and augmented by `augment` alone."""
 
         def prepare(x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
             return self.augment(self.normalize(x), y, generator)

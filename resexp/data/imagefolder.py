@@ -39,7 +39,7 @@ class ImageFolders:
     remarks: tuple[str, ...] = ()
     shard: tuple[int, int] = (0, 1)
 
-    in_memory, evaluation_batch, kind = False, None, "class"
+    in_memory, evaluation_batch, kind, crops = False, None, "class", False
     split_names = ("test",)
 
     @property
@@ -96,7 +96,7 @@ class ImageFolders:
         return self
 
     def batches(self, batch_size: int, *, crop_padding: int, flip: bool, seed: int) -> StreamedBatches:
-        """Batches with the standard augmentation, applied while loading; crop_padding and flip are unused."""
+        """Batches with the standard augmentation, applied while loading, and no other."""
         return StreamedBatches(self, batch_size=batch_size, seed=seed)
 
     def split(self, name: str, batch_size: int) -> StreamedSplit:

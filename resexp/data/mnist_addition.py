@@ -33,7 +33,7 @@ class DigitSums:
     examples: int
     test_size: int
 
-    in_memory = True
+    in_memory, crops = True, False
     evaluation_batch = 1000
     kind = "class"
     classes = 19

@@ -22,6 +22,7 @@ class Source(Protocol):
     in_memory: bool
     evaluation_batch: int | None  # examples at a time without gradients; None: as many as in training
     kind: str  # of its targets, which a task must read: class, planes, joints, boxes; see resexp.tasks
+    crops: bool  # whether dataset.crop_padding and dataset.flip apply to its training batches
     remarks: tuple[str, ...]  # notes on the files, printed when they are loaded
 
     def blank(self, count: int) -> tuple[Tensor, Tensor]:

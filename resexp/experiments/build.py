@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from resexp.config.instantiate import make
-from resexp.experiments.checks import refuse_sizes_below_one, refuse_unused_block
+from resexp.experiments.checks import refuse_sizes_below_one
 from resexp.experiments.data import batches, splits
 from resexp.experiments.seeds import generator, seed_for
+from resexp.experiments.unused import refuse_unused_block
 from resexp.models.stochastic import RandomLayer
 from resexp.training.loop import Trainer
 from resexp.training.parallel import ALONE, Alone, Together

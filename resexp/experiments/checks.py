@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from resexp.config.catalog import default_of, option
 from resexp.config.compose import ConfigError
 from resexp.config.instantiate import make
 from resexp.data.batches import check_batch_size
@@ -17,6 +16,11 @@ from resexp.experiments.data import load_dataset, training_data
 from resexp.experiments.devices import device_of
 from resexp.experiments.first_step import check_shape, try_first_step
 from resexp.experiments.shards import check_shards
+from resexp.experiments.unused import (
+    refuse_unused_augmentation,
+    refuse_unused_block,
+    refuse_unused_rate,
+)
 from resexp.training.checkpoint import kept_steps
 from resexp.training.precision import autocast, channels_last, cudnn_benchmark
 from resexp.training.sgd import parameter_groups
@@ -53,6 +57,7 @@ def check(config: dict) -> None:
         _check_task(config, model)
         _check_tracker(config["tracker"])
         make(config["schedule"], "schedule")  # before the optimizer, which uses its learning rate
+        refuse_unused_rate(config)
         refuse_unbounded("optimizer", config["optimizer"])
         make(config["optimizer"], "optimizer")(parameter_groups(model))
         device = device_of(execution["device"])
@@ -61,6 +66,7 @@ def check(config: dict) -> None:
             choice(execution[choice.__name__], config["precision"], device)
         data = training_data(config)
         check_batch_size(config["batch_size"], data.examples)
+        refuse_unused_augmentation(config["dataset"], data)
         check_shape(config, data)
         check_shards(config, model, data)
         try_first_step(config, model, data)
@@ -195,16 +201,3 @@ def _check_tracker(node: dict) -> None:
     tracker = make(node, "tracker")
     if "_target_" in node:
         tracker.func.check(**tracker.keywords)
-
-
-def refuse_unused_block(config: dict) -> None:
-    """Check that a block is chosen only for networks that have blocks.
-
-    Raises:
-        ValueError: a block other than the default was chosen for a network without blocks.
-    """
-    model = config["model"]
-    parts = [part for part in model.values() if isinstance(part, dict)]
-    has_blocks = any("block" in part for part in (model, *parts))
-    if not has_blocks and config["block"] != option("block", default_of("block")):
-        raise ValueError(f"model={model['name']} has no residual blocks: omit block=...")

@@ -6,6 +6,7 @@ from torch import nn
 from resexp.config.instantiate import make
 from resexp.data.source import Source
 from resexp.experiments.devices import device_of
+from resexp.experiments.unused import sizes_that_matter
 from resexp.models.norms import GhostBatchNorm
 from resexp.training.precision import autocast
 
@@ -17,14 +18,19 @@ def check_shape(config: dict, source: Source) -> None:
     """Compare what a config says of the dataset with what was loaded.
 
     Raises:
-        ValueError: other dimensions or channels, another size where the network depends on it, or more
-            classes than it distinguishes.
+        ValueError: other dimensions or channels, another size where that matters, or more classes than it
+            distinguishes.
     """
     data, (channels, *size) = config["dataset"], source.shape
-    found = {"dims": len(size), "c_in": channels} | ({"size": size} if "size" in config["model"] else {})
+    found = {
+        "dataset.dims": len(size),
+        "dataset.c_in": channels,
+        **dict.fromkeys(sizes_that_matter(config), size),
+    }
     for key, value in found.items():
-        if data[key] != value:
-            raise ValueError(f"dataset.{key}={data[key]}, but dataset={data['name']} has {value}")
+        section, _, leaf = key.partition(".")
+        if config[section][leaf] != value:
+            raise ValueError(f"{key}={config[section][leaf]}, but dataset={data['name']} has {value}")
     if source.classes > data["num_classes"]:
         raise ValueError(
             f"dataset.num_classes={data['num_classes']}, but dataset={data['name']} has {source.classes}"

@@ -22,6 +22,7 @@ from typing import NoReturn
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from resexp.exits import Parser
 from resexp.files import atomic, own_or_shipped, refuse_missing
 from resexp.plots import style
 from resexp.plots.tables import Folders, MissingTableError, Tables, inputs
@@ -32,7 +33,7 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 def main(script: str) -> None:
     """Draw the figure of one script; exit with code 1 and a hint if its tables are missing."""
-    folders = _parse(argparse.ArgumentParser())[0]
+    folders = _parse(Parser())[0]
     try:
         print(draw(Path(script), folders))
     except MissingTableError as error:
@@ -41,7 +42,7 @@ def main(script: str) -> None:
 
 def main_all(arguments: Sequence[str] | None = None) -> NoReturn:
     """Draw the stale figures of a folder of scripts, in parallel; exit with code 1 if any failed."""
-    parser = argparse.ArgumentParser("resexp figures", description=main_all.__doc__)
+    parser = Parser("resexp figures", description=main_all.__doc__)
     parser.add_argument(
         "--scripts", type=Path, default=own_or_shipped(Path("scripts"), "scripts"),
         help="default: scripts, or those that come with the program",

@@ -1,4 +1,4 @@
-"""The training loop: training steps, one row per interval, and the state needed to resume."""
+"""The training loop: training steps, and one row per interval."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,6 +11,7 @@ from resexp.training.evaluate import evaluate
 from resexp.training.interfaces import Batches, Schedule, Task
 from resexp.training.parallel import ALONE, Alone, Together
 from resexp.training.precision import cast_at_once, channels_last_layout
+from resexp.training.state import restore, state_of
 from resexp.training.step import Captured, Meter, Watch
 
 NETWORKS_COMPILED = 1024  # in one process, at most
@@ -157,57 +158,12 @@ class Trainer:
         return row
 
     def state_dict(self) -> dict:
-        """Everything needed to resume: state of all components, random streams and the rows so far."""
-        return {
-            "step": self.step,
-            "rows": self.rows,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "batches": self.batches.state_dict(),
-            "warming_up": self.warming_up,
-            "first_bad": torch.tensor(self.watch.first_bad(self.step)),
-            "meters": [meter.state() for meter in (self.interval, self.window)],
-            "seconds": (self.seconds, self.training_seconds),
-            "draws": self.draws.get_state() if self.draws else None,
-            "device": next(self.model.parameters()).device.type,
-            "torch_generator": torch.get_rng_state(),
-            "cuda_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        }
+        """Everything needed to resume; see resexp.training.state."""
+        return state_of(self)
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore `state`; the resumed run gives the same numbers. Call it before the first step.
-
-        Raises:
-            ValueError: `state` is from another device type, whose random streams differ, or see
-                Batches.load_state_dict.
-        """
-        here, there = next(self.model.parameters()).device.type, state.get("device")
-        if there not in (here, None):
-            raise ValueError(
-                f"this run was started on {there} and cannot be resumed on {here}:"
-                f" set train.device={there}, or delete its folder to start over"
-            )
-        self.step, self.rows = state["step"], list(state["rows"])
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for parameter, buffers in self.optimizer.state.items():
-            for name, value in buffers.items():
-                if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    # match the memory layout of the weights, which train.channels_last may have changed
-                    buffers[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        self.batches.load_state_dict(state["batches"])
-        self.warming_up = state["warming_up"]
-        self.watch.restore(self.step, int(state["first_bad"]))
-        for meter, saved in zip((self.interval, self.window), state["meters"], strict=True):
-            for total, value in zip(meter.state(), saved, strict=True):
-                total.copy_(value)
-        self.learning_rate = None  # load_state_dict overwrote the learning rate; None forces a refresh
-        self.seconds, self.training_seconds = state["seconds"]
-        if self.draws:
-            self.draws.set_state(state["draws"].cpu())
-        torch.set_rng_state(state["torch_generator"].cpu())
-        if torch.cuda.is_available() and len(state["cuda_generators"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda_generators"]])
+        """Restore `state`, before the first step; see resexp.training.state for what it raises."""
+        restore(self, state)
 
 
 def fit(trainer: Trainer, *, steps: int, interval: int, after_step: Callable[[], bool]) -> Iterator[dict]:

@@ -1,16 +1,54 @@
 """What bench writes."""
 
 import json
+import multiprocessing
+import os
+import threading
+from multiprocessing.connection import Connection
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import torch
+
+from resexp.bench import contender, run, variants
+from resexp.bench.ceilings import copy_bandwidth, matrix_rate
+
+NETWORK = "model=wide model.depth=10 model.widen=1 batch_size=16"
+CASE = f"{NETWORK} dataset=fake dataset.load.train_size=2048 dataset.load.shape=[3,8,8]"  # not a whole epoch
+SMALL = ["repetitions=2", "seconds=0.01", "precisions=[float32]", "compile=false", "fixed_costs=false"]
 
 
+class Thread(threading.Thread):
+    """In place of a process, which has a copy of its end of the pipe."""
+
+    def __init__(self, target, args):
+        end, *others = args
+        super().__init__(target=target, args=(Connection(os.dup(end.fileno())), *others), daemon=True)
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Variants are threads of this process, and load no batches ahead: five interpreters would start."""
+    threads = SimpleNamespace(Pipe=multiprocessing.Pipe, Process=Thread)
+    monkeypatch.setattr(contender.multiprocessing, "get_context", lambda method: threads)
+    for name in ("WORKERS", "LOADING_SECONDS", "WARM_STEPS"):
+        monkeypatch.setattr(contender, name, 0)
+    monkeypatch.setattr(contender, "PROFILED_STEPS", 1)
+    small = {"size": 128, "repetitions": 1}  # tests/bench/test_ceilings.py has others
+    monkeypatch.setattr(
+        run, "matrix_rate", lambda device, precision, size: matrix_rate(device, precision, **small)
+    )
+    monkeypatch.setattr(run, "copy_bandwidth", lambda device, mebibytes: copy_bandwidth(device, mebibytes=16))
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_bench_times_every_way_and_writes_its_tables(resexp, tmp_path):
-    network = "model=wide model.depth=10 model.widen=1"
-    case = f"{network} dataset=fake dataset.load.train_size=2048 batch_size=16"  # not a whole epoch
-    small = ["repetitions=2", "seconds=0.01", "precisions=[float32]", "compile=false", "fixed_costs=false"]
-    done = resexp("bench", f'cases=["{case}"]', *small, "members=[2]", "name=tiny", "device=cpu")
+    check_tables(resexp, tmp_path)
+
+
+def check_tables(resexp, tmp_path):
+    done = resexp("bench", f'cases=["{CASE}"]', *SMALL, "members=[2]", "name=tiny", "device=cpu")
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(tmp_path / "results/tables/tiny.csv")
     ways = ["usual", "eager on device-resident data", "ours", "ours, side by side"]
@@ -29,3 +67,23 @@ def test_bench_times_every_way_and_writes_its_tables(resexp, tmp_path):
     record = json.loads((tmp_path / "results/tables/tiny.json").read_text())
     assert "bench" in record["session"]["command"]
     assert record["ceilings"]["bytes_per_second"] > 1e8
+
+
+def test_networks_side_by_side_are_processes_of_their_own():
+    settings = variants.settings_of(CASE, torch.device("cpu"), "train.threads=1")
+    pair = contender.Contender(settings, baseline=False, members=2)
+    try:
+        assert len({os.getpid(), *(process.pid for process in pair.processes)}) == 3
+        assert pair.seconds(3) > 0
+        assert pair.peak_memory_mib() > 200
+        with pytest.raises(RuntimeError, match="TypeError"):
+            pair._ask("a question that nobody knows")
+    finally:
+        pair.close()
+    assert [process.exitcode for process in pair.processes] == [0, 0]
+
+
+@pytest.mark.slow
+def test_bench_as_a_person_types_it(resexp, tmp_path):
+    """Every variant in a process of its own, the baseline's batches loaded by others."""
+    check_tables(resexp, tmp_path)

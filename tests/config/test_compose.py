@@ -12,7 +12,7 @@ from resexp.config.compose import ConfigError, compose, resolve
         (["modle=resnet20"], ["modle", "model?", "norm"]),
         (["dataset.root=x"], ["dataset.root", "dataset=mnist1d", "val_size"]),
         (["nothing.at.all=1"], ["nothing.at.all"]),
-        (["seed=x"], ["seed", "'x'", "Integer"]),
+        (["seed=x"], ["seed", "an integer", "x"]),
         (["dataset=cifar11"], ["dataset=cifar11", "cifar10?", "cifar100", "mnist1d"]),
         (["experiment=none_such"], ["experiment=none_such", "activation_orders", "depth_sweep"]),
         (["model.depth=20,30"], ["model.depth=20,30", "-m"]),

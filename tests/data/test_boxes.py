@@ -33,6 +33,8 @@ def test_class_and_scale_are_independent_and_scales_reach_from_1_to_8():
     heights = 128 * objects[:, 4]
     assert 9.9 < heights.min() < 11
     assert 75 < heights.max() < 80.1
+    found = (heights > 56).mean()  # of all that are drawn np.log(80 / 56) / np.log(8) = 0.17
+    assert found > 0.11, "large digits, which find a place less easily, are placed before small ones"
     means = [np.log(heights[objects[:, 0] == k]).mean() for k in range(10)]
     spread = np.log(heights).std() / np.sqrt(len(objects) / 10)
     assert np.ptp(means) < 5 * spread, "of ten means, about three deviations apart"
@@ -48,6 +50,28 @@ def test_boxes_do_not_overlap_and_canvases_repeat():
         for i, (_, x, y, w, h) in enumerate(objects.tolist()):
             for _, u, v, a, b in objects.tolist()[:i]:
                 assert abs(x - u) >= (w + a) / 2 - 1e-6 or abs(y - v) >= (h + b) / 2 - 1e-6 or w * a == 0
+
+
+def test_digits_keep_squares_of_their_height_to_themselves():
+    for _, objects in drawn(20):
+        for i, (_, x, y, _, h) in enumerate(objects):
+            for _, u, v, _, b in objects[:i]:
+                apart = max(
+                    abs(x - u), abs(y - v)
+                )  # a digit stands in the middle of its square, to half a pixel
+                assert apart >= (h + b) / 2 - 1.1 / 128
+
+
+def test_the_faces_of_the_test_are_others(monkeypatch):
+    given = []
+    empty = np.zeros((16, 16), dtype=np.uint8), []
+    monkeypatch.setattr(
+        digits_at_scales, "canvas", lambda size, most, faces, draw: given.append(faces) or empty
+    )
+    digits_at_scales.load(16, train_size=2, test_size=1, most=2, seed=0)
+    shapes = [{tuple(glyph.sum(0)) for face in faces for glyph in face} for faces in given]
+    assert shapes[0] == shapes[1]
+    assert not shapes[0] & shapes[2]
 
 
 def test_other_glyphs_are_other_data(monkeypatch):

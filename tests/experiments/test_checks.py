@@ -5,6 +5,7 @@ from helpers import mentions
 from resexp.config.compose import ConfigError, compose, resolve
 from resexp.experiments.checks import check
 
+FIGURES = ["model=hourglass", "dataset=figures", "dataset.load.train_size=8", "dataset.load.test_size=1"]
 FAKE = ["dataset=fake", "model.depth=8", "dataset.load.train_size=200", "dataset.load.test_size=9"]
 
 
@@ -69,6 +70,14 @@ FAKE = ["dataset=fake", "model.depth=8", "dataset.load.train_size=200", "dataset
         ([*FAKE, "dataset.load.test_size=0"], ["dataset.load.test_size", "1", "0"]),
         ([*FAKE, "dataset.load.train_size=-1"], ["dataset.load.train_size", "1", "-1"]),
         (["dataset=fake", "model=mlp", "dataset.load.shape=[3,8,8]"], ["dataset.size", "[32, 32]", "[8, 8]"]),
+        (["dataset.size=[41]"], ["dataset.size", "dataset=mnist1d", "[40]", "[41]"]),
+        ([*FIGURES, "dataset.load.size=32"], ["dataset.size=[64, 64]", "dataset=figures", "[32, 32]"]),
+        ([*FIGURES, "task.size=[32,32]"], ["task.size=[32, 32]", "dataset=figures", "[64, 64]"]),
+        ([*FIGURES, "dataset.flip=true"], ["dataset=figures", "dataset.load", "dataset.flip"]),
+        ([*FIGURES, "dataset.crop_padding=4"], ["dataset=figures", "dataset.crop_padding"]),
+        (["optimizer.lr=0.2"], ["optimizer.lr=0.2", "schedule.learning_rate=0.2"]),
+        (["optimizer=adam", "optimizer.lr=0.001"], ["optimizer.lr=0.001", "schedule.learning_rate=0.001"]),
+        (["schedule=constant", "schedule.divisor=5"], ["schedule.divisor=5", "schedule.divide_at"]),
         (["dataset.num_classes=5"], ["dataset.num_classes=5", "dataset=mnist1d", "10"]),
         (["dataset.dims=2"], ["dataset.dims=2", "dataset=mnist1d", "1"]),
         (["dataset.load.seed=-1"], ["dataset.load.seed", "0", "-1"]),
@@ -92,6 +101,8 @@ def test_what_cannot_run_is_refused_before_it_starts(overrides, named):
     "overrides",
     [
         ["model.depth=8", "batch_size=1"],  # several positions
+        ["model.depth=8", "optimizer.lr=0.2", "schedule.learning_rate=0.2"],
+        [*FAKE, "dataset.load.shape=[3,4,4]"],  # the network is of any size, and none was typed
         ["model=mlp", "batch_size=1", "norm=layer"],
         ["model=mlp", "norm=ghost", "norm.size=2"],
         ["model=stochastic", "model.depth=8"],

@@ -2,21 +2,21 @@
 
 import re
 from contextlib import suppress
-from itertools import combinations
+from functools import cache
+from itertools import combinations, product
 
 import pytest
 import torch
-from helpers import mentions
-from omegaconf import OmegaConf, open_dict
+from helpers import mentions, part, with_parts
 
 from resexp.config.catalog import options
 from resexp.config.compose import ConfigError, compose, resolve
 from resexp.config.instantiate import make
 from resexp.experiments import build
-from resexp.experiments.checks import check
+from resexp.experiments.checks import check, refused_in_a_sentence
+from resexp.experiments.unused import refuse_unused_block
 
 GROUPS = ("shortcut", "block", "norm", "activation", "init", "branch")
-SMALL = ["model=resnet", "model.width=8", "batch_size=4", "dataset=mnist1d"]
 # What may be refused, and what the refusal must name.
 REASONS = {
     "norm=group": ["norm.groups"],
@@ -43,6 +43,7 @@ DEPTHS = {
     "rir": None,
 }
 NARROW = {
+    "resnet": ["model.width=8", "batch_size=4"],
     "wide": ["model.widen=1"],
     "vgg": ["model.width=8"],
     "densenet": ["model.depth=13"],
@@ -51,67 +52,58 @@ NARROW = {
 }
 
 
-@pytest.fixture(scope="module")
-def parts():
-    """(group, option) -> its node, composed once."""
-    nodes = {}
-    for group in GROUPS:
-        for option in options(group):
-            few = ["branch.kept=2"] if option == "drawn" else []  # of three blocks
-            nodes[group, option] = compose("train", ["model=resnet", f"{group}={option}", *few])[group]
-    return nodes
+@cache
+def base(model):
+    return resolve(compose("train", typed(model)))
 
 
-@pytest.fixture(scope="module")
-def base():
-    return compose("train", SMALL)
+def typed(model):
+    return [f"model={model}", "dataset=mnist1d", *NARROW.get(model, [])]
 
 
-def settings(base, parts, chosen):
-    config = base.copy()
-    with open_dict(config):
-        for group, option in chosen:
-            config[group] = OmegaConf.create(OmegaConf.to_container(parts[group, option], resolve=False))
-        if config.norm.name == "group":
-            config.norm.groups = 2
-        block = make(OmegaConf.to_container(config.block, resolve=True), "block")
-        config.model.depth = 3 * block.depth + 2
-    return resolve(config)
+def settings(model, chosen):
+    """The config of a model with these options of groups."""
+    found = with_parts(base(model), chosen)
+    if DEPTHS[model]:
+        found["model"]["depth"] = DEPTHS[model](make(found["block"], "block").depth) or 0
+    return found
 
 
-@pytest.mark.parametrize("name", DEPTHS)
-def test_a_part_changes_the_network_or_is_refused(parts, name):
+@pytest.mark.parametrize("model", DEPTHS)
+def test_parts_come_where_hydra_puts_them(model):
+    """Else the tests below would be of no config that a person can type."""
+    chosen = {"shortcut": "projection", "block": "bottleneck", "norm": "group", "activation": "elu",
+              "init": "orthogonal", "branch": "drawn"}  # fmt: skip
+    ours = settings(model, chosen)
+    choices = [*(f"{group}={name}" for group, name in chosen.items()), "norm.groups=2", "branch.kept=2"]
+    depth = [f"model.depth={ours['model']['depth']}"] if DEPTHS[model] else []
+    hydras = resolve(compose("train", [*typed(model), *choices, *depth]))
+    for section in ("model", "parts", *chosen):
+        assert ours[section] == hydras[section]
+
+
+@pytest.mark.parametrize("model", DEPTHS)
+def test_a_part_changes_the_network_or_is_refused(model):
     """Nothing that is asked for is silently left out."""
-    base = compose("train", [f"model={name}", "dataset=mnist1d", *NARROW.get(name, [])])
-    alone, accepted = description(base, name, parts), 0
+    alone, accepted = description(model, {}), 0
     for group in set(GROUPS) - {"init"}:  # leaves the layers as they are
-        for option in options(group):
-            if dict(parts[group, option], name="") == dict(base[group], name=""):
+        for name in options(group):
+            if dict(part(group, name), name="") == dict(base(model)[group], name=""):
                 continue  # the usual one, or another name of it
             with suppress(ConfigError):
-                changed = description(base, name, parts, (group, option))
-                assert changed != alone, f"model={name} {group}={option} is left out"
+                assert description(model, {group: name}) != alone, f"model={model} {group}={name} is left out"
                 accepted += 1
-    assert accepted >= (25 if DEPTHS[name] else 9), "most parts fit"
+    assert accepted >= (25 if DEPTHS[model] else 9), "most parts fit"
 
 
-def description(base, name, parts, *chosen):
+def description(model, chosen):
     """The layers of the network, through which a batch goes without numbers."""
-    config = base.copy()
-    with open_dict(config):
-        for group, option in chosen:
-            config[group] = OmegaConf.create(OmegaConf.to_container(parts[group, option], resolve=False))
-        if config.norm.name == "group":
-            config.norm.groups = 2
-        if DEPTHS[name]:
-            block = make(OmegaConf.to_container(config.block, resolve=True), "block")
-            config.model.depth = DEPTHS[name](block.depth) or 0
-    config = resolve(config)
-    check(config)
-    with torch.device("meta"):
-        model = make(config["model"], "model")
-        model(torch.empty(4, 1, 40))
-    return str(model)
+    with refused_in_a_sentence(), torch.device("meta"):
+        config = settings(model, chosen)
+        refuse_unused_block(config)
+        network = make(config["model"], "model")
+        network(torch.empty(4, 1, 40))
+    return str(network)
 
 
 def take_a_step(config):
@@ -124,15 +116,15 @@ def take_a_step(config):
 
 
 @pytest.mark.parametrize("groups", list(combinations(GROUPS, 2)), ids=" ".join)
-def test_all_pairs_of_parts(base, parts, groups):
+def test_all_pairs_of_parts(groups):
+    """All are tried on zeros, a third of them, with every option among these, from their initialization."""
     refused = {}
-    for one in options(groups[0]):
-        for other in options(groups[1]):
-            chosen = list(zip(groups, (one, other), strict=True))
-            try:
-                take_a_step(settings(base, parts, chosen))
-            except ConfigError as error:
-                refused[tuple(f"{group}={option}" for group, option in chosen)] = str(error)
+    for (i, one), (j, other) in product(*(enumerate(options(group)) for group in groups)):
+        chosen = dict(zip(groups, (one, other), strict=True))
+        try:
+            (check if (i + j) % 3 else take_a_step)(settings("resnet", chosen))
+        except ConfigError as error:
+            refused[tuple(f"{group}={name}" for group, name in chosen.items())] = str(error)
     for names, message in refused.items():
         expected = [reason for name in names for reason in REASONS.get(name, [])]
         assert any(re.search(mentions(reason), message) for reason in expected), f"{names}: {message}"
@@ -153,5 +145,5 @@ def test_all_pairs_of_parts(base, parts, groups):
     ],
     ids=lambda chosen: " ".join(chosen.values()),
 )
-def test_what_belongs_together_goes_together(base, parts, chosen):
-    take_a_step(settings(base, parts, list(chosen.items())))
+def test_what_belongs_together_goes_together(chosen):
+    take_a_step(settings("resnet", chosen))

@@ -11,6 +11,7 @@ from resexp.config.compose import ConfigError, compose, resolve
 from resexp.experiments import expected, planned
 from resexp.experiments import train as training
 from resexp.experiments.runs import folder_of
+from resexp.records.run import RunFolder
 
 SMALL = [*TINY, "model=resnet", "schedule.steps=100"]
 
@@ -50,6 +51,17 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def test_what_another_process_executes_is_not_to_run():
+    recorded(config(8), "done")
+    runs = [config(8), config(8, seed=1)]
+    with recorded(runs[1], "running").held():
+        *_, other, totals = planned.lines(runs, [folder_of(run) for run in runs])
+    assert other.split()[0] == "running"
+    assert "seed1" in other
+    assert "about" not in other
+    assert re.search(mentions("1 of 2 finished", "1 running", "nothing to run"), totals)
+
+
 def test_a_sweep_is_listed_and_left_as_it_is(monkeypatch, capfd, tmp_path):
     recorded(config(8), "done")
     recorded(config(8, seed=1), "interrupted", checkpoint=40)
@@ -82,6 +94,13 @@ def test_a_single_run_is_timed_by_others_of_its_experiment(monkeypatch, capfd, t
     recorded(config(8), "done")
     _, said = dry(monkeypatch, capfd, "train", *one)
     assert said.out.splitlines()[-1] == "0 of 1 finished; 1 to run, about 20 s"
+
+
+def test_a_folder_of_something_else_beside_the_runs_is_passed_over():
+    recorded(config(8), "done")
+    RunFolder(folder_of(config(8)).path.parent / "notes").write_config({"name": "mine", "labels": {}})
+    run = config(8, seed=5)
+    assert planned.times_of([run], [folder_of(run)]).of_run(run) == 20
 
 
 def test_a_measurement_is_listed_too(monkeypatch, capfd, tmp_path):

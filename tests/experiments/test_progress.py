@@ -198,6 +198,12 @@ def test_status_lists_failures_last_and_then_the_totals(sweep, capsys):
     assert totals.strip().startswith("1 of 4 finished, 1 running, 1 failed, about")
 
 
+def test_damaged_runs_stand_among_the_failures():
+    statuses = {"a": "damaged", "b": "done", "c": "failed", "d": "running"}
+    runs = [progress.Seen(name, status, 0, 1, "", "") for name, status in statuses.items()]
+    assert "".join(run.name for run in progress.failures_last(runs)) == "bdac"
+
+
 def test_watching_ends_when_all_runs_have_ended(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with recorded(8, "running", [row(50, 5.0)]) as (_, folder):
@@ -286,9 +292,11 @@ def test_text_appears_above_what_is_drawn_and_everything_is_as_before_afterwards
         print("to a file", end=" ")
         print("in pieces")
         print("a warning", file=sys.stderr)
+        print("without an end", end="")
     assert not workers.is_drawn()
     assert (sys.stdout, sys.stderr) == (log, terminal)
-    assert log.getvalue() == "to a file in pieces\n", "a stream that leads elsewhere is left as it is"
+    said = "to a file in pieces\nwithout an end"
+    assert log.getvalue() == said, "a stream that leads elsewhere is left as it is"
     assert "a warning\n" in terminal.getvalue()
     assert "1 of 4 finished, 1 running" in terminal.getvalue()
 

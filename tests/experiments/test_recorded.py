@@ -48,6 +48,21 @@ def failing(error):
     return work
 
 
+def test_the_threads_that_it_was_computed_with_are_on_record(tmp_path):
+    """Whatever was asked for: they change the rounding."""
+
+    def work():
+        torch.set_num_threads(3)
+        return "done", 1
+
+    before = torch.get_num_threads()
+    try:
+        record(RunFolder(tmp_path / "run"), {"name": "x"}, CPU, 1, work)
+    finally:
+        torch.set_num_threads(before)
+    assert RunFolder(tmp_path / "run").provenance()["sessions"][0]["threads"] == 3
+
+
 def test_a_failed_capture_is_on_record_before_it_ends_the_process(tmp_path):
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(CaptureError):

@@ -1,12 +1,14 @@
 """Recall and average precision by hand, and against the slow definition."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from helpers import Fixed, mentions
 
+from resexp.measure import detections
 from resexp.measure.detections import average_precision, best, by_size, match, scores, trained
 
 ALL, SIZES = (0.0, float("inf")), [0.125, 0.25]
@@ -90,7 +92,21 @@ def test_a_network_that_knows_the_answer():
     pictures = tables["pictures"]
     assert (pictures["kind"] == "image").sum() == 2 * 32
     assert pictures.query("kind == 'found'")["values"].tolist() == ["0 6.4 6.4 3.2 3.2 0.953"] * 2
+    other = Fixed(Predicts(), x, y)
+    other.config = {"seed": 1}
+    assert set(trained(other, **settings)) == {"scores"}, "pictures of one seed are enough"
     assert len(best(Predicts()(x)[0], 5, 0.5)) == 2, "the duplicate is dropped; another class is not"
+
+
+def test_the_first_image_is_not_timed(monkeypatch):
+    now, took = [0.0], iter([100.0, 1.0, 2.0, 6.0])
+
+    def network(x):
+        now[0] += next(took)
+        return x
+
+    monkeypatch.setattr(detections, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    assert detections.milliseconds(network, torch.zeros(4, 1)) == pytest.approx(2000)
 
 
 def test_another_network_is_refused():

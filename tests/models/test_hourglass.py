@@ -3,10 +3,12 @@
 import pytest
 import torch
 from helpers import mentions
+from torch import nn
 
 from resexp import build_model
 from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
+from resexp.models.hourglass import Hourglass, Stack
 
 SMALL = {"dataset": "figures", "model__depth": 2, "model__width": 16, "model__stacks": 3}
 IMAGES = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -105,3 +107,29 @@ def test_bad_choices_are_refused(settings, words):
 def test_images_that_cannot_be_pooled_are_refused():
     with pytest.raises(ValueError, match=mentions("16", "24", "model.depth")):
         build_model("hourglass", **SMALL)(torch.zeros(1, 1, 24, 24))
+
+
+def test_an_hourglass_of_identities_adds_the_maxima_of_squares_that_grow():
+    x = torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(1))
+    found = Hourglass(2, nn.Sequential)(x)
+    for row in range(8):
+        for column in range(8):
+            squares = [
+                x[0, :, row // k * k : row // k * k + k, column // k * k : column // k * k + k].amax((1, 2))
+                for k in (2, 4)
+            ]
+            torch.testing.assert_close(found[0, :, row, column], x[0, :, row, column] + sum(squares))
+
+
+def test_the_next_stack_gets_its_input_and_what_was_made_of_it():
+    """Newell et al. 2016, figure 4."""
+    back = nn.ModuleList([nn.Conv2d(3, 3, 1), nn.Conv2d(2, 3, 1)])
+    stack = Stack(nn.Identity(), nn.Tanh(), nn.Conv2d(3, 2, 1), back)
+    x = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    maps, after = stack(x)
+
+    def mixed(layer, inputs):
+        return torch.einsum("dc,bchw->bdhw", layer.weight[:, :, 0, 0], inputs) + layer.bias[:, None, None]
+
+    torch.testing.assert_close(maps, mixed(stack.head, x.tanh()))
+    torch.testing.assert_close(after, x + mixed(back[0], x.tanh()) + mixed(back[1], maps))

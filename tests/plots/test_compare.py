@@ -1,7 +1,6 @@
 """The comparisons' figures: what is drawn is the mean of what was measured, and nothing is left out."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from helpers import Given, mentions, script
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
+from resexp.plots.figures import draw, main
 from resexp.plots.panels import curves, points, stars
-from resexp.plots.tables import final, published
+from resexp.plots.tables import Folders, final, published
 
 ROOT = Path(__file__).parents[2]
 # script -> columns that the sweep varies, its options' column first
@@ -117,9 +117,9 @@ def test_scripts_draw_from_tables_alone(name, tmp_path):
     session = {"device": "CPU", "versions": {"torch": "2"}, "commit": "abc"}
     record = {"protocol": {"schedule.steps": 480}, "runs": [{"sessions": [session]}], "left_out": {}}
     (tmp_path / f"{name}.json").write_text(json.dumps(record))
-    folders = [f"--tables={tmp_path}", f"--figures={tmp_path / 'figures'}"]
-    command = [sys.executable, str(ROOT / f"scripts/plot_{name}.py"), *folders]
-    subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=True)
+    draw(
+        ROOT / f"scripts/plot_{name}.py", Folders(tmp_path, ROOT / "results/reference", tmp_path / "figures")
+    )
     facts = json.loads((tmp_path / f"figures/{name}.json").read_text())
     assert facts["panels"][0]["runs"] == len(rows)
     assert facts["panels"][0]["diverged"] == 0
@@ -133,11 +133,12 @@ def test_runs_that_the_options_do_not_tell_apart_are_refused():
 
 
 @pytest.mark.parametrize("name", ["relatives", "depth_curves"])
-def test_without_a_table_a_script_says_how_to_make_one(name, tmp_path):
-    command = [sys.executable, ROOT / f"scripts/plot_{name}.py", "--tables", tmp_path, "--figures", tmp_path]
-    done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+def test_without_a_table_a_script_says_how_to_make_one(name, tmp_path, monkeypatch):
+    path = ROOT / f"scripts/plot_{name}.py"
+    monkeypatch.setattr(sys, "argv", [path.name, f"--tables={tmp_path}", f"--figures={tmp_path}"])
+    with pytest.raises(SystemExit) as ended:
+        main(str(path))
+    (line,) = ended.value.code.splitlines()  # which Python prints, and exits with 1
     assert "resexp train -m experiment=" in line
     assert not list(tmp_path.iterdir())
 

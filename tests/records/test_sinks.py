@@ -6,8 +6,10 @@ import struct
 import subprocess
 import sys
 import threading
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from helpers import mentions
@@ -88,6 +90,24 @@ def test_training_with_a_tracker_gives_the_same_run(resexp, tmp_path):
     assert config["tracker"]["name"] == "tensorboard"
 
 
+def test_a_tracker_that_fails_costs_no_row(resexp, tmp_path, monkeypatch):
+    """The folder has a row before any tracker is sent it."""
+
+    class Failing:
+        def row(self, row):
+            if row["step"] == 4:
+                raise RuntimeError("no connection")
+
+        def close(self, status):
+            pass
+
+    monkeypatch.setattr("resexp.experiments.train._trackers", lambda *arguments: [Failing()])
+    tiny = ["model.depth=8", "model.width=4", "schedule.steps=6", "interval=2", "train.threads=1"]
+    assert resexp("train", *tiny).returncode == 1
+    (rows,) = (tmp_path / "results" / "runs" / "single").glob("*/rows.csv")
+    assert [line.partition(",")[0] for line in rows.read_text().splitlines()] == ["step", "2", "4"]
+
+
 def settings_of(tracker: str) -> dict:
     """The settings of a tracker's option, but for its folder."""
     settings = OmegaConf.to_container(option("tracker", tracker))
@@ -117,6 +137,29 @@ from trackio.sqlite_storage import SQLiteStorage
 runs = SQLiteStorage.get_runs("resexp")
 print(json.dumps({run: SQLiteStorage.get_logs("resexp", run) for run in runs}))
 """
+
+
+def test_a_row_is_sent_once_to_one_run_of_the_tracker(tmp_path, monkeypatch):
+    """Whichever library it is, here one that only notes what it is given."""
+    sent, begun = [], []
+
+    class Noted:
+        def __init__(self, *, id, **given):
+            begun.append((id, given["resume"], given["group"], given["project"]))
+
+        def log(self, values, step):
+            sent.append((step, values["train_loss"]))
+
+        def finish(self):
+            pass
+
+    library = ModuleType("wandb")
+    library.init, library.__spec__ = Noted, ModuleSpec("wandb", None)
+    monkeypatch.setitem(sys.modules, "wandb", library)
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))
+    run = tracked_twice("wandb", tmp_path)
+    assert sent == [(step, 1 / step) for step in (1, 2, 3, 4)]
+    assert begun == 2 * [(digest(run.config()), "allow", "sweep", settings_of("wandb")["project"])]
 
 
 @pytest.mark.slow

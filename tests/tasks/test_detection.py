@@ -47,8 +47,16 @@ def test_objects_have_the_four_nearest_anchors_of_their_size(objects):
     assert found[0, 0, :16].sum() == found[0, 1, 16:].sum() == 4
 
 
-def test_the_loss_is_that_of_its_formula(objects, generator):
-    output = grid()
+@pytest.fixture
+def crowd(objects):
+    """The small one, and a smaller one of another class that wants some of the same anchors."""
+    objects[0, 1] = torch.tensor([0.0, 0.3, 0.26, 0.2, 0.25])
+    return objects
+
+
+@pytest.mark.parametrize("scene", ["objects", "crowd"])
+def test_the_loss_is_that_of_its_formula(scene, request, generator):
+    output, objects = grid(), request.getfixturevalue(scene)
     output[:, :6] += 0.1 * torch.randn(1, 6, 20, generator=generator)
     task, mine = Detection(**SETTINGS), slow_assignment(output[:, -6:], objects)
     expected, positive = 0.0, 0
@@ -96,6 +104,16 @@ def test_recall_counts_objects_by_size_and_drops_duplicates(objects):
     assert task.columns(task.tally(output, objects).tolist(), 1)["error_percent"] == 50
     set_box(output, 10, 0, 0.0, [0.5, 0.5, 0.7, 0.4])  # too flat
     assert task.columns(task.tally(output, objects).tolist(), 1)["recall_large"] == 0
+
+
+def test_of_two_that_overlap_the_better_is_kept():
+    output, worse, better = grid(), [0.3, 0.3, 0.2, 0.2], [0.31, 0.3, 0.2, 0.2]
+    set_box(output, 3, 1, 1.0, worse)
+    set_box(output, 5, 1, 2.0, better)
+    kinds, boxes = Detection(**SETTINGS).best(output)
+    assert kinds[0, 0] == 1
+    assert boxes[0, 0].tolist() == pytest.approx(better)
+    assert worse not in [pytest.approx(box) for box in boxes[0].tolist()]
 
 
 def test_overlaps_are_those_of_torchvision(generator):

@@ -1,8 +1,11 @@
 """The training step against a slow, obvious one, for every part that can be chosen."""
 
+from functools import cache
+
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import with_parts
 
 from resexp.config.catalog import options
 from resexp.config.compose import compose, resolve
@@ -27,24 +30,21 @@ CASES = [
 ]
 
 
-def config(group, option, dataset, rate, steps):
-    size = {"fake": [f"dataset.load.shape=[3,{SIDE},{SIDE}]", "dataset.load.train_size=96"], "mnist1d": []}[
-        dataset
-    ]
-    network = ["model=resnet", "model.width=8", f"{group}={option}"]
-    if option == "crelu":
-        network.append("block=full_preactivation")
-    if option == "fixup":
-        network.append("norm=none")
-    if option == "none" and group == "shortcut":
-        network[0] = "model=plain"
-    network += ["norm.groups=2"] if option == "group" else []
-    network += ["branch.kept=2"] if option == "drawn" else []  # of three blocks
+@cache
+def composed(model, dataset, steps):
+    size = {"fake": [f"dataset.load.shape=[3,{SIDE},{SIDE}]", "dataset.load.train_size=96"], "mnist1d": []}
     # divided by 10 behind two thirds of the steps that are taken
-    protocol = [f"batch_size={BATCH}", f"schedule.steps={4 * steps // 3}", f"schedule.learning_rate={rate}"]
-    overrides = [*network, f"dataset={dataset}", *protocol, *size]
-    block = make(resolve(compose("train", overrides))["block"], "block")
-    return resolve(compose("train", [*overrides, f"model.depth={3 * block.depth + 2}"]))
+    protocol = [f"dataset={dataset}", f"batch_size={BATCH}", f"schedule.steps={4 * steps // 3}"]
+    return resolve(compose("train", [f"model={model}", "model.width=8", *protocol, *size[dataset]]))
+
+
+def config(group, option, dataset, rate, steps):
+    plain = (group, option) == ("shortcut", "none")
+    needed = {"crelu": {"block": "full_preactivation"}, "fixup": {"norm": "none"}}.get(option, {})
+    found = with_parts(composed("plain" if plain else "resnet", dataset, steps), {group: option} | needed)
+    found["schedule"]["learning_rate"] = found["optimizer"]["lr"] = rate
+    found["model"]["depth"] = 3 * make(found["block"], "block").depth + 2
+    return found
 
 
 def slow_batches(settings, dataset):
