@@ -119,7 +119,9 @@ class Bench:
     seconds: float = MISSING
     fixed_costs: bool = MISSING
     tables: str = MISSING
+    runs: str = MISSING
     cases: list[str] = MISSING
+    measures: list[str] = MISSING
 
 
 # Resolvers for derived settings. by_dims: (dims, value for sequences, value for images).
