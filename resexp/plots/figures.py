@@ -8,13 +8,15 @@ A script plot_<name>.py defines
 """
 
 import argparse
+import gc
 import importlib.util
 import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -78,11 +80,23 @@ def draw(script: Path, folders: Folders) -> str:
     """
     module = load(script)
     tables = Tables(module.TABLES, folders)
-    with mpl.rc_context():
+    with mpl.rc_context(), _uncollected():
         mpl.rcdefaults()
         mpl.rcParams.update(style.SETTINGS)
         facts = {"tables": tables.names, **module.facts(tables)}
         return save(module.draw(tables), folders.figures, name_of(script), facts)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage within the block: it takes a fifth of the time in which a figure is drawn."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def save(figure: Figure, folder: Path, name: str, facts: dict) -> str:
