@@ -102,7 +102,7 @@ def test_hydras_own_flags_keep_working(resexp):
         (["train", "norm=null"], ["norm=null", "batch", "none"]),
         (["train", "-m", "norm=1,2"], ["norm=1,2", "batch", "none"]),
         (["bench", "cases=[]", "measures=[]", "fixed_costs=false"], ["cases", "measures"]),
-        (["bench", "measures=[experiment=pathz]"], ["pathz", "paths?"]),
+        (["bench", 'measures=["experiment=pathz"]'], ["pathz", "paths?"]),
         (["bench", "members=[1]"], ["members", "2", "[1]"]),
         (["bench", "cases=[model=resnet57]"], ["cases=[model=resnet57]", "key=value"]),
         (["bench", 'cases=["model=resnet57"]'], ["model=resnet57", "resnet56?"]),
