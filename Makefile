@@ -1,12 +1,12 @@
 # `make reproduce` and `make test` set everything up by themselves; `make help` lists the rest.
 PYTHON ?= python3
 BIN ?= .venv/bin
-REPRODUCED = $(or $(TRAINED_$(PRESET)),$(error PRESET must be quick or all, got $(PRESET))) \
-	shattered_gradients variance_growth $(ON_TRAINED)
+ON_ALL_CORES = $(or $(TRAINED_$(PRESET)),$(error PRESET must be quick or all, got $(PRESET))) shattered_gradients
+ON_ONE_CORE = variance_growth $(ON_TRAINED)
 PRESET ?= quick
 TRAINED_quick := depth_sweep
 TRAINED_all := $(basename $(notdir $(shell grep -l 'override /dataset: mnist1d' conf/experiment/*.yaml)))
-ON_TRAINED := trained_networks lesions paths layer_responses loss_surfaces # measured on the runs of depth_sweep
+ON_TRAINED := loss_surfaces lesions trained_networks paths layer_responses # on the runs of depth_sweep; longest first
 SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
 
 .DEFAULT_GOAL := help
@@ -22,9 +22,10 @@ setup: .venv/ready ## create .venv and install into it
 	.venv/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
 	touch $@
 
-reproduce: setup $(REPRODUCED:%=results/runs/%/.collected) ## the main job: train, measure, collect, draw; resumes; PRESET=all: hours
+reproduce: setup $(ON_ALL_CORES:%=results/runs/%/.collected) ## the main job: train, measure, collect, draw; resumes; PRESET=all: hours
+	$(MAKE) --no-print-directory --jobs=2 $(ON_ONE_CORE:%=results/runs/%/.collected)
 	$(MAKE) --no-print-directory figures
-	@for part in $(REPRODUCED); do echo "$$part: $$(cat results/runs/$$part/.collected)"; done
+	@for part in $(ON_ALL_CORES) $(ON_ONE_CORE); do echo "$$part: $$(cat results/runs/$$part/.collected)"; done
 	@echo "figures: results/figures; tables: results/tables; what they show: results/FINDINGS.md"
 
 # The commands skip finished runs; the stamp, which says how long they took, saves starting them while no

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from resexp.bench import fixed_costs
+from resexp.bench import fixed_costs, measurements
 from resexp.bench.ceilings import copy_bandwidth, matrix_rate
 from resexp.bench.variants import Case, precisions_of, settings_of
 from resexp.config.compose import ConfigError, compose, resolve
@@ -20,7 +20,7 @@ from resexp.records import provenance, table
 
 
 def main(overrides: list[str]) -> None:
-    """Measure, print and write `<tables>/<name>.csv`, `_profile.csv`, `_fixed.csv` and `.json`.
+    """Measure, print and write `<tables>/<name>.csv`, `_profile`, `_fixed`, `_measures` and `.json`.
 
     Raises:
         ConfigError: a setting is invalid; raised before anything is measured.
@@ -28,16 +28,17 @@ def main(overrides: list[str]) -> None:
     config = resolve(compose("bench", overrides))
     device = _check(config)
     session = provenance.session(PACKAGES, in_words(device))
-    ceilings = _ceilings(device, precisions_of(config, device))
-    print(_ceilings_line(ceilings), flush=True)
+    ceilings = _ceilings(device, precisions_of(config, device)) if config["cases"] else {}
+    if ceilings:
+        print(_ceilings_line(ceilings), flush=True)
     name = config["name"] or f"bench_{_short_name(device)}"
     tables, record = Path(config["tables"]), {"config": config, "ceilings": ceilings, "session": session}
     rows, profiles = [], []
 
-    def write(suffix: str, rows: pd.DataFrame) -> None:
+    def write(suffix: str, rows: pd.DataFrame, recorded: str = "") -> None:
         table.write(rows, tables / f"{name}{suffix}.csv", digits=4)
         record["session"]["end"] = provenance.now()
-        table.write_record(tables / f"{name}.csv", record)
+        table.write_record(tables / f"{name}{recorded}.csv", record)
 
     for case in config["cases"]:
         with Case(case, config, device, ceilings) as variants:
@@ -52,6 +53,12 @@ def main(overrides: list[str]) -> None:
         costs = pd.DataFrame(fixed_costs.measure(config["repetitions"]))
         write("_fixed", costs)
         print(costs.to_string(index=False), flush=True)
+    costs = []
+    for row in measurements.measure(config["measures"], Path(config["runs"])):
+        costs.append(row)
+        print("{measurement}: {processor_seconds:.1f} s, {peak_memory_mib:.0f} MiB".format(**row), flush=True)
+        # a record of its own, as it may be measured without the others: cases=[] fixed_costs=false
+        write("_measures", pd.DataFrame(costs), recorded="_measures")
 
 
 def _check(config: dict) -> torch.device:
@@ -60,8 +67,10 @@ def _check(config: dict) -> torch.device:
         refuse_zero_or_less({key: config[key] for key in ("repetitions", "seconds")})
         if any(count < 2 for count in config["members"] or []):
             raise ValueError(f"members must all be at least 2, got {config['members']}")
-        if not config["cases"]:
-            raise ValueError("cases is empty: give at least one network, as in conf/bench.yaml")
+        if not (config["cases"] or config["measures"] or config["fixed_costs"]):
+            raise ValueError("cases and measures are empty: give at least one of conf/bench.yaml's")
+        for entry in config["measures"]:
+            resolve(compose("measure", entry.split()))
         for case in config["cases"]:
             if not isinstance(case, str):  # a list of lists
                 raise ValueError(f"cases: {case} is no text of the form key=value key=value")

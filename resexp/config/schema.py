@@ -121,7 +121,9 @@ class Bench:
     seconds: float = MISSING
     fixed_costs: bool = MISSING
     tables: str = MISSING
+    runs: str = MISSING
     cases: list[str] = MISSING
+    measures: list[str] = MISSING
 
 
 PRIMARY = {"train": Train, "measure": Measure, "bench": Bench}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from resexp.models.blocks import ENTRIES, BlockKind
@@ -130,6 +131,8 @@ def _share_weights(source: nn.Module, target: nn.Module) -> None:
 
 def pooled(x: Tensor) -> Tensor:
     """Global average pooling: (batch, channels, ...) -> (batch, channels)."""
+    if x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last):
+        return x.movedim(1, -1).mean(dim=(1, 2))  # so that the gradient is channels last, too
     return x.mean(dim=tuple(range(2, x.dim()))) if x.dim() > 2 else x
 
 

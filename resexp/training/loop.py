@@ -101,7 +101,7 @@ class Trainer:
         """The device part of a step: the same kernels on the same tensors, so that it can be captured."""
         x, y = self.batches.batch()
         with self.autocast:
-            output = self.forward(channels_last_layout(x) if self.channels_last else x)
+            output = self.forward(channels_last_layout(x) if self.channels_last else x.contiguous())
         loss = self.task.loss(output, y)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

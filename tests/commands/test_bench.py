@@ -87,3 +87,16 @@ def test_networks_side_by_side_are_processes_of_their_own():
 def test_bench_as_a_person_types_it(resexp, tmp_path):
     """Every variant in a process of its own, the baseline's batches loaded by others."""
     check_tables(resexp, tmp_path)
+
+
+def test_measurements_are_timed_in_processes_of_their_own(resexp, tmp_path):
+    measured = "measure=gradient_correlation measure.networks=20 measure.width=8 threads=1"
+    asked = f'measures=["{measured}","experiment=paths"]'  # paths has no trained networks here
+    done = resexp("bench", "cases=[]", asked, "fixed_costs=false", "name=tiny", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    costs = pd.read_csv(tmp_path / "results/tables/tiny_measures.csv")
+    assert costs["measurement"].tolist() == [measured]
+    assert "experiment=paths: left out: " in done.stdout
+    assert (costs["processor_seconds"] > 0.5).all(), "torch is imported"
+    assert (costs["peak_memory_mib"] > 100).all()
+    assert not (tmp_path / "results/runs").exists(), "measured elsewhere"

@@ -5,6 +5,7 @@ import pytest
 import torch
 from helpers import mentions
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from resexp.models.blocks import Block
 from resexp.models.fleuret import fleuret
@@ -12,7 +13,7 @@ from resexp.models.layers import Basic
 from resexp.models.norms import BatchNorm
 from resexp.models.orders import post_activation
 from resexp.models.parts import Parts
-from resexp.models.resnet import blocks_per_stage, plain, resnet
+from resexp.models.resnet import blocks_per_stage, plain, pooled, resnet
 from resexp.models.shortcuts import NoShortcut, ZeroPad
 
 BLOCK = Block(post_activation, Basic())
@@ -132,3 +133,33 @@ def test_sequences_go_through_the_same_network():
 
 def test_images_of_other_sizes():
     assert network(8)(torch.zeros(2, 3, 45, 31)).shape == (2, 10)
+
+
+class Layouts(TorchDispatchMode):
+    """Strides of the gradient and of the output, at each backward pass of ReLU."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        if function is torch.ops.aten.threshold_backward.default:
+            self.seen.append(tuple(tensor.stride() for tensor in arguments[:2]))
+        return function(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_gradients_are_laid_out_as_activations_are(layout, generator):
+    model = network(8, width=4).to(memory_format=layout)
+    x = torch.randn(3, 3, 8, 8, generator=generator).contiguous(memory_format=layout)
+    with Layouts() as layouts:
+        model(x).square().sum().backward()
+    assert len(layouts.seen) == 7
+    assert all(gradient == output for gradient, output in layouts.seen), "else four times slower"
+
+
+def test_pooling_is_a_mean_over_positions_in_every_layout(generator):
+    for shape in ((2, 3), (2, 3, 5), (2, 3, 5, 4), (2, 3, 2, 5, 4)):
+        x = torch.randn(shape, generator=generator, dtype=torch.float64)
+        for y in (x, x.movedim(1, -1).contiguous().movedim(-1, 1)):
+            torch.testing.assert_close(pooled(y), x.flatten(2).mean(2) if x.dim() > 2 else x)

@@ -127,6 +127,22 @@ def test_zero_pad_of_equal_shapes_is_a_sum():
     assert torch.equal(ZeroPad(2, 2, 1)(x, branch), x + branch)
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 6, 5), (2, 4, 1, 7), (2, 4, 7), (2, 4)])
+def test_zero_pad_is_the_plain_composition_and_its_gradient_keeps_the_layout(shape, generator):
+    x = torch.randn(shape, generator=generator)
+    x = x.movedim(1, -1).contiguous().movedim(-1, 1).requires_grad_()  # channels last
+    y = ZeroPadBoth(4, 7, 2).identity(x)
+    strided = x[(..., *[slice(None, None, 2)] * (len(shape) - 2))]
+    expected = torch.cat([torch.zeros_like(strided[:, :1]), strided, torch.zeros_like(strided[:, :2])], 1)
+    direction = torch.randn(y.shape, generator=generator)
+    ours, theirs = (torch.autograd.grad(out, x, direction)[0] for out in (y, expected))
+    assert torch.equal(y, expected)
+    assert torch.equal(ours, theirs)
+    if len(shape) == 4 and shape[2] > 1:  # images
+        assert ours.stride() == x.stride(), "else ReLU and sums are several times slower"
+        assert y.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_zero_pad_refuses_to_drop_channels():
     with pytest.raises(ValueError, match=mentions("c_in=8", "c_out=4")):
         ZeroPad(8, 4, 1)

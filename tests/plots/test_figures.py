@@ -97,3 +97,19 @@ def test_the_users_own_settings_of_matplotlib_change_no_byte(scratch, monkeypatc
             assert mpl.rcParams["font.size"] == own.get("font.size", 10), "put back"
         drawn.append((folders.figures / "scratch.png").read_bytes())
     assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("layout", ["constrained", "tight", None])
+def test_a_file_is_the_one_that_savefig_writes(tmp_path, layout):
+    contents = []
+    for name in ("ours", "theirs"):
+        figure = Figure(layout=layout)
+        for axes in figure.subplots(1, 2, sharey=True):
+            axes.plot([1, 20, 400], label="a label")
+            axes.set(title="a title", xlabel="position", ylabel="height", yscale="log")
+            axes.legend()
+        for kind, nothing in (("pdf", "CreationDate"), ("png", "Software")):
+            save = figures.write if name == "ours" else Figure.savefig
+            save(figure, tmp_path / f"{name}.{kind}", metadata={nothing: None})
+            contents.append((tmp_path / f"{name}.{kind}").read_bytes())
+    assert contents[:2] == contents[2:]
