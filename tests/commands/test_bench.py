@@ -16,7 +16,14 @@ from resexp.bench.ceilings import copy_bandwidth, matrix_rate
 
 NETWORK = "model=wide model.depth=10 model.widen=1 batch_size=16"
 CASE = f"{NETWORK} dataset=fake dataset.load.train_size=2048 dataset.load.shape=[3,8,8]"  # not a whole epoch
-SMALL = ["repetitions=2", "seconds=0.01", "precisions=[float32]", "compile=false", "fixed_costs=false"]
+SMALL = [
+    "repetitions=2",
+    "seconds=0.01",
+    "precisions=[float32]",
+    "compile=false",
+    "fixed_costs=false",
+    "measures=[]",
+]
 
 
 class Thread(threading.Thread):
