@@ -1,15 +1,19 @@
 # `make reproduce` and `make test` set everything up by themselves; `make help` lists the rest.
 PYTHON ?= python3
 BIN ?= .venv/bin
-REPRODUCED = $(or $(TRAINED_$(PRESET)),$(error PRESET must be quick or all, got $(PRESET))) \
-	shattered_gradients variance_growth $(ON_TRAINED)
 PRESET ?= quick
-TRAINED_quick := depth_sweep
-TRAINED_all := $(basename $(notdir $(shell grep -l 'override /dataset: mnist1d' conf/experiment/*.yaml)))
+REPRODUCED = $(train_$(PRESET)) $(measure_$(PRESET))
+train_quick := depth_sweep
+measure_quick = shattered_gradients variance_growth $(ON_TRAINED)
 ON_TRAINED := trained_networks lesions paths layer_responses loss_surfaces # measured on the runs of depth_sweep
 SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
 
 .DEFAULT_GOAL := help
+ifeq ($(PRESET),all)
+include .venv/all.mk
+else ifneq ($(PRESET),quick)
+$(error PRESET must be quick or all, got $(PRESET))
+endif
 .PHONY: help setup lint test slow reproduce figures report wheel
 
 help: ## this list
@@ -34,7 +38,14 @@ started=$$(date +%s); $(BIN)/resexp $(1) -m experiment=$* && $(BIN)/resexp colle
 	echo "$$(($$(date +%s) - started)) s" > $@
 endef
 
-$(TRAINED_all:%=results/runs/%/.collected): results/runs/%/.collected: $(SOURCES) | .venv/ready
+# The experiments that need no files, as conf/ says: train_all, measure_all, and what each measurement needs.
+.venv/all.mk: $(SOURCES) | .venv/ready
+	$(BIN)/resexp list experiments --without-files > $@.txt
+	awk '{ print $$1 "_all += " $$2; for (i = 3; i <= NF; i++) \
+		print "results/runs/" $$2 "/.collected: results/runs/" $$i "/.collected" }' $@.txt > $@
+
+TRAINED = $(sort $(train_quick) $(train_all))
+$(TRAINED:%=results/runs/%/.collected): results/runs/%/.collected: $(SOURCES) | .venv/ready
 	$(call carried_out,train)
 
 results/runs/%/.collected: $(SOURCES) | .venv/ready
