@@ -51,15 +51,15 @@ def networks(tables: Tables, name: str) -> dict[tuple[str, int], pd.DataFrame]:
 def facts(tables: Tables) -> dict:
     """Contents of the caption."""
     growth = {
-        f"{style.label(m)}-{d}, {word}": f"{grid.to_numpy().min():.3g} to {grid.to_numpy().max():.3g} nats"
+        f"{style.label(m)}-{d}, {word}": f"{grid.min(axis=None):.3g} to {grid.max(axis=None):.3g} nats"
         for name, word in EXPERIMENTS.items()
         for (m, d), grid in networks(tables, name).items()
     }
     return {
         "after": "Li et al. 2018, figures 1 and 5",
         "published": "in lectures (DL4DS): normalization makes the surface smoother; no numbers",
-        "lines": "log10 of the loss on a grid along two random filter-normalized directions around the trained"
-        " network (cross), and its cut along the first",
+        "lines": "log10 of the loss on a grid along two random filter-normalized directions around the"
+        " trained network (cross), and its cut along the first",
         "range": growth,
         "departures": [
             "networks of width 8 on MNIST-1D, subset of the training examples, one seed",
