@@ -28,6 +28,7 @@ MEASURES = {
 def draw(tables: Tables) -> Figure:
     """Three slices, connected regions in colours; below, every network and the rules of all of them."""
     scores, slices = (tables[name] for name in tables.names)
+    scores = scores[scores["threshold"] == scores["threshold"].max()]
     places = sorted(slices["slice"].unique())
     figure = Figure(figsize=(style.PAGE, 1.9 * len(places) + 3.4), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(1.9 * len(places), 3.4))
@@ -71,6 +72,7 @@ def facts(tables: Tables) -> dict:
         " deviation",
         "merges": "variation of information: entropy of the true given the found regions; splits: the"
         " reverse; found regions are extended to all voxels before",
+        "threshold": float(scores["threshold"].max()),
         "networks": int(scores["networks"].max()),
         "volumes": int(scores["volume"].nunique()),
         "departures": ["small networks and few steps", "no watershed or other post-processing"],

@@ -11,17 +11,20 @@ from resexp.measure.whole import whole
 
 
 @torch.no_grad()
-def together(runs: Sequence[Run], *, batch_size: int, tile: int | None, side: int) -> dict[str, pd.DataFrame]:
+def together(
+    runs: Sequence[Run], *, batch_size: int, thresholds: Sequence[float], tile: int | None, side: int
+) -> dict[str, pd.DataFrame]:
     """Each network, and each rule of all, on every test volume; three slices of the first for a figure.
 
     Args:
         runs: of segmentation networks on the same data, that differ in their seeds.
         batch_size: volumes at a time.
+        thresholds: probabilities above which a voxel counts.
         tile: side of the tiles in which a volume is predicted, voxels; None: all at once.
         side: at most this many rows and columns of the slices are kept, the first ones.
     Returns:
-        `scores`: volume, networks (that are asked: 1 or all), seed (of a network by itself), and the columns
-        of `scores`; `slices`: slice, kind (image, labels, one, mean, all: the regions of a rule; one is the
+        `scores`: volume, threshold, networks (that are asked: 1 or all), seed (of a network by itself), and the
+        columns of `scores`; `slices`, by the last threshold: slice, kind (image, labels, one, mean, all: the regions of a rule; one is the
         first network), row, values (of the row's voxels, separated by blanks).
     Raises:
         ValueError: fewer than two runs, or runs on different data.
@@ -30,20 +33,22 @@ def together(runs: Sequence[Run], *, batch_size: int, tile: int | None, side: in
     """
     _refuse_different_data(runs)
     networks, seeds = [run.network() for run in runs], [run.config["seed"] for run in runs]
-    found, slices = [], []
+    found, slices, volume = [], [], 0
     for x, y in runs[0].batches("test", batch_size):
         probabilities = np.stack([whole(network, x, tile).softmax(1)[:, 1].cpu() for network in networks])
         for index, (image, planes) in enumerate(zip(x[:, 0].cpu().numpy(), y.cpu().numpy(), strict=True)):
             mine, labels = probabilities[:, index], planes[2].astype(int)
-            table = each_and_all(mine, seeds, planes[0] > 0, labels)
-            table.insert(0, "volume", len(found))
-            found.append(table)
-            slices = slices or list(_slices(image, labels, decisions(mine), side))
-    return {"scores": pd.concat(found), "slices": pd.DataFrame(slices)}
+            for threshold in thresholds:
+                table = each_and_all(mine, seeds, planes[0] > 0, labels, threshold)
+                found.append(table.assign(volume=volume, threshold=threshold))
+            volume += 1
+            slices = slices or list(_slices(image, labels, decisions(mine, thresholds[-1]), side))
+    columns = ["volume", "threshold", *table.columns]
+    return {"scores": pd.concat(found)[columns], "slices": pd.DataFrame(slices)}
 
 
 def each_and_all(
-    probabilities: np.ndarray, seeds: Sequence[int], inside: np.ndarray, there: np.ndarray
+    probabilities: np.ndarray, seeds: Sequence[int], inside: np.ndarray, there: np.ndarray, threshold: float
 ) -> pd.DataFrame:
     """Scores of each network by itself (rule `one`, with its seed), then of the rules of all.
 
@@ -51,11 +56,12 @@ def each_and_all(
         probabilities: see decisions.
         seeds: of the networks.
         inside, there: see scores.
+        threshold: see decisions.
     Returns:
         networks (that are asked), seed (of one by itself), and the columns of `scores`.
     """
-    rules, tables = decisions(probabilities), []
-    for seed, own in zip(seeds, probabilities > 0.5, strict=True):
+    rules, tables = decisions(probabilities, threshold), []
+    for seed, own in zip(seeds, probabilities > threshold, strict=True):
         tables.append(scores({"one": own}, inside, there).assign(networks=1, seed=seed))
     of_all = scores({rule: rules[rule] for rule in ("mean", "all")}, inside, there)
     tables.append(of_all.assign(networks=len(seeds), seed=None))
@@ -63,16 +69,17 @@ def each_and_all(
     return table[["networks", "seed", *of_all.columns]]
 
 
-def decisions(probabilities: np.ndarray) -> dict[str, np.ndarray]:
+def decisions(probabilities: np.ndarray, threshold: float = 0.5) -> dict[str, np.ndarray]:
     """Which voxels count as foreground, by rule.
 
     Args:
         probabilities: of the foreground, (networks, *size).
+        threshold: that a probability must exceed.
     Returns:
-        `one`: the first network; `mean`: the mean probability; `all`: every network, above one half.
+        `one`: the first network; `mean`: the mean probability; `all`: every network.
     """
-    votes = probabilities > 0.5
-    return {"one": votes[0], "mean": probabilities.mean(0) > 0.5, "all": votes.all(0)}
+    votes = probabilities > threshold
+    return {"one": votes[0], "mean": probabilities.mean(0) > threshold, "all": votes.all(0)}
 
 
 def variation_of_information(found: np.ndarray, there: np.ndarray) -> tuple[float, float]:

@@ -28,7 +28,7 @@ def test_every_network_is_scored_by_itself_and_all_together():
     """Of four voxels inside, the first network finds three and one outside, the second two of these."""
     inside, there = np.array([1, 1, 1, 1, 0, 0], dtype=bool), np.ones(6, dtype=int)
     votes = np.array([[1, 1, 1, 0, 1, 0], [1, 1, 0, 0, 0, 0]])
-    table = each_and_all(0.2 + 0.6 * votes, [7, 9], inside, there)
+    table = each_and_all(0.2 + 0.6 * votes, [7, 9], inside, there, 0.5)
     assert table["rule"].tolist() == ["one", "one", "mean", "all"]
     assert table["networks"].tolist() == [1, 1, 2, 2]
     assert table["seed"].fillna(-1).tolist() == [7, 9, -1, -1]
