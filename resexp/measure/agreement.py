@@ -23,9 +23,10 @@ def together(
         tile: side of the tiles in which a volume is predicted, voxels; None: all at once.
         side: at most this many rows and columns of the slices are kept, the first ones.
     Returns:
-        `scores`: volume, threshold, networks (that are asked: 1 or all), seed (of a network by itself), and the
-        columns of `scores`; `slices`, by the last threshold: slice, kind (image, labels, one, mean, all: the regions of a rule; one is the
-        first network), row, values (of the row's voxels, separated by blanks).
+        `scores`: volume, threshold, networks (that are asked: 1 or all), seed (of a network by itself), and
+        the columns of `scores`; `slices`, by the last threshold: slice, kind (image, labels, one, mean, all:
+        the regions of a rule; one is the first network), row, values (of the row's voxels, separated by
+        blanks).
     Raises:
         ValueError: fewer than two runs, or runs on different data.
     Source: Falk et al. 2019 (doi:10.1038/s41592-018-0261-2) as in UDL figure 11.11: a voxel counts only where
