@@ -23,6 +23,10 @@ def draw(tables: Tables) -> Figure:
     axes = figure.subplots(3, len(columns), squeeze=False, sharey="row")
     for column, network in enumerate(columns):
         for row, (name, grids) in enumerate(found.items()):
+            if network not in grids:
+                axes[row, column].set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal")
+                axes[row, column].text(0, 0, "diverged in training", ha="center", va="center")
+                continue
             grid = grids[network]
             filled = axes[row, column].contourf(
                 grid.columns, grid.index, np.log10(grid), levels, cmap="viridis"

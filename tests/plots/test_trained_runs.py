@@ -116,10 +116,13 @@ def test_surfaces_with_and_without_normalization_stand_in_one_column():
             for x, y in places
         )
 
-    tables = Given(loss_surfaces_grid=surfaces(1), loss_surfaces_without_norm_grid=surfaces(10))
+    without = surfaces(10).query("model == 'plain'")
+    tables = Given(loss_surfaces_grid=surfaces(1), loss_surfaces_without_norm_grid=without)
     axes = script("loss_surfaces_norm").draw(tables).axes
     assert [a.get_title() for a in axes[:2]] == ["plain-20", "residual-20"]
     assert [line.get_ydata().tolist() for line in axes[4].lines] == [[2, 1, 2], [20, 10, 20]]
+    assert [[t.get_text() for t in a.texts] for a in axes[2:4]] == [[], ["diverged in training"]]
+    assert len(axes[5].lines) == 1
 
 
 def test_curvature_has_a_point_per_seed_and_a_map_per_network():
