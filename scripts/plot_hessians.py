@@ -8,13 +8,23 @@ from matplotlib.figure import Figure
 from resexp.plots import figures, style
 from resexp.plots.tables import Tables
 
-CENTRES = ("hessians", "hessians_cifar10")
-TABLES = ("hessians_curvature", ("hessians_cifar10_curvature",), ("hessian_grids_curvature",))
+CENTRES = {  # and how the networks were trained
+    "hessians": "480 steps",
+    "hessians_cifar10": "imported",
+    "hessians_full": "64,000 steps",
+}
+TABLES = (
+    "hessians_curvature",
+    ("hessians_cifar10_curvature",),
+    ("hessians_full_curvature",),
+    ("hessian_grids_curvature",),
+)
 
 
 def draw(tables: Tables) -> Figure:
     """Above: eigenvalues at the networks. Below, where measured: the ratio on the grid around each."""
-    grids = networks(tables["hessian_grids_curvature"]) if "hessian_grids_curvature" in tables else []
+    around = "hessian_grids_curvature"
+    grids = networks(tables[around], CENTRES["hessians"]) if around in tables else []
     figure = Figure(figsize=(style.PAGE, 5.8 if grids else 3.2), layout="constrained")
     shape = (2 if grids else 1, max(1, len(grids)))
     spec = figure.add_gridspec(*shape)
@@ -34,10 +44,10 @@ def draw(tables: Tables) -> Figure:
 def at_networks(axes: Axes, tables: Tables) -> None:
     """Largest eigenvalue upwards, the absolute smallest below it, a point per seed."""
     places = []
-    for name in CENTRES:
+    for name, trained in CENTRES.items():
         if f"{name}_curvature" not in tables:
             continue
-        for label, rows in networks(tables[f"{name}_curvature"]):
+        for label, rows in networks(tables[f"{name}_curvature"], trained):
             at, model, depth = len(places), rows["model"].iloc[0], rows["depth"].iloc[0]
             look = {"color": style.shade(model, depth), "linestyle": "none", "ms": 6}
             jitter = at + np.linspace(-0.08, 0.08, len(rows)) if len(rows) > 1 else [at]
@@ -52,11 +62,11 @@ def at_networks(axes: Axes, tables: Tables) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 
-def networks(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def networks(table: pd.DataFrame, trained: str) -> list[tuple[str, pd.DataFrame]]:
     """A label and the rows of each model and depth; the shallow ones first."""
     dataset = style.dataset(table["dataset"].iloc[0])
     found = sorted(table.groupby(["depth", "model"]), key=lambda item: item[0])
-    return [(f"{style.label(m)}-{d},\n{dataset}", rows) for (d, m), rows in found]
+    return [(f"{style.label(m)}-{d},\n{dataset},\n{trained}", rows) for (d, m), rows in found]
 
 
 def facts(tables: Tables) -> dict:

@@ -5,14 +5,22 @@ from matplotlib.figure import Figure
 from resexp.plots import figures, style
 from resexp.plots.tables import Tables
 
-EXPERIMENTS = ("layer_responses_cifar10", "layer_responses")
-TABLES = ("layer_responses_deviation", ("layer_responses_cifar10_deviation",))
+EXPERIMENTS = {  # and who trained the networks
+    "layer_responses_full": "64,000 steps",
+    "layer_responses_cifar10": "imported",
+    "layer_responses": "480 steps",
+}
+TABLES = (
+    "layer_responses_deviation",
+    ("layer_responses_cifar10_deviation",),
+    ("layer_responses_full_deviation",),
+)
 
 
 def draw(tables: Tables) -> Figure:
     """One column per dataset: layers in order above, sorted below; mean over seeds."""
     there = [name for name in EXPERIMENTS if f"{name}_deviation" in tables]
-    figure = Figure(figsize=(5.2 * len(there), 5.6), layout="constrained")
+    figure = Figure(figsize=(4.4 * len(there), 5.6), layout="constrained")
     columns = figure.subplots(2, len(there), squeeze=False).T
     for (ordered, descending), name in zip(columns, there, strict=True):
         table = tables[f"{name}_deviation"]
@@ -25,10 +33,11 @@ def draw(tables: Tables) -> Figure:
                 mean = rows.groupby(column)["standard_deviation"].mean()
                 axes.plot(mean.index, mean, lw=1.1, **look)
         ordered.set(xlabel="Layer, in the order of the forward pass", ylabel="Standard deviation")
-        ordered.set_title(style.dataset(table["dataset"].iloc[0]))
+        ordered.set_title(f"{style.dataset(table['dataset'].iloc[0])}, {EXPERIMENTS[name]}")
         descending.set(xlabel="Layer, sorted by its deviation", ylabel="Standard deviation")
         for axes in (ordered, descending):
             axes.set_yscale("log")
+            axes.xaxis.get_major_locator().set_params(integer=True)
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:.0e}"[0] in "25" else "")
         ordered.legend(fontsize=7, ncols=2)
@@ -42,7 +51,7 @@ def facts(tables: Tables) -> dict:
     for name in there:
         table = tables[f"{name}_deviation"]
         for (model, depth), rows in table.groupby(["model", "depth"]):
-            network = f"{table['dataset'].iloc[0]}, {style.label(model)}-{depth}"
+            network = f"{table['dataset'].iloc[0]}, {EXPERIMENTS[name]}: {style.label(model)}-{depth}"
             means[network] = round(rows["standard_deviation"].mean(), 3)
     return {
         "after": "He et al. 2015, figure 7",

@@ -8,9 +8,14 @@ from resexp.plots import figures, style
 from resexp.plots.tables import Tables, seeds
 
 KINDS = ("deleted", "several", "shuffled")
-EXPERIMENTS = ("lesions_cifar10", "lesions", "lesions_by_kind")
+EXPERIMENTS = {  # and how the networks were trained
+    "lesions_full": "64,000 steps",
+    "lesions_cifar10": "imported",
+    "lesions": "480 steps",
+    "lesions_by_kind": "by kind",
+}
 TABLES = tuple(f"lesions_{kind}" for kind in KINDS) + tuple(
-    (f"{name}_{kind}",) for name in ("lesions_cifar10", "lesions_by_kind") for kind in KINDS
+    (f"{name}_{kind}",) for name in ("lesions_cifar10", "lesions_full", "lesions_by_kind") for kind in KINDS
 )
 CHANCE = 90.0  # percent, for ten classes
 LABELS = ("model", "depth")
@@ -29,7 +34,8 @@ def draw(tables: Tables) -> Figure:
             axes.axhline(CHANCE, color=style.PUBLISHED, linewidth=0.8, linestyle=":")
             axes.set(ylim=(0, 100), ylabel="Test error (%)")
         row[2].legend(*row[0].get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1.02, 0.5))
-        row[0].set_title(f"{style.dataset(deleted['dataset'].iloc[0])}: one block deleted")
+        trained = f"{style.dataset(deleted['dataset'].iloc[0])}, {EXPERIMENTS[name]}"
+        row[0].set_title(f"{trained}: one block deleted")
         row[1].set_title("Several blocks deleted")
         row[2].set_title("Blocks of equal shape swapped")
     return figure

@@ -10,8 +10,12 @@ from matplotlib.figure import Figure
 from resexp.plots import figures, style
 from resexp.plots.tables import Tables
 
-EXPERIMENTS = ("loss_surfaces_cifar10", "loss_surfaces")
-TABLES = ("loss_surfaces_grid", ("loss_surfaces_cifar10_grid",))
+EXPERIMENTS = {  # and how the networks were trained
+    "loss_surfaces_full": "64,000 steps",
+    "loss_surfaces_cifar10": "imported",
+    "loss_surfaces": "480 steps",
+}
+TABLES = ("loss_surfaces_grid", ("loss_surfaces_cifar10_grid",), ("loss_surfaces_full_grid",))
 
 
 def draw(tables: Tables) -> Figure:
@@ -71,7 +75,7 @@ def networks(tables: Tables, name: str) -> list[tuple[str, pd.DataFrame]]:
     table = tables[f"{name}_grid"]
     dataset = style.dataset(table["dataset"].iloc[0])
     found = sorted(table.groupby(["depth", "model", "seed"]), key=lambda item: item[0])
-    return [(f"{style.label(m)}-{d}, {dataset}", rows) for (d, m, _), rows in found]
+    return [(f"{style.label(m)}-{d}, {dataset},\n{EXPERIMENTS[name]}", rows) for (d, m, _), rows in found]
 
 
 def _word(column: str) -> str:
