@@ -33,7 +33,8 @@ def together(
     all five networks agree.
     """
     _refuse_different_data(runs)
-    networks, seeds = [run.network() for run in runs], [run.config["seed"] for run in runs]
+    networks = [run.network() for run in runs]
+    seeds = [run.config.get("seed", place) for place, run in enumerate(runs)]
     found, slices, volume = [], [], 0
     for x, y in runs[0].batches("test", batch_size):
         probabilities = np.stack([whole(network, x, tile).softmax(1)[:, 1].cpu() for network in networks])
