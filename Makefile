@@ -1,15 +1,21 @@
 # `make reproduce` and `make test` set everything up by themselves; `make help` lists the rest.
 PYTHON ?= python3
 BIN ?= .venv/bin
-ON_ALL_CORES = $(or $(TRAINED_$(PRESET)),$(error PRESET must be quick or all, got $(PRESET))) shattered_gradients
-ON_ONE_CORE = variance_growth $(ON_TRAINED)
 PRESET ?= quick
-TRAINED_quick := depth_sweep
-TRAINED_all := $(basename $(notdir $(shell grep -l 'override /dataset: mnist1d' conf/experiment/*.yaml)))
+IN_TURN_quick := depth_sweep shattered_gradients
+IN_TURN_all = $(train_all) $(measure_all)
+SIDE_BY_SIDE_quick = variance_growth $(ON_TRAINED) # each on one core
 ON_TRAINED := loss_surfaces lesions trained_networks paths layer_responses # on the runs of depth_sweep; longest first
+IN_TURN = $(IN_TURN_$(PRESET))
+SIDE_BY_SIDE = $(SIDE_BY_SIDE_$(PRESET))
 SOURCES := $(shell find conf resexp -name '*.yaml' -o -name '*.py')
 
 .DEFAULT_GOAL := help
+ifeq ($(PRESET),all)
+include .venv/all.mk
+else ifneq ($(PRESET),quick)
+$(error PRESET must be quick or all, got $(PRESET))
+endif
 .PHONY: help setup lint test slow reproduce figures report wheel
 
 help: ## this list
@@ -22,10 +28,10 @@ setup: .venv/ready ## create .venv and install into it
 	.venv/bin/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
 	touch $@
 
-reproduce: setup $(ON_ALL_CORES:%=results/runs/%/.collected) ## the main job: train, measure, collect, draw; resumes; PRESET=all: hours
-	$(MAKE) --no-print-directory --jobs=2 $(ON_ONE_CORE:%=results/runs/%/.collected)
+reproduce: setup $(IN_TURN:%=results/runs/%/.collected) ## the main job: train, measure, collect, draw; resumes; PRESET=all: hours
+	$(if $(SIDE_BY_SIDE),$(MAKE) --no-print-directory --jobs=2 $(SIDE_BY_SIDE:%=results/runs/%/.collected))
 	$(MAKE) --no-print-directory figures
-	@for part in $(ON_ALL_CORES) $(ON_ONE_CORE); do echo "$$part: $$(cat results/runs/$$part/.collected)"; done
+	@for part in $(IN_TURN) $(SIDE_BY_SIDE); do echo "$$part: $$(cat results/runs/$$part/.collected)"; done
 	@echo "figures: results/figures; tables: results/tables; what they show: results/FINDINGS.md"
 
 # The commands skip finished runs; the stamp, which says how long they took, saves starting them while no
@@ -35,7 +41,14 @@ started=$$(date +%s); $(BIN)/resexp $(1) -m experiment=$* && $(BIN)/resexp colle
 	echo "$$(($$(date +%s) - started)) s" > $@
 endef
 
-$(TRAINED_all:%=results/runs/%/.collected): results/runs/%/.collected: $(SOURCES) | .venv/ready
+# The experiments that need no files, as conf/ says: train_all, measure_all, and what each measurement needs.
+.venv/all.mk: $(SOURCES) | .venv/ready
+	$(BIN)/resexp list experiments --without-files > $@.txt
+	awk '{ print $$1 "_all += " $$2; for (i = 3; i <= NF; i++) \
+		print "results/runs/" $$2 "/.collected: results/runs/" $$i "/.collected" }' $@.txt > $@
+
+TRAINED = $(sort depth_sweep $(train_all))
+$(TRAINED:%=results/runs/%/.collected): results/runs/%/.collected: $(SOURCES) | .venv/ready
 	$(call carried_out,train)
 
 results/runs/%/.collected: $(SOURCES) | .venv/ready

@@ -17,18 +17,21 @@ RULES = {"one": "one network", "mean": "mean probability", "all": "all agree"}
 KINDS = {"image": "image", "labels": "labelled", **RULES}
 MEASURES = {
     "precision": "Precision of voxels",
-    "recall": "Recall of voxels",
+    "rand_precision": "Precision of pairs (Rand)",
     "merges_bits": "Merges (bits)",
+    "recall": "Recall of voxels",
+    "rand_recall": "Recall of pairs (Rand)",
     "splits_bits": "Splits (bits)",
 }
 
 
 def draw(tables: Tables) -> Figure:
-    """Three slices, connected regions in colours; below, each rule on every test volume."""
+    """Three slices, connected regions in colours; below, every network and the rules of all of them."""
     scores, slices = (tables[name] for name in tables.names)
+    scores = scores[scores["threshold"] == scores["threshold"].max()]
     places = sorted(slices["slice"].unique())
-    figure = Figure(figsize=(style.PAGE, 1.9 * len(places) + 2.2), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1.9 * len(places), 2.2))
+    figure = Figure(figsize=(style.PAGE, 1.9 * len(places) + 3.4), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1.9 * len(places), 3.4))
     for row, place in zip(above.subplots(len(places), len(KINDS), squeeze=False), places, strict=True):
         mine = slices[slices["slice"] == place]
         for axes, (kind, label) in zip(row, KINDS.items(), strict=True):
@@ -38,14 +41,14 @@ def draw(tables: Tables) -> Figure:
             if place == places[0]:
                 axes.set_title(label)
         row[0].set_ylabel(f"slice {place}")
-    for axes, (column, label) in zip(below.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
-        compare(axes, scores, column, named=column == next(iter(MEASURES)))
+    for axes, (column, label) in zip(below.subplots(2, 3).flat, MEASURES.items(), strict=True):
+        compare(axes, scores, column, named=axes.get_subplotspec().is_first_col())
         axes.set_xlabel(label)
     return figure
 
 
 def compare(axes: Axes, scores: pd.DataFrame, column: str, *, named: bool) -> None:
-    """A line per rule: points are test volumes, the bar mean and standard deviation."""
+    """A line per rule: points are networks on test volumes, the bar mean and standard deviation."""
     for place, rule in enumerate(RULES):
         spread(axes, place, scores.loc[scores["rule"] == rule, column])
     name_lines(axes, list(RULES.values()) if named else [""] * len(RULES))
@@ -63,10 +66,13 @@ def facts(tables: Tables) -> dict:
     return {
         "after": "UDL figure 11.11 (Falk et al. 2019)",
         "images": sources[real],
-        "slices": "of the first test volume; connected regions (in three dimensions) in colours",
-        "points": "one per test volume; bars: mean and standard deviation over volumes, not over networks",
+        "slices": "of the first test volume; connected regions (in three dimensions) in colours; one network:"
+        " the first",
+        "points": "one per network by itself, or all together, and test volume; bars: mean and standard"
+        " deviation",
         "merges": "variation of information: entropy of the true given the found regions; splits: the"
         " reverse; found regions are extended to all voxels before",
+        "threshold": float(scores["threshold"].max()),
         "networks": int(scores["networks"].max()),
         "volumes": int(scores["volume"].nunique()),
         "departures": ["small networks and few steps", "no watershed or other post-processing"],

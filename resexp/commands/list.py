@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from textwrap import shorten
 
 from resexp.config.catalog import command_of, groups, groups_of, options
+from resexp.config.reproducible import without_files
 from resexp.exits import Parser, refuse
 from resexp.files import shipped
 
@@ -19,7 +20,18 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--params", action="store_true", help="count the parameters of all models, next to published counts"
     )
+    parser.add_argument(
+        "--without-files",
+        action="store_true",
+        help="experiments that need no files, each after what it needs: command, name, experiments measured",
+    )
     typed = parser.parse_args(arguments)
+    if typed.without_files:
+        if typed.group not in ("experiment", "experiments"):
+            refuse("--without-files applies to experiments: resexp list experiments --without-files")
+        for name, needed in without_files().items():
+            print(command_of(name), name, *needed)
+        return
     if typed.params:
         if typed.group not in (None, "model", "models"):
             refuse(f"--params applies to models, not to {typed.group}")

@@ -31,7 +31,12 @@ class Dense(Dataset):
 
     augment: Augment = as_they_are
 
-    evaluation_batch, kind, crops = 8, "planes", False
+    kind, crops = "planes", False
+
+    @property
+    def evaluation_batch(self) -> int:
+        """At most eight, and no more than a million pixels or voxels, at a time."""
+        return max(1, min(8, 2**20 // max(self.inputs[0, 0].numel(), self.test_inputs[0, 0].numel())))
 
     @property
     def classes(self) -> int:

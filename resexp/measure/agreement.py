@@ -7,48 +7,81 @@ import pandas as pd
 import torch
 
 from resexp.measure.run import Run
+from resexp.measure.whole import whole
 
 
 @torch.no_grad()
-def together(runs: Sequence[Run], *, batch_size: int) -> dict[str, pd.DataFrame]:
-    """Each rule on every test volume, and three slices through the first for a figure.
+def together(
+    runs: Sequence[Run], *, batch_size: int, thresholds: Sequence[float], tile: int | None, side: int
+) -> dict[str, pd.DataFrame]:
+    """Each network, and each rule of all, on every test volume; three slices of the first for a figure.
 
     Args:
         runs: of segmentation networks on the same data, that differ in their seeds.
         batch_size: volumes at a time.
+        thresholds: probabilities above which a voxel counts.
+        tile: side of the tiles in which a volume is predicted, voxels; None: all at once.
+        side: at most this many rows and columns of the slices are kept, the first ones.
     Returns:
-        `scores`: networks, volume and the columns of `scores`; `slices`: slice, kind (image, labels, one,
-        mean, all: the regions of a rule), row, values (of the row's voxels, separated by blanks).
+        `scores`: volume, threshold, networks (that are asked: 1 or all), seed (of a network by itself), and
+        the columns of `scores`; `slices`, by the last threshold: slice, kind (image, labels, one, mean, all:
+        the regions of a rule; one is the first network), row, values (of the row's voxels, separated by
+        blanks).
     Raises:
         ValueError: fewer than two runs, or runs on different data.
     Source: Falk et al. 2019 (doi:10.1038/s41592-018-0261-2) as in UDL figure 11.11: a voxel counts only where
     all five networks agree.
     """
     _refuse_different_data(runs)
-    networks, found, slices = [run.network() for run in runs], [], []
+    networks = [run.network() for run in runs]
+    seeds = [run.config.get("seed", place) for place, run in enumerate(runs)]
+    found, slices, volume = [], [], 0
     for x, y in runs[0].batches("test", batch_size):
-        probabilities = np.stack([network(x).softmax(1)[:, 1].cpu().numpy() for network in networks])
+        probabilities = np.stack([whole(network, x, tile).softmax(1)[:, 1].cpu() for network in networks])
         for index, (image, planes) in enumerate(zip(x[:, 0].cpu().numpy(), y.cpu().numpy(), strict=True)):
-            rules = decisions(probabilities[:, index])
-            table = scores(rules, planes[0] > 0, planes[2].astype(int))
-            table.insert(0, "networks", len(networks))
-            table.insert(1, "volume", len(found))
-            found.append(table)
-            if not slices:
-                slices = list(_slices(image, planes[2].astype(int), rules))
-    return {"scores": pd.concat(found), "slices": pd.DataFrame(slices)}
+            mine, labels = probabilities[:, index], planes[2].astype(int)
+            for threshold in thresholds:
+                table = each_and_all(mine, seeds, planes[0] > 0, labels, threshold)
+                found.append(table.assign(volume=volume, threshold=threshold))
+            volume += 1
+            slices = slices or list(_slices(image, labels, decisions(mine, thresholds[-1]), side))
+    columns = ["volume", "threshold", *table.columns]
+    return {"scores": pd.concat(found)[columns], "slices": pd.DataFrame(slices)}
 
 
-def decisions(probabilities: np.ndarray) -> dict[str, np.ndarray]:
+def each_and_all(
+    probabilities: np.ndarray, seeds: Sequence[int], inside: np.ndarray, there: np.ndarray, threshold: float
+) -> pd.DataFrame:
+    """Scores of each network by itself (rule `one`, with its seed), then of the rules of all.
+
+    Args:
+        probabilities: see decisions.
+        seeds: of the networks.
+        inside, there: see scores.
+        threshold: see decisions.
+    Returns:
+        networks (that are asked), seed (of one by itself), and the columns of `scores`.
+    """
+    rules, tables = decisions(probabilities, threshold), []
+    for seed, own in zip(seeds, probabilities > threshold, strict=True):
+        tables.append(scores({"one": own}, inside, there).assign(networks=1, seed=seed))
+    of_all = scores({rule: rules[rule] for rule in ("mean", "all")}, inside, there)
+    tables.append(of_all.assign(networks=len(seeds), seed=None))
+    table = pd.concat(tables, ignore_index=True).astype({"seed": "Int64"})
+    return table[["networks", "seed", *of_all.columns]]
+
+
+def decisions(probabilities: np.ndarray, threshold: float = 0.5) -> dict[str, np.ndarray]:
     """Which voxels count as foreground, by rule.
 
     Args:
         probabilities: of the foreground, (networks, *size).
+        threshold: that a probability must exceed.
     Returns:
-        `one`: the first network; `mean`: the mean probability; `all`: every network, above one half.
+        `one`: the first network; `mean`: the mean probability; `all`: every network.
     """
-    votes = probabilities > 0.5
-    return {"one": votes[0], "mean": probabilities.mean(0) > 0.5, "all": votes.all(0)}
+    votes = probabilities > threshold
+    return {"one": votes[0], "mean": probabilities.mean(0) > threshold, "all": votes.all(0)}
 
 
 def variation_of_information(found: np.ndarray, there: np.ndarray) -> tuple[float, float]:
@@ -117,16 +150,22 @@ def scores(rules: Mapping[str, np.ndarray], inside: np.ndarray, there: np.ndarra
     return pd.DataFrame(rows)
 
 
-def _slices(image: np.ndarray, labels: np.ndarray, rules: Mapping[str, np.ndarray]) -> Iterator[dict]:
-    """Rows of three slices at equal distances."""
+def _slices(
+    image: np.ndarray, labels: np.ndarray, rules: Mapping[str, np.ndarray], side: int
+) -> Iterator[dict]:
+    """Rows of three slices at equal distances; regions are numbered anew, as far as they are seen."""
     from scipy import ndimage
 
     low, high = np.percentile(image, (0.5, 99.5))
     kinds = {"image": (255 * ((image - low) / (high - low)).clip(0, 1)).astype(int), "labels": labels}
     kinds |= {rule: ndimage.label(counted)[0] for rule, counted in rules.items()}
-    for z in (np.arange(1, 4) * len(image) // 4).tolist():
-        for kind, volume in kinds.items():
-            for y, line in enumerate(volume[z].tolist()):
+    places = (np.arange(1, 4) * len(image) // 4).tolist()
+    for kind, volume in kinds.items():
+        seen = volume[places, :side, :side]
+        if kind != "image":
+            seen = np.unique(np.append(0, seen), return_inverse=True)[1][1:].reshape(seen.shape)
+        for z, plane in zip(places, seen, strict=True):
+            for y, line in enumerate(plane.tolist()):
                 yield {"slice": z, "kind": kind, "row": y, "values": " ".join(map(str, line))}
 
 

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from resexp.measure.run import Run, spread
 
+NOISE = ["logit_deviation", "relative_deviation", "flipped_percent", "error_percent"]
+
 
 @torch.no_grad()
 def drawn_outputs(model: nn.Module, x: Tensor, size: int, draws: int, generator: torch.Generator) -> Tensor:
@@ -111,14 +113,22 @@ def trained(
     of_run = _batch_sizes(run.config)
     held_out = _gap(run, gap_examples, batch_size)
     x, y = spread(run, "train", examples)
-    model, generator = run.network().to(memory_format=torch.channels_last), torch.Generator()
-    generator.manual_seed(draw_seed)
-    rows = [of_run | {"batch_size": size} | noise(model, x, y, size, draws, generator) for size in sizes]
-    if not any(row["logit_deviation"] for row in rows):
+    model = run.network().to(memory_format=torch.channels_last)
+
+    def at(size: int) -> list[float]:
+        generator = torch.Generator().manual_seed(draw_seed)
+        for _ in range(draws * list(sizes).index(size)):  # those of the sizes before it
+            torch.randperm(len(x), generator=generator)
+        found = noise(model, x, y, size, draws, generator)
+        return [found[column] for column in NOISE]
+
+    found = pd.DataFrame(run.each("noise", sizes, at), columns=NOISE)
+    if not found["logit_deviation"].any():
         raise ValueError(
             "measure=batch_noise needs outputs that depend on the batch: norm=batch or norm=ghost"
         )
-    return {"noise": pd.DataFrame(rows), "gap": pd.DataFrame([of_run | held_out])}
+    found = found.assign(**of_run, batch_size=list(sizes))[[*of_run, "batch_size", *NOISE]]
+    return {"noise": found, "gap": pd.DataFrame([of_run | held_out])}
 
 
 def _gap(run: Run, examples: int, batch_size: int) -> dict:

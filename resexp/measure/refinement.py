@@ -1,6 +1,7 @@
 """Whether the blocks of a stage refine one estimate step by step (Greff et al. 2017)."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 import pandas as pd
 import torch
@@ -128,15 +129,18 @@ def trained(run: Run, *, examples: int, training_examples: int, batch_size: int)
     chain = chain_of(network, x[:2])
     table = updates(chain, x.split(batch_size))
     seen, targets = spread(run, "train", training_examples)
-    for_training = pooled(chain, seen.split(batch_size))
-    for_test = pooled(chain, x.split(batch_size))
     classes = int(max(targets.max(), y.max())) + 1
-    rows = []
-    for _, blocks in table.groupby("stage")["block"]:
+    features = cache(lambda: [pooled(chain, inputs.split(batch_size)) for inputs in (seen, x)])
+
+    def readouts(stage: int) -> list[float]:
+        for_training, for_test = features()
+        blocks = table.loc[table["stage"] == stage, "block"]
         readout = fitted(for_training[blocks.max() - 1], targets, classes)
         with torch.no_grad():
-            rows += [100 * (readout(for_test[b - 1]).argmax(1) != y).double().mean().item() for b in blocks]
-    return {"blocks": table.assign(error_percent=rows)}
+            return [100 * (readout(for_test[b - 1]).argmax(1) != y).double().mean().item() for b in blocks]
+
+    errors = run.each("readouts", sorted(set(stages(chain))), readouts)
+    return {"blocks": table.assign(error_percent=[error for some in errors for error in some])}
 
 
 def _sums(x: Tensor) -> Tensor:

@@ -128,6 +128,13 @@ def trained(
         raise ValueError(f"measure.factors must be above 0, got {min(factors)}")
     x, y = spread(run, "test", examples)
     model = run.network().to(memory_format=torch.channels_last)
-    scales = [{"factor": factor} | at_scale(model, x, y, factor, batch_size) for factor in factors]
+    columns = ["error_percent", "confidence", "probability"]
+
+    def at(factor: float) -> list[float]:
+        found = at_scale(model, x, y, factor, batch_size)
+        return [found[column] for column in columns]
+
+    scales = pd.DataFrame(run.each("scales", factors, at), columns=columns)
+    scales.insert(0, "factor", list(factors))
     few, labels = spread(run, "test", canvas_examples)
-    return {"scales": pd.DataFrame(scales), "heat": heat_map(model, few, labels, canvas)}
+    return {"scales": scales, "heat": heat_map(model, few, labels, canvas)}

@@ -5,6 +5,7 @@ import pandas as pd
 import torch
 
 from resexp.measure.run import Run
+from resexp.measure.whole import whole
 
 LEAST_PIXELS = 10  # smaller regions are noise
 
@@ -52,17 +53,18 @@ def boundary_distance(found: np.ndarray, there: np.ndarray) -> float:
 
 @torch.no_grad()
 def trained(
-    run: Run, *, threshold: float, pictures: int, side: int, batch_size: int
+    run: Run, *, threshold: float, pictures: int, side: int, batch_size: int, tile: int | None
 ) -> dict[str, pd.DataFrame]:
     """Objects of every test image.
 
     Args:
-        run: of a segmentation network that keeps the size of its input.
+        run: of a segmentation network.
         threshold: overlap that a match must exceed, from 0.5 on.
         pictures: test images that are kept for a figure, of the run with seed 0: those with most
             instances in the part that is kept.
         side: of that part, the square with most instances, pixels.
         batch_size: images at a time.
+        tile: side of the tiles in which an image is predicted, pixels; None: all at once.
     Returns:
         `objects`: split, matched, found, there, precision, recall, f1 (of objects, over all test images),
         boundary_error (pixels, mean over images with both boundaries); `pictures`: picture, kind (image,
@@ -76,7 +78,7 @@ def trained(
         raise ValueError(f"measure.threshold must be at least 0.5, got {threshold}")
     network, totals, errors, kept = run.network(), np.zeros(3, dtype=int), [], []
     for x, y in run.batches("test", batch_size):
-        inside = network(x).argmax(1).cpu().numpy() > 0
+        inside = whole(network, x, tile).argmax(1).cpu().numpy() > 0
         for image, predicted, labels in zip(
             x.cpu().numpy(), inside, y[:, 2].long().cpu().numpy(), strict=True
         ):

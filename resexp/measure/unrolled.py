@@ -84,10 +84,13 @@ def trained(run: Run, *, most: int, examples: int, batch_size: int) -> dict[str,
     model = run.network()
     form = recurrent(model, x)
     there = len(form[0].norms)
-    rows = []
-    for steps in range(most * there + 1):
+
+    def after(steps: int) -> tuple[float]:
         logits = torch.cat([unrolled(model, part, form, steps) for part in x.split(batch_size)])
-        rows.append((steps, there, 100 * (logits.argmax(1) != y).double().mean().item()))
+        return (100 * (logits.argmax(1) != y).double().mean().item(),)
+
+    steps = range(most * there + 1)
+    rows = [(step, there, *error) for step, error in zip(steps, run.each("steps", steps, after), strict=True)]
     return {"steps": pd.DataFrame(rows, columns=["steps", "trained_steps", "error_percent"])}
 
 

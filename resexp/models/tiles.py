@@ -1,56 +1,71 @@
-"""Prediction of whole images and volumes by a network that loses its margins, tile by tile."""
+"""Prediction of whole images and volumes tile by tile, in memory bounded by a tile's."""
 
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import torch
 from torch import Tensor
 
-from resexp.models.unet import UNet, sides
 
-
-@torch.no_grad()
-def overlap_tile(model: UNet, depth: int, x: Tensor, tile: int) -> Tensor:
-    """Logits for every pixel, from tiles whose inputs overlap; beyond the image it is mirrored.
-
-    Memory is bounded by a tile's, whatever the size of the image. The result is that of one pass over the
-    whole mirrored image, as far as tiles meet the poolings alike: the side of a tile's output must be a
-    multiple of 2^poolings for that, and is 388 = 4 (mod 16) as published, so that results differ by a shift
-    of the pooling grid.
+def overlapping(network: Callable[[Tensor], Tensor], x: Tensor, *, tile: int, side: int, step: int) -> Tensor:
+    """Outputs for every pixel by a network that loses its margins; beyond the image it is mirrored.
 
     Args:
-        model: in evaluation mode, with padding=valid.
-        depth: of the network, see resexp.models.unet.poolings.
+        network: (batch, c_in, tile, ...) -> (batch, channels, side, ...).
         x: (batch, c_in, *size), of any size.
-        tile: side of a tile's input, 572 as published.
+        tile, side: of a tile's input and output, pixels.
+        step: between tiles, at most side.
     Returns:
-        (batch, num_classes, *size).
-    Raises:
-        ValueError: a network without margins, or a tile that it cannot pool.
+        (batch, channels, *size).
     Source: Ronneberger et al. 2015 (arXiv:1505.04597), section 2 and figure 2.
     """
-    if model.padding != "valid":
-        raise ValueError("tiles overlap where a network loses its margins: set model.padding=valid")
-    side, size = sides(tile, depth, "valid")[-1], x.shape[2:]
-    margin = (tile - side) // 2
-    counts = [-(-length // side) for length in size]
-    behind = [count * side - length for count, length in zip(counts, size, strict=True)]
-    pads = [value for extra in reversed(behind) for value in (margin, margin + extra)]
-    mirrored = _mirror(x, pads)
-    found = x.new_zeros(len(x), model.head.out_channels, *(count * side for count in counts))
-    for place in product(*(range(count) for count in counts)):
-        read = tuple(slice(at * side, at * side + tile) for at in place)
-        write = tuple(slice(at * side, (at + 1) * side) for at in place)
-        found[(..., *write)] = model(mirrored[(..., *read)])
+    size, margin = x.shape[2:], (tile - side) // 2
+    counts = [-(-length // step) for length in size]
+    behind = [(n - 1) * step + tile - margin - length for n, length in zip(counts, size, strict=True)]
+    for axis, after in enumerate(behind, start=2):
+        x = _mirrored(x, axis, margin, after)
+    found = None
+    for place in product(*(range(0, count * step, step) for count in counts)):
+        out = network(x[(..., *(slice(at, at + tile) for at in place))])
+        if found is None:
+            found = out.new_empty(*out.shape[:2], *((n - 1) * step + side for n in counts))
+        found[(..., *(slice(at, at + side) for at in place))] = out
     return found[(..., *(slice(length) for length in size))]
 
 
-def _mirror(x: Tensor, pads: list[int]) -> Tensor:
+def within(network: Callable[[Tensor], Tensor], x: Tensor, *, side: int, margin: int) -> Tensor:
+    """Outputs for every pixel by a network that keeps the size of its input and pads it by itself.
+
+    A tile is read with a margin on all sides, but not beyond the image; the margin's output is dropped.
+
+    Args:
+        network: (batch, c_in, *any) -> (batch, channels, *any).
+        x: (batch, c_in, *size).
+        side: of a tile without its margin, pixels.
+        margin: as far as an output depends on the input, pixels.
+    Returns:
+        (batch, channels, *size).
+    """
+    found = None
+    for tile in product(*(_reads(length, side, margin) for length in x.shape[2:])):
+        read, kept, write = zip(*tile, strict=True)
+        out = network(x[(..., *read)])
+        if found is None:
+            found = out.new_empty(*out.shape[:2], *x.shape[2:])
+        found[(..., *write)] = out[(..., *kept)]
+    return found
+
+
+def _reads(length: int, side: int, margin: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Along one axis: what a tile reads, what of its output is kept, and where that belongs."""
+    for start in range(0, length, side):
+        stop, first = min(start + side, length), max(start - margin, 0)
+        yield slice(first, stop + margin), slice(start - first, stop - first), slice(start, stop)
+
+
+def _mirrored(x: Tensor, axis: int, before: int, behind: int) -> Tensor:
     """Reflected as often as it takes: torch reflects less than one side at a time."""
-    for axis in range(2, x.dim()):
-        before, behind = pads[2 * (x.dim() - 1 - axis)], pads[2 * (x.dim() - 1 - axis) + 1]
-        length = x.shape[axis]
-        at = torch.arange(-before, length + behind, device=x.device)
-        period = max(2 * (length - 1), 1)
-        at = at.remainder(period)
-        x = x.index_select(axis, torch.minimum(at, period - at).clamp(max=length - 1))
-    return x
+    length = x.shape[axis]
+    period = max(2 * (length - 1), 1)
+    at = torch.arange(-before, length + behind, device=x.device).remainder(period)
+    return x.index_select(axis, torch.minimum(at, period - at).clamp(max=length - 1))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from resexp.models import tiles
 from resexp.models.blocks import BlockKind
 from resexp.models.parts import Parts
 
@@ -90,6 +91,40 @@ class UNet(nn.Module):
         for up, merge, before in zip(self.up, self.merge, reversed(passed[:-1]), strict=True):
             x = merge(self._joined(before, up(x)))
             yield x
+
+    @torch.no_grad()
+    def in_tiles(self, x: Tensor, tile: int) -> Tensor:
+        """Logits for every pixel, tile by tile: memory is bounded by a tile's.
+
+        With padding=valid the input is mirrored beyond its border (overlap-tile), and the result is that of
+        one pass over the whole mirrored input; with padding=same it is that of one pass over the input.
+        Poolings meet all tiles alike. With norm=group, layer or instance, whose statistics are of what the
+        network receives, they become those of a tile, and results differ.
+
+        Args:
+            x: (batch, c_in, *size); with padding=same, sizes that the poolings divide.
+            tile: side of a tile's input, pixels; 572 as published.
+        Returns:
+            (batch, num_classes, *size).
+        Raises:
+            ValueError: a tile that cannot be pooled, or of which nothing would be left.
+        Source: Ronneberger et al. 2015 (arXiv:1505.04597), section 2 and figure 2; there tiles are 388 pixels
+        apart, here the 384 that four poolings divide.
+        """
+        step = 1 << len(self.up)
+        if self.padding == "valid":
+            _check_size(torch.Size([tile]), len(self.up), "valid")
+            side = sides(tile, 5 * len(self.up) + 3, "valid")[-1]
+            place = {"tile": tile, "side": side, "step": side // step * step}
+            predict = tiles.overlapping
+        else:
+            _check_size(x.shape[2:], len(self.up), "same")
+            margin = 6 * step  # the zeros around a tile reach less: 2, then halved + 2, ..., doubled + 2
+            place = {"side": tile // step * step - 2 * margin, "margin": margin}
+            predict = tiles.within
+        if place.get("step", place["side"]) < 1:
+            raise ValueError(f"a tile of side {tile} is all margin for {len(self.up)} poolings: enlarge it")
+        return predict(self, x, **place)
 
     def _joined(self, before: Tensor, x: Tensor) -> Tensor:
         if self.connection == "none":

@@ -22,7 +22,7 @@ PYTHON = ("_target_", "_partial_")
 # runs changes.
 NEUTRAL = {
     "task.name": "classification", "normalization.name": "measured", "activation.interleaved": False,
-    "measure.covariance_every": 4,
+    "measure.covariance_every": 4, "measure.tile": None, "dataset.load.test_side": None,
 }  # fmt: skip
 
 # Settings that all runs of a table share unless swept; NOT_PROTOCOL depends on the model instead.

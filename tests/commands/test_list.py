@@ -75,3 +75,13 @@ def test_networks_of_the_imagenet_tables_can_be_built():
     assert len(described) > 25
     for overrides in described:
         assert parameters.count([*overrides.split(), *parameters.of_dataset("imagenet")]) > 5e6
+
+
+def test_experiments_without_files_are_printed_with_what_they_need(capsys):
+    parameters.main(["experiments", "--without-files"])
+    lines = capsys.readouterr().out.splitlines()
+    assert "train depth_sweep" in lines
+    assert "measure paths depth_sweep" in lines[lines.index("train depth_sweep") :]
+    with pytest.raises(SystemExit):
+        parameters.main(["models", "--without-files"])
+    assert "experiments" in capsys.readouterr().err

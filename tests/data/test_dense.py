@@ -8,7 +8,7 @@ from PIL import Image
 
 from resexp.data import cells, em_volume, nuclei, tissue
 from resexp.data.deform import Deform
-from resexp.data.dense import as_they_are, standardized
+from resexp.data.dense import Dense, as_they_are, standardized
 from resexp.data.instances import border_weights, separated
 
 LABELS = np.zeros((20, 20), dtype=np.int32)
@@ -201,6 +201,24 @@ def test_a_volume_is_cut_into_cubes_and_its_last_slices_are_for_testing(tmp_path
     assert (found.test_inputs[-1, 0].numpy() == image[5:9, 4:8, 4:8]).all()
     with pytest.raises(ValueError, match=mentions("dataset.load.side", "6")):
         em_volume.load(str(tmp_path), side=6, test_share=0.5, augment=as_they_are)
+
+
+def test_test_volumes_may_have_sides_of_their_own(tmp_path):
+    image = np.arange(10 * 8 * 9, dtype=np.int64).reshape(10, 8, 9) % 251
+    np.savez(tmp_path / "volume.npz", image=image.astype(np.uint8), labels=np.ones((10, 8, 9), dtype=int))
+    given = {"test_share": 0.5, "augment": as_they_are}
+    found = em_volume.load(str(tmp_path), side=[5, 4, 3], test_side=[4, 8, 9], **given)
+    assert found.inputs.shape == (1 * 2 * 3, 1, 5, 4, 3)
+    assert (found.test_inputs[0, 0].numpy() == image[5:9]).all()
+    for wrong in ([4, 8, 10], [4, 8], [0, 8, 9]):
+        with pytest.raises(ValueError, match=mentions("dataset.load.side", *map(str, wrong))):
+            em_volume.load(str(tmp_path), side=4, test_side=wrong, **given)
+
+
+@pytest.mark.parametrize(("side", "at_a_time"), [(32, 8), (64, 4), (128, 1)])
+def test_large_volumes_are_evaluated_one_by_one(side, at_a_time):
+    small, large = torch.zeros(1, 1, 8, 8, 8), torch.zeros(1, 1, side, side, side)
+    assert Dense(small, small, large, large).evaluation_batch == at_a_time
 
 
 def test_bodies_stay_apart_and_without_a_zero_there_is_no_background(tmp_path):

@@ -5,14 +5,43 @@ from math import log2
 
 import numpy as np
 import pytest
+import torch
+from helpers import mentions
 
-from resexp.measure.agreement import decisions, rand_precision_recall, scores, variation_of_information
+from resexp.measure.agreement import (
+    decisions,
+    each_and_all,
+    rand_precision_recall,
+    scores,
+    variation_of_information,
+)
+from resexp.measure.whole import whole
 
 
 def test_the_three_rules():
     probabilities = np.array([[0.9, 0.6, 0.2], [0.9, 0.3, 0.9], [0.9, 0.4, 0.9]])
     found = {rule: counted.tolist() for rule, counted in decisions(probabilities).items()}
     assert found == {"one": [True, True, False], "mean": [True, False, True], "all": [True, False, False]}
+
+
+def test_every_network_is_scored_by_itself_and_all_together():
+    """Of four voxels inside, the first network finds three and one outside, the second two of these."""
+    inside, there = np.array([1, 1, 1, 1, 0, 0], dtype=bool), np.ones(6, dtype=int)
+    votes = np.array([[1, 1, 1, 0, 1, 0], [1, 1, 0, 0, 0, 0]])
+    table = each_and_all(0.2 + 0.6 * votes, [7, 9], inside, there, 0.5)
+    assert table["rule"].tolist() == ["one", "one", "mean", "all"]
+    assert table["networks"].tolist() == [1, 1, 2, 2]
+    assert table["seed"].fillna(-1).tolist() == [7, 9, -1, -1]
+    assert table["precision"].tolist()[:2] + table["precision"].tolist()[3:] == [3 / 4, 1, 1]
+    assert table["recall"].tolist()[:2] + table["recall"].tolist()[3:] == [3 / 4, 2 / 4, 2 / 4]
+
+
+def test_a_network_that_loses_its_margins_needs_tiles():
+    shrinking = torch.nn.Conv2d(1, 2, 3)
+    with pytest.raises(ValueError, match=mentions("measure.tile")):
+        whole(shrinking, torch.zeros(1, 1, 8, 8), None)
+    with pytest.raises(ValueError, match=mentions("measure.tile", "Conv2d")):
+        whole(shrinking, torch.zeros(1, 1, 8, 8), 4)
 
 
 @pytest.fixture

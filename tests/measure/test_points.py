@@ -6,12 +6,16 @@ import torch
 from helpers import Fixed, settled
 
 from resexp.config.catalog import option
-from resexp.measure import hessian, lesion, loss_surface
+from resexp.measure import batch_noise, hessian, lesion, loss_surface, refinement, rescaling, unrolled
 from resexp.records.points import each
 
 SMALL = {
     loss_surface: {"points": 3, "examples": 16, "batch_size": 8},
     hessian: {"points": 2, "examples": 8, "batch_size": 8, "least": 3, "most": 3},
+    batch_noise: {"sizes": [4, 8, 5], "draws": 2, "examples": 16, "gap_examples": 16, "batch_size": 8},
+    refinement: {"examples": 4, "training_examples": 4, "batch_size": 4},
+    rescaling: {"factors": [1, 2, 1.5], "examples": 16, "canvas_examples": 2, "batch_size": 8},
+    unrolled: {"most": 2, "examples": 16, "batch_size": 8},
     lesion: {"most": 2, "draws": 2, "swaps": [1], "examples": 16, "examples_of_draws": 8, "batch_size": 4},
 }
 
@@ -39,7 +43,8 @@ def test_two_sessions_give_the_table_of_one(measurement, tmp_path, generator):
     options = {key: value for key, value in option("measure", name).items() if key not in ("name", "trained")}
     options |= SMALL[measurement]
     x = torch.randn(16, 1, 40, generator=generator)
-    run = Fixed(settled("resnet", 14), x, torch.arange(16) % 10)
+    network = settled("recurrent", 20) if measurement is unrolled else settled("resnet", 14)
+    run = Fixed(network, x, torch.arange(16) % 10)
     right = measurement.trained(run, **options)
     first, second = Interrupted(run, tmp_path, 2), Interrupted(run, tmp_path, 99)
     with pytest.raises(KeyboardInterrupt):

@@ -57,7 +57,7 @@ def test_a_perfect_network_finds_every_object():
     labels = torch.from_numpy(THERE).float()
     x = (labels > 0).float()[None, None] - 0.5
     y = torch.stack([labels > 0, 0 * labels, labels]).float()[None]
-    settings = {"pictures": 1, "side": 16, "batch_size": 1}
+    settings = {"pictures": 1, "side": 16, "batch_size": 1, "tile": None}
     tables = trained(Fixed(Threshold(), x, y), threshold=0.5, **settings)
     objects = tables["objects"].iloc[0]
     assert (objects["f1"], objects["boundary_error"], objects["there"]) == (1, 0, 3)

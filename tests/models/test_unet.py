@@ -10,7 +10,6 @@ from helpers import mentions
 import resexp
 from resexp.config.compose import compose, resolve
 from resexp.config.instantiate import make
-from resexp.models.tiles import overlap_tile
 from resexp.models.unet import sides
 
 # Ronneberger et al. 2015, figure 1: side and channels behind the convolutions of each level.
@@ -102,21 +101,56 @@ def test_a_size_that_cannot_be_pooled_is_refused():
         model(torch.zeros(1, 1, 18, 18))
 
 
-def test_tiles_give_what_one_pass_over_the_mirrored_image_gives():
-    model = resexp.build_model(
-        "unet", **SMALL | {"model__depth": 8}, norm="none", model__padding="valid"
-    ).eval()
-    x = torch.randn(1, 1, 41, 30, generator=torch.Generator().manual_seed(0))
-    tile = 32  # gives 16, which one pooling divides
-    assert sides(tile, 8, "valid")[-1] == 16
-    padded = np.pad(x.numpy(), ((0, 0), (0, 0), (8, 15), (8, 10)), mode="reflect")
-    whole = model(torch.from_numpy(padded))[..., :41, :30].detach()
-    torch.testing.assert_close(overlap_tile(model, 8, x, tile), whole, atol=1e-5, rtol=1e-4)
+@pytest.mark.parametrize(("depth", "tile"), [(8, 32), (13, 52), (13, 64), (18, 100)])
+def test_overlapping_tiles_give_what_one_pass_over_the_mirrored_image_gives(depth, tile):
+    model = small(depth, "valid")
+    x = torch.randn(1, 1, 41, 30, generator=torch.Generator().manual_seed(0)).double()
+    margin = (tile - sides(tile, depth, "valid")[-1]) // 2
+    room = next(n for n in range(41, 200) if poolable(n + 2 * margin, depth))
+    pads = [(0, 0), (0, 0), (margin, room - 41 + margin), (margin, room - 30 + margin)]
+    whole = model(torch.from_numpy(np.pad(x.numpy(), pads, mode="reflect")))[..., :41, :30].detach()
+    torch.testing.assert_close(model.in_tiles(x, tile), whole, atol=1e-12, rtol=1e-9)
 
 
-def test_tiles_need_margins():
-    with pytest.raises(ValueError, match=mentions("model.padding=valid")):
-        overlap_tile(resexp.build_model("unet", **SMALL), 13, torch.zeros(1, 1, 64, 64), 64)
+@pytest.mark.parametrize(("depth", "tile", "norm"), [(8, 28, "none"), (13, 52, "batch"), (18, 115, "none")])
+def test_tiles_of_a_padded_network_give_what_one_pass_gives(depth, tile, norm):
+    model = small(depth, "same", norm)
+    x = torch.randn(2, 1, 72, 40, generator=torch.Generator().manual_seed(0)).double()
+    with torch.no_grad():
+        torch.testing.assert_close(model.in_tiles(x, tile), model(x), atol=1e-12, rtol=1e-9)
+
+
+def test_tiles_of_a_volume():
+    model = small(8, "same", dataset="tissue")
+    x = torch.randn(1, 1, 6, 22, 6, generator=torch.Generator().manual_seed(0)).double()
+    with torch.no_grad():
+        torch.testing.assert_close(model.in_tiles(x, 32), model(x), atol=1e-12, rtol=1e-9)
+
+
+def test_of_a_large_image_the_network_sees_only_tiles():
+    model, seen = small(8, "same"), []
+    model.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[2:]))
+    model.in_tiles(torch.zeros(1, 1, 40, 40).double(), 32)
+    assert len(seen) == 25
+    assert max(max(size) for size in seen) == 32
+
+
+@pytest.mark.parametrize(("padding", "tile"), [("valid", 16), ("valid", 41), ("same", 24)])
+def test_a_tile_of_which_nothing_is_left_is_refused(padding, tile):
+    with pytest.raises(ValueError, match=mentions(str(tile))):
+        small(8, padding).in_tiles(torch.zeros(1, 1, 64, 64).double(), tile)
+
+
+def small(depth, padding, norm="none", dataset="cells"):
+    settings = {"model__width": 4, "model__depth": depth, "model__padding": padding}
+    return resexp.build_model("unet", dataset=dataset, norm=norm, **settings).double().eval()
+
+
+def poolable(side, depth):
+    try:
+        return bool(sides(side, depth, "valid"))
+    except ValueError:
+        return False
 
 
 def test_three_dimensions():

@@ -5,6 +5,7 @@ import pytest
 from helpers import ROOT, Given
 from matplotlib.patches import Rectangle
 
+from resexp.plots import pyramids
 from resexp.plots.figures import load
 
 script = load(ROOT / "scripts" / "plot_pyramid_levels.py")
@@ -51,5 +52,15 @@ def test_only_the_right_class_in_the_right_place_is_green():
 
 
 def test_overlap_of_two_boxes():
-    assert script.overlap([2, 2, 4, 4], [4, 2, 4, 4]) == pytest.approx(8 / 24)
-    assert script.overlap([2, 2, 4, 4], [9, 9, 4, 4]) == 0
+    assert pyramids.overlap([2, 2, 4, 4], [4, 2, 4, 4]) == pytest.approx(8 / 24)
+    assert pyramids.overlap([2, 2, 4, 4], [9, 9, 4, 4]) == 0
+
+
+def test_blood_cells_have_a_figure_of_their_own():
+    cells = load(ROOT / "scripts" / "plot_pyramid_cells.py")
+    given = {name.replace("detections", "detections_cells"): tables()[name] for name in tables().names}
+    by_size, beside, _, *panels = cells.draw(Given(**given)).axes
+    assert [label.get_text() for label in by_size.get_yticklabels()] == list(cells.CASES.values())
+    diamonds = [x for line in beside.lines if line.get_marker() == "D" for x in line.get_xdata()]
+    assert sorted(diamonds) == [48.3, 49.5, 56.3]
+    assert [len([p for p in axes.patches if isinstance(p, Rectangle)]) for axes in panels] == [1, 2, 2, 2]

@@ -107,6 +107,24 @@ def test_loss_surfaces_show_their_heights_contours_and_both_cuts():
     assert second.get_ydata().tolist() == [4, 1, 4]
 
 
+def test_surfaces_with_and_without_normalization_stand_in_one_column():
+    def surfaces(scale):
+        places = [(x, y) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0)]
+        return frame(
+            {"model": model, "depth": 20, "seed": 0, "x": x, "y": y, "loss": scale * (1 + x * x + 3 * y * y)}
+            for model in ("plain", "resnet")
+            for x, y in places
+        )
+
+    without = surfaces(10).query("model == 'plain'")
+    tables = Given(loss_surfaces_grid=surfaces(1), loss_surfaces_without_norm_grid=without)
+    axes = script("loss_surfaces_norm").draw(tables).axes
+    assert [a.get_title() for a in axes[:2]] == ["plain-20", "residual-20"]
+    assert [line.get_ydata().tolist() for line in axes[4].lines] == [[2, 1, 2], [20, 10, 20]]
+    assert [[t.get_text() for t in a.texts] for a in axes[2:4]] == [[], ["diverged in training"]]
+    assert len(axes[5].lines) == 1
+
+
 def test_curvature_has_a_point_per_seed_and_a_map_per_network():
     """The residual one of 2 x 2 places has ratios 0, 0.1, 0.2, 0.3."""
     centre = [row | {"x": 0.0, "y": 0.0, "smallest": -2.0, "largest": 10.0 + row["seed"]} for row in both()]
