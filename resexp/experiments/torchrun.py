@@ -64,7 +64,7 @@ def follow(take_part: Callable[[dict], None]) -> None:
     Raises:
         SystemExit: with 1, if this or another process has failed.
     """
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         for number in itertools.count():
             try:
                 _wait_for([f"run-{number}"], number)

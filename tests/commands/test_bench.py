@@ -76,6 +76,7 @@ def check_tables(resexp, tmp_path):
     assert record["ceilings"]["bytes_per_second"] > 1e8
 
 
+@pytest.mark.slow
 def test_networks_side_by_side_are_processes_of_their_own():
     settings = variants.settings_of(CASE, torch.device("cpu"), "train.threads=1")
     pair = contender.Contender(settings, baseline=False, members=2)

@@ -100,7 +100,8 @@ def test_loss_surfaces_show_their_heights_contours_and_both_cuts():
         for y in (-1.0, 0.0, 1.0)
     ]
     axes = script("loss_surfaces").draw(Given(loss_surfaces_grid=frame(rows))).axes
-    assert [a.get_title() for a in axes[:2]] == ["plain-20, MNIST-1D", "residual-20, MNIST-1D"]
+    titles = [f"{kind}-20, MNIST-1D,\n480 steps" for kind in ("plain", "residual")]
+    assert [a.get_title() for a in axes[:2]] == titles
     assert axes[0].zz_dataLim.intervalx == pytest.approx([0, math.log10(5)]), "log10 of the loss"
     first, second = axes[4].lines
     assert first.get_xydata().tolist() == [[-1, 2], [0, 1], [1, 2]]

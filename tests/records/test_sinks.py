@@ -101,7 +101,7 @@ def test_a_tracker_that_fails_costs_no_row(resexp, tmp_path, monkeypatch):
         def close(self, status):
             pass
 
-    monkeypatch.setattr("resexp.experiments.train._trackers", lambda *arguments: [Failing()])
+    monkeypatch.setattr("resexp.experiments.written._trackers", lambda *arguments: [Failing()])
     tiny = ["model.depth=8", "model.width=4", "schedule.steps=6", "interval=2", "train.threads=1"]
     assert resexp("train", *tiny).returncode == 1
     (rows,) = (tmp_path / "results" / "runs" / "single").glob("*/rows.csv")

@@ -44,6 +44,7 @@ print(sizes[-1] - sizes[9])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 def test_freed_memory_is_used_again_without_page_faults():
     # what a C library keeps by itself differs: here it is told to give back all that it can
