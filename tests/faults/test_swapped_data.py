@@ -28,7 +28,7 @@ def write_images(root, seed, side=8):
 def settings(root):
     return [
         "dataset=imagefolder", f"dataset.root={root}", "dataset.num_classes=2", "dataset.load.workers=1",
-        "dataset.size=[8,8]",
+        "dataset.size=[8,8]", "dataset.load.size=8", "dataset.load.resize=8",
         "model=resnet", "model.depth=8", "model.width=2", "batch_size=4", "train.threads=1",
         "schedule.steps=2", "interval=2", "name=swapped",
     ]  # fmt: skip
