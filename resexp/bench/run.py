@@ -51,7 +51,7 @@ def main(overrides: list[str]) -> None:
             write("_profile", pd.DataFrame(profiles))
     if config["fixed_costs"]:
         costs = pd.DataFrame(fixed_costs.measure(config["repetitions"]))
-        write("_fixed", costs)
+        write("_fixed", costs, recorded="" if config["cases"] else "_fixed")
         print(costs.to_string(index=False), flush=True)
     costs = []
     for row in measurements.measure(config["measures"], Path(config["runs"])):

@@ -96,7 +96,8 @@ def explain(error: Exception, command: str, overrides: list[str]) -> str:
     if match := re.match(r"Could not override '(.*?)'", str(error)):
         return _unknown_key(match[1], command, overrides)
     cause = error.__cause__ or error
-    if isinstance(cause, ValidationError | ConfigTypeError) and cause.full_key:
+    ours = isinstance(cause, ValidationError | ConfigTypeError) and cause.full_key
+    if ours and not cause.full_key.startswith("hydra."):
         return _wrong_kind(cause.full_key.partition("[")[0], command, overrides)
     return _first_sentence(cause)
 

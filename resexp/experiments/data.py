@@ -47,7 +47,7 @@ def splits(
 ) -> dict[str, Iterable[tuple[Tensor, Tensor]]]:
     """The splits that are evaluated every interval: name -> batches, of several processes this one's."""
     data = _shard(config, device, processes)
-    size = data.evaluation_batch or config["batch_size"]
+    size = data.evaluation_batch or config["batch_size"] // processes.size
     return {name: data.split(name, size) for name in data.split_names}
 
 

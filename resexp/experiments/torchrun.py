@@ -29,6 +29,7 @@ SILENCE = timedelta(minutes=10)  # after which a process that does not answer is
 POLL = 0.1  # seconds between two looks into the store
 RESUMES = "the same command resumes from the last checkpoint"
 _RUNS = itertools.count()  # those that this process has joined
+_FOLLOWED = itertools.count(1)  # and as another process than 0
 
 
 class LostError(RuntimeError):
@@ -109,6 +110,25 @@ def joined(config: dict, device: torch.device) -> Iterator[Alone | Together]:
             yield Together()
         finally:
             dist.destroy_process_group()
+
+
+def end_of_record() -> None:
+    """In process 0: what a run leaves behind is written."""
+    if copies() > 1:
+        with suppress(RuntimeError):  # torchrun has been killed, and its store with it
+            _store().add("recorded", 1)
+
+
+def wait_for_record(*, needed: bool) -> None:
+    """In the other processes, after each run; where it is needed, wait for process 0 to have written it.
+
+    One that leaves with a signal's exit code before makes torchrun end process 0, which may still be writing
+    its checkpoint.
+    """
+    number, until = next(_FOLLOWED), time.monotonic() + SILENCE.total_seconds()
+    with suppress(RuntimeError):
+        while needed and _store().add("recorded", 0) < number and time.monotonic() < until:
+            time.sleep(POLL)
 
 
 @functools.cache

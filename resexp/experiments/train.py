@@ -68,6 +68,8 @@ def _held(config: dict, folder: RunFolder, signals: stop.Signals) -> str:
         except CaptureError:
             signals.broken = True  # the other threads stop, each with a checkpoint
             return folder.recorded()["status"]
+        finally:
+            torchrun.end_of_record()
         if status == "failed" and copies() > 1:
             signals.broken = True  # the other processes cannot go on to another run
         return status
@@ -78,6 +80,7 @@ def take_part(config: dict) -> None:
     signals = stop.Signals()
     with signals.noted(), suppress(StoppedAtError):
         _work(config, folder_of(config), _device(config), signals)
+    torchrun.wait_for_record(needed=signals.received is not None)
     signals.end_if_received()
 
 

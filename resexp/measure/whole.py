@@ -23,6 +23,6 @@ def whole(network: nn.Module, x: Tensor, tile: int | None) -> Tensor:
     if output.shape[2:] != x.shape[2:]:
         raise ValueError(
             f"the network gives {tuple(output.shape[2:])} of {tuple(x.shape[2:])} pixels: set measure.tile,"
-            " the side of the tiles in which images are predicted, such as 188"
+            " the side of the tiles in which images are predicted, such as 572"
         )
     return output

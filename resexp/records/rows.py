@@ -38,9 +38,10 @@ def rows_of(runs: list[Snapshot], by: Iterable[str]) -> pd.DataFrame | None:
     if not frames:
         return None
     whole = pd.concat(frames, ignore_index=True)
-    columns = {key: of_one_kind(whole[key]) for key in whole.columns[: whole.columns.get_loc("step")]}
-    texts = {key: column.fillna("null") for key, column in columns.items() if column.dtype == object}
-    return whole.assign(**columns | texts)
+    settings = whole.columns[: whole.columns.get_loc("step")]
+    texts = [key for key in settings if whole[key].dtype == object]
+    whole = whole.assign(**{key: whole[key].fillna("null") for key in texts})
+    return whole.assign(**{key: of_one_kind(whole[key]) for key in settings})
 
 
 def _has(config: dict, key: str) -> bool:

@@ -112,3 +112,19 @@ def test_other_commands_are_refused(store, resexp, command):
 def test_python_is_refused(store, tmp_path):
     with pytest.raises(ValueError, match=mentions("torchrun", "resexp train")):
         train_from_python("resnet20", runs=tmp_path)
+
+
+def test_another_process_leaves_after_a_signal_only_when_process_0_has_written(store, monkeypatch):
+    looks = []
+
+    def written_at_the_third_look(seconds):
+        looks.append(seconds)
+        if len(looks) == 3:
+            torchrun.end_of_record()
+
+    monkeypatch.setattr(torchrun, "_FOLLOWED", iter((1, 2)))
+    monkeypatch.setattr(torchrun.time, "sleep", written_at_the_third_look)
+    torchrun.wait_for_record(needed=True)
+    assert len(looks) == 3
+    torchrun.wait_for_record(needed=False)  # the next run ends without a signal
+    assert len(looks) == 3
