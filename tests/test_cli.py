@@ -110,6 +110,7 @@ def test_hydras_own_flags_keep_working(resexp):
         (["bench", "cases=nope"], ["cases", "list of texts", "[a,b]", "nope"]),
         (["bench", "cases=[[a]]"], ["cases", "['a']", "key=value"]),
         (["bench", "members=[a]"], ["members", "list of integers", "null", "[a]"]),
+        (["train", "modle.depth=8"], ["modle.depth", "model?", "dataset"]),
         (["train", "hydra.job.num=abc"], ["hydra.job.num", "abc", "Integer"]),
         (["status", "--nope"], ["--nope", "--runs", "--watch"]),
         (["status", "--runs"], ["--runs", "expected one argument"]),

@@ -127,7 +127,10 @@ def _unknown_key(key: str, command: str, overrides: list[str]) -> str:
     parent, _, leaf = key.rpartition(".")
     node = OmegaConf.select(config, parent) if parent else config
     if not isinstance(node, DictConfig):
-        return f"unknown key {key}{hint(key, list(config))}"
+        first = key.partition(".")[0]
+        if first in config:
+            return f"unknown key {key}: {parent} is no section"
+        return f"unknown key {key}{hint(first, list(config))}; the config has {', '.join(map(str, config))}"
     if not parent and (elsewhere := _elsewhere(key, config)):
         return f"unknown key {key} (did you mean {' or '.join(elsewhere)}?)"
     allowed = [str(name) for name in node if name != "_target_" and name != "_partial_"]
