@@ -21,9 +21,9 @@ def averaged(model: nn.Module, batches: Sequence[Tensor]) -> nn.Module:
         The network, in evaluation mode.
     Raises:
         ValueError: it has no batch normalization.
-    Source: Wu and Johnson 2021 (arXiv:2105.07576), "PreciseBN": running averages are of the networks of the last
-    steps, which differ at a high learning rate; these are of one network. Departure: a mean over batches of
-    one size, whose variances are not pooled.
+    Source: Wu and Johnson 2021 (arXiv:2105.07576), "PreciseBN": running averages are of the networks of the
+    last steps, which differ at a high learning rate; these are of one network. Departure: a mean over batches
+    of one size, whose variances are not pooled.
     """
     layers = [module for module in model.modules() if isinstance(module, BatchNorm)]
     if not layers:
