@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from resexp.measure.run import Run, spread
-from resexp.models.norms import BatchNorm
 
 
 @torch.no_grad()
@@ -25,7 +25,7 @@ def averaged(model: nn.Module, batches: Sequence[Tensor]) -> nn.Module:
     last steps, which differ at a high learning rate; these are of one network. Departure: a mean over batches
     of one size, whose variances are not pooled.
     """
-    layers = [module for module in model.modules() if isinstance(module, BatchNorm)]
+    layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     if not layers:
         raise ValueError("running averages are those of batch normalization; this network has none")
     momenta = [layer.momentum for layer in layers]
