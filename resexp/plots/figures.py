@@ -39,8 +39,8 @@ logging.getLogger("fontTools").setLevel(logging.ERROR)
 class Glyphs(subset.Options):
     """What is embedded of a font in a PDF: its glyphs, without the tables by which text is laid out.
 
-    matplotlib has placed each glyph by then. Reading those tables took a tenth of the time in which a figure is
-    drawn.
+    matplotlib has placed each glyph by then. Reading those tables took a tenth of the time in which a figure
+    is drawn.
     """
 
     def __init__(self, **options):
@@ -133,8 +133,8 @@ def save(figure: Figure, folder: Path, name: str, facts: dict) -> str:
 def lay_out(figure: Figure) -> None:
     """Lay a figure out once, for all the files that it is written to.
 
-    savefig does it for every file: it draws the whole figure without output, for the sake of the layout engine,
-    which acts before anything is drawn.
+    savefig does it for every file: it draws the whole figure without output, for the sake of the layout
+    engine, which acts before anything is drawn.
     """
     figure.set_dpi(mpl.rcParams["savefig.dpi"])
     if (engine := figure.get_layout_engine()) is not None:
