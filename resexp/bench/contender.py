@@ -24,8 +24,8 @@ from resexp.training.memory import keep_freed
 from resexp.training.precision import cudnn_benchmark, set_tf32
 from resexp.training.step import own_stream
 
-WARM_STEPS = 5  # warm up caches and capture the CUDA graph
-PROFILED_STEPS = 5
+WARM_STEPS = {"cpu": 1, "cuda": 5}  # three eager ones, the capture of the CUDA graph, a replay
+PROFILED_STEPS = 3
 WORKERS = min(4, cores())  # four is common; DataLoader warns above the number of cores
 LOADED_AHEAD = 2 * WORKERS  # batches, DataLoader's default
 LOADING_SECONDS = 1.0  # enough to load these batches
@@ -126,7 +126,7 @@ def _serve(connection: Connection, config: dict, seeds: list[int], baseline: boo
             if question == "set up":
                 started = time.perf_counter()
                 trainers = [_trainer(config | {"seed": seed}, device, baseline) for seed in seeds]
-                _steps(pool, trainers, WARM_STEPS, device)
+                _steps(pool, trainers, WARM_STEPS[device.type], device)
                 connection.send(time.perf_counter() - started)
             elif question == "memory":
                 on_gpu = device.type == "cuda"

@@ -20,7 +20,7 @@ from resexp.models.weights import load_by_position
 from resexp.records.identity import digest
 from resexp.records.run import RunFolder
 from resexp.training import checkpoint
-from resexp.training.evaluate import evaluate
+from resexp.training.evaluate import Evaluator
 from resexp.training.precision import autocast, channels_last
 
 # It is unknown how the weights were trained, so these settings are not part of an imported run.
@@ -94,16 +94,15 @@ def read(path: Path) -> Mapping[str, Tensor]:
 
 
 def _work(config: dict, folder: RunFolder, model: torch.nn.Module, device: torch.device) -> tuple[str, int]:
+    evaluate = Evaluator(
+        model,
+        make(config["task"], "task"),
+        autocast=autocast(config["precision"], device),
+        channels_last=channels_last(config["train"]["channels_last"], config["precision"], device),
+    )
     row: dict[str, float] = {"step": 0}
     for name, batches in splits(config, device).items():
-        found = evaluate(
-            model,
-            batches,
-            make(config["task"], "task"),
-            autocast=autocast(config["precision"], device),
-            channels_last=channels_last(config["train"]["channels_last"], config["precision"], device),
-        )
-        row |= {f"{name}_{key}": value for key, value in found.items()}
+        row |= {f"{name}_{key}": value for key, value in evaluate(batches).items()}
     folder.write_rows([row])
     checkpoint.save(folder.path, 0, {"model": model.state_dict()}, run=digest(config))
     return "done", 0

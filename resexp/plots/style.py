@@ -73,6 +73,7 @@ def _other_color(name: str) -> str:
 SETTINGS = {
     "font.size": 9,
     "axes.titlesize": 9,
+    "axes.titley": 1.0,  # no search for what a title might overlap: ticks are at the bottom everywhere
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from resexp.training.evaluate import evaluate
+from resexp.training.evaluate import Evaluator
 from resexp.training.interfaces import Batches, Schedule, Task
 from resexp.training.parallel import ALONE, Alone, Together
 from resexp.training.precision import cast_at_once, channels_last_layout
@@ -40,8 +40,9 @@ class Trainer:
         channels_last: memory layout of the batches; the model's weights should have the same.
         compiled: train with torch.compile.
         cast_once: cast the weights to bfloat16 by one operation, unless compiled; the results are the same.
-        captured: capture a step as a CUDA graph and replay it; the results are the same up to rounding,
-            as the learning rate is then in float32. Steps must run within resexp.training.step.own_stream.
+        captured: capture a step as a CUDA graph and replay it, and the evaluation of a batch; the results are
+            the same up to rounding, as the learning rate is then in float32. Steps and evaluations must run
+            within resexp.training.step.own_stream.
         processes: that train the network together; `batches` and `splits` yield the part of this one.
     """
 
@@ -73,6 +74,14 @@ class Trainer:
             self.forward = cast_at_once(model)
         generators = [*batches.generators, *([draws] if draws else [])]
         self.launch = Captured(self._on_device, generators) if captured else self._on_device
+        self.evaluate = Evaluator(
+            model,
+            task,
+            autocast=autocast,
+            channels_last=channels_last,
+            captured=captured,
+            processes=processes,
+        )
         # A captured step reads the learning rate from this tensor; otherwise it is a float in the optimizer.
         self.rate_on_device = torch.zeros((), device=device) if captured else None
         self.step, self.rows, self.learning_rate = 0, [], None
@@ -129,8 +138,9 @@ class Trainer:
         self.seconds += waited
 
     def close(self) -> None:
-        """Break the reference cycle with the captured step, so that memory is freed at once."""
+        """Break the reference cycles with what is captured, so that memory is freed at once."""
         self.launch = None
+        self.evaluate.close()
 
     def read_interval(self) -> dict:
         """Training columns of the interval that ends at this step. Synchronizes with the device.
@@ -150,11 +160,9 @@ class Trainer:
 
     def evaluate_splits(self) -> dict:
         """Evaluate every split: loss and the task's columns, prefixed with the split's name."""
-        settings = {"autocast": self.autocast, "channels_last": self.channels_last}
-        settings["processes"] = self.processes
         row: dict[str, float] = {}
         for name, batches in self.splits.items():
-            row |= _named(name, evaluate(self.model, batches, self.task, **settings))
+            row |= _named(name, self.evaluate(batches))
         return row
 
     def state_dict(self) -> dict:

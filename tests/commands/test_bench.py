@@ -39,8 +39,9 @@ def in_this_process(monkeypatch):
     """Variants are threads of this process, and load no batches ahead: five interpreters would start."""
     threads = SimpleNamespace(Pipe=multiprocessing.Pipe, Process=Thread)
     monkeypatch.setattr(contender.multiprocessing, "get_context", lambda method: threads)
-    for name in ("WORKERS", "LOADING_SECONDS", "WARM_STEPS"):
+    for name in ("WORKERS", "LOADING_SECONDS"):
         monkeypatch.setattr(contender, name, 0)
+    monkeypatch.setitem(contender.WARM_STEPS, "cpu", 0)
     monkeypatch.setattr(contender, "PROFILED_STEPS", 1)
     small = {"size": 128, "repetitions": 1}  # tests/bench/test_ceilings.py has others
     monkeypatch.setattr(
@@ -98,7 +99,7 @@ def test_bench_as_a_person_types_it(resexp, tmp_path):
 
 
 def test_measurements_are_timed_in_processes_of_their_own(resexp, tmp_path):
-    measured = "measure=gradient_correlation measure.networks=20 measure.width=8 threads=1"
+    measured = "measure=gradient_correlation measure.networks=20 measure.width=8"
     asked = f'measures=["{measured}","experiment=paths"]'  # paths has no trained networks here
     done = resexp("bench", "cases=[]", asked, "fixed_costs=false", "name=tiny", "device=cpu")
     assert done.returncode == 0, done.stderr

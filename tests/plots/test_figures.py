@@ -1,12 +1,18 @@
 """Every script is found, says what it draws, and draws it from tables alone."""
 
+import io
 import json
 import os
+import re
 import time
+import zlib
 from pathlib import Path
 
+import matplotlib as mpl
 import pandas as pd
 import pytest
+from fontTools import subset
+from fontTools.ttLib import TTFont, TTLibError
 from helpers import ROOT
 from matplotlib.figure import Figure
 
@@ -86,8 +92,6 @@ def test_a_figure_is_stale_when_its_table_or_its_script_is_newer(scratch):
 
 
 def test_the_users_own_settings_of_matplotlib_change_no_byte(scratch, monkeypatch):
-    import matplotlib as mpl
-
     script, folders = scratch
     write(folders, "needed")
     drawn = []
@@ -99,17 +103,47 @@ def test_the_users_own_settings_of_matplotlib_change_no_byte(scratch, monkeypatc
     assert drawn[0] == drawn[1]
 
 
+def two_panels(layout):
+    figure = Figure(layout=layout, dpi=160)
+    for axes in figure.subplots(1, 2, sharey=True):
+        axes.plot([1, 20, 400], label="a label")
+        axes.set(title="a title", xlabel="position", ylabel="height", yscale="log")
+        axes.legend()
+    return figure
+
+
 @pytest.mark.parametrize("layout", ["constrained", "tight", None])
-def test_a_file_is_the_one_that_savefig_writes(tmp_path, layout):
-    contents = []
-    for name in ("ours", "theirs"):
-        figure = Figure(layout=layout)
-        for axes in figure.subplots(1, 2, sharey=True):
-            axes.plot([1, 20, 400], label="a label")
-            axes.set(title="a title", xlabel="position", ylabel="height", yscale="log")
-            axes.legend()
-        for kind, nothing in (("pdf", "CreationDate"), ("png", "Software")):
-            save = figures.write if name == "ours" else Figure.savefig
-            save(figure, tmp_path / f"{name}.{kind}", metadata={nothing: None})
-            contents.append((tmp_path / f"{name}.{kind}").read_bytes())
-    assert contents[:2] == contents[2:]
+def test_a_figure_laid_out_once_is_the_one_that_savefig_writes(tmp_path, layout):
+    ours, theirs = two_panels(layout), two_panels(layout)
+    with mpl.rc_context({"savefig.dpi": 160}):
+        figures.lay_out(ours)
+        ours.savefig(tmp_path / "ours.pdf")
+        for name, figure in (("ours", ours), ("theirs", theirs)):
+            figure.savefig(tmp_path / f"{name}.png")
+    assert (tmp_path / "ours.png").read_bytes() == (tmp_path / "theirs.png").read_bytes()
+    for mine, other in zip(ours.axes, theirs.axes, strict=True):
+        assert mine.get_position().bounds == other.get_position().bounds, "of the PDF, too"
+
+
+def font_of(pdf: Path) -> TTFont:
+    """The first font that is embedded as TrueType."""
+    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf.read_bytes(), re.DOTALL):
+        try:
+            return TTFont(io.BytesIO(zlib.decompress(stream)))
+        except (zlib.error, TTLibError):  # another stream
+            continue
+    raise AssertionError("no font")
+
+
+def test_an_embedded_font_draws_the_same_glyphs_and_has_no_tables_for_laying_out(tmp_path, monkeypatch):
+    fonts = []
+    for options in (subset.Options, figures.Glyphs):
+        monkeypatch.setattr(subset, "Options", options)
+        with mpl.rc_context({"pdf.fonttype": 42}):
+            two_panels(None).savefig(tmp_path / "one.pdf")
+        fonts.append(font_of(tmp_path / "one.pdf"))
+    whole, ours = fonts
+    assert "GPOS" in whole
+    assert not {"GDEF", "GPOS", "GSUB", "kern"} & set(ours.keys())
+    assert ours.getGlyphOrder() == whole.getGlyphOrder()
+    assert ours.getTableData("glyf") == whole.getTableData("glyf")

@@ -14,6 +14,7 @@ from resexp.experiments import build, train, workers
 from resexp.experiments.runs import folder_of
 from resexp.experiments.stop import Signals
 from resexp.training import checkpoint
+from resexp.training.evaluate import Evaluator
 from resexp.training.precision import set_tf32
 from resexp.training.step import own_stream
 
@@ -107,6 +108,18 @@ with own_stream(torch.device("cuda")):
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 1
     assert re.search(r"CaptureError: .*train\.capture=false", ended.stderr)
+
+
+@pytest.mark.parametrize("choice", [f"branch={name}" for name in options("branch")] + ["precision=bfloat16"])
+def test_a_captured_evaluation_is_the_eager_one(choice):
+    one = trainer(choice)
+    eager = Evaluator(one.model, one.task, autocast=one.autocast, channels_last=one.channels_last)
+    x, y = next(iter(one.splits["test"]))
+    split = list(zip(x.split(10), y.split(10), strict=True))
+    for _ in range(3):
+        one.train_step()
+        assert one.evaluate(split) == pytest.approx(eager(split), rel=1e-5)
+    assert one.evaluate.launch.graph is not None
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bfloat16"])

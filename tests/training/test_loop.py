@@ -17,7 +17,7 @@ from resexp.experiments import build
 from resexp.records.identity import digest
 from resexp.tasks.classification import Classification
 from resexp.training import checkpoint, loop
-from resexp.training.evaluate import evaluate
+from resexp.training.evaluate import Evaluator
 from resexp.training.loop import DivergedError, Trainer, fit
 from resexp.training.precision import (
     autocast,
@@ -178,7 +178,8 @@ def test_evaluation_does_not_depend_on_the_batch_size_and_restores_the_mode():
     whole = trainer.splits["test"]
     options = {"autocast": trainer.autocast, "channels_last": False}
     splits = [Split(whole.inputs, whole.targets, whole.prepare, size) for size in (1, 7, 96)]
-    results = [evaluate(trainer.model, split, trainer.task, **options) for split in splits]
+    evaluate = Evaluator(trainer.model, trainer.task, **options)
+    results = [evaluate(split) for split in splits]
     for result in results:
         assert result == pytest.approx(results[0], rel=1e-5)
     assert trainer.model.training
