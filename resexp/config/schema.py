@@ -124,6 +124,7 @@ class Bench:
     runs: str = MISSING
     cases: list[str] = MISSING
     measures: list[str] = MISSING
+    studies: list[str] = MISSING
 
 
 PRIMARY = {"train": Train, "measure": Measure, "bench": Bench}
