@@ -78,7 +78,9 @@ def final_errors(name, *keys):
 
 def test_the_shortcuts_fall_into_the_groups_of_the_paper():
     error = final_errors("shortcut_variants", "case")
-    found = pd.read_csv(RESULTS / "reference" / "comparisons.csv").set_index(["experiment", "option"])["value"]
+    found = pd.read_csv(RESULTS / "reference" / "comparisons.csv").set_index(["experiment", "option"])[
+        "value"
+    ]
     published = found["shortcut_variants"][error.index]
     failing = published.str.startswith("fail")
     number = pd.to_numeric(published.where(~failing))
