@@ -17,7 +17,7 @@ FIGURE = compare.Points(
     labels=LABELS,
     after="no single paper: the same network, depth and protocol with each activation",
     departures=[
-        "MNIST-1D, 20 layers, width 8, 480 steps: a protocol of our own",
+        "MNIST-1D, 20 layers, width 8: a protocol of our own",
         "crelu doubles the channels, and with them the parameters of each convolution that follows",
     ],
 )

@@ -8,7 +8,7 @@ FIGURE = compare.Points(
     labels={"effective_whole": "whole network", "effective_drawn": "11 of 27 blocks a batch"},
     after="Veit et al. 2016 (arXiv:1605.06431), section 4.3: 23 of 54 blocks drawn for each batch",
     departures=[
-        "MNIST-1D, 56 layers with 27 blocks, width 8, 480 steps: a protocol of our own, and a short one",
+        "MNIST-1D, 56 layers with 27 blocks, width 8: a protocol of our own",
         "an activation behind each sum, where theirs is pre-activated",
     ],
 )

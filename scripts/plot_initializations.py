@@ -18,7 +18,7 @@ FIGURE = compare.Curves(
     log=False,
     after="Balduzzi et al. 2017 (arXiv:1702.08591), figure 6: CIFAR-10, no numbers in its text",
     departures=[
-        "MNIST-1D, width 8, 480 steps: a protocol of our own",
+        "MNIST-1D, width 8: a protocol of our own",
         "batch normalization in all networks, including the linear ones",
         "crelu doubles the channels, and with them the parameters of each convolution that follows",
     ],

@@ -16,7 +16,7 @@ FIGURE = compare.Curves(
     xlabel="Learning rate at the start",
     log=True,
     after="UDL section 11.5.1: batch normalization allows higher learning rates",
-    departures=["MNIST-1D, 20 layers, width 8, 480 steps: a protocol of our own"],
+    departures=["MNIST-1D, 20 layers, width 8: a protocol of our own"],
 )
 TABLES, REFERENCE = FIGURE.tables, compare.REFERENCE
 draw, facts = FIGURE.draw, FIGURE.facts

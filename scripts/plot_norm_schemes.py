@@ -12,7 +12,7 @@ FIGURE = compare.Curves(
     log=True,
     after="UDL figure 11.14 (the schemes); Wu and He 2018 (arXiv:1803.08494): error against batch size",
     departures=[
-        "MNIST-1D: 16,000 examples at every batch size, learning rate proportional to batch size",
+        "MNIST-1D, 8 layers: 64,000 examples at every batch size, learning rate proportional to batch size",
         "batches are not split over devices: a batch of 2 is normalized over 2 examples",
         "groups have 1, 2 and 4 channels in the three stages: in the first, group is instance normalization",
     ],

@@ -24,7 +24,7 @@ FIGURE = Blocks(
     key="option",
     labels={f"{b} {n}": f"{block}, {norm}" for n, norm in NORMS.items() for b, block in BLOCKS.items()},
     after="UDL figure 11.5: ReLU last can only add to its input; ReLU first needs a linear layer before it",
-    departures=["the book shows diagrams and no results; MNIST-1D, 20 layers, width 8, 1,920 steps"],
+    departures=["the book shows diagrams and no results; MNIST-1D, 20 layers, width 8"],
 )
 TABLES, REFERENCE = FIGURE.tables, compare.REFERENCE
 draw, facts = FIGURE.draw, FIGURE.facts

@@ -21,7 +21,7 @@ FIGURE = compare.Points(
     labels=LABELS,
     after="He et al. 2016 (arXiv:1603.05027), table 1: 110 layers, CIFAR-10, median of five runs",
     departures=[
-        "MNIST-1D, 56 layers, width 8, 1,920 steps: a protocol of our own",
+        "MNIST-1D, 56 layers, width 8: a protocol of our own",
         "where shapes change, gates have the output's shape and the input is zero-padded",
     ],
 )
