@@ -100,11 +100,6 @@ def test_batch_normalization_allows_higher_learning_rates():
     assert error["none"][0.3:].min() > 90 > error["batch"].max()
 
 
-def test_a_batch_of_at_most_32_is_one_ghost_batch():
-    error = final_errors("norm_schemes", "norm", "batch_size")
-    assert error["ghost"].loc[:32].tolist() == error["batch"].loc[:32].tolist()
-
-
 @pytest.mark.parametrize("depth", [20, 56])
 def test_bfloat16_changes_errors_no_more_than_seeds_do(depth):
     found = table("precision_cifar10").query("step == 500 and depth == @depth")
