@@ -103,7 +103,8 @@ def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         table: as written by `resexp collect`; a diverged run ends with a row without numbers.
         keys: columns that together identify a run.
     Returns:
-        keys, test_error_percent, train_error_percent (except for imported runs), diverged.
+        keys, test_error_percent, train_error_percent (except for imported runs), val_error_percent (where there
+        is such a split), diverged.
     Raises:
         ValueError: several runs have the same keys.
     """
@@ -115,7 +116,7 @@ def final(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         )
     ends = last(table, keys)
     ends = ends.assign(diverged=ends["test_error_percent"].isna())
-    errors = [f"{split}_error_percent" for split in ("test", "train")]
+    errors = [f"{split}_error_percent" for split in ("test", "train", "val")]
     return ends[[*keys, *(column for column in errors if column in ends), "diverged"]]
 
 
