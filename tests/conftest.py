@@ -87,7 +87,7 @@ def new_process(tmp_path):
         command = [sys.executable, "-m", "resexp", *arguments]
         environment = os.environ | {"PYTHONPATH": str(ROOT)} | (env or {})
         return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
         )
 
     return run

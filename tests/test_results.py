@@ -125,6 +125,22 @@ def test_speed_quotes_the_measured_milliseconds():
         assert quoted[name] == [f"{found[*network, *way]:.4g}" for way in ways]
 
 
+def test_speed_quotes_the_cost_of_each_study_and_its_ratio_to_the_obvious_loop():
+    found = table("bench_studies_measures").set_index("measurement")
+    found.index = found.index.str.split().str[0]
+    seconds, memory = found["processor_seconds"], found["peak_memory_mib"]
+    page = (RESULTS / "SPEED.md").read_text()
+    quoted = {
+        cells[0]: cells[2:] for cells in re.findall(r"^\| `(.+?)` \|" + 4 * r" (.*?) ?\|" + "$", page, re.M)
+    }
+    assert quoted.keys() == set(found.index)
+    loops = {"measure=lesion": "measure=obvious_lesions", "measure=loss_surface": "measure=obvious_surface"}
+    for name, (time, peak, ratio) in quoted.items():
+        right = f"{seconds[loops[name]] / seconds[name]:.2f}" if name in loops else ""
+        assert (time, peak, ratio) == (f"{seconds[name]:.0f} s", f"{memory[name]:,.0f} MiB", right), name
+    assert seconds["measure=obvious_lesions"] > 1.8 * seconds["measure=lesion"]
+
+
 class Row(NamedTuple):
     """Of a table in FINDINGS.md."""
 

@@ -112,8 +112,8 @@ def _network(overrides: list[str]) -> "torch.nn.Module":  # noqa: F821  imported
     import torch
 
     from resexp.config.compose import compose, resolve
-    from resexp.config.instantiate import make
+    from resexp.experiments.sizes import network
 
     config = resolve(compose("train", overrides))
     with torch.device("meta"):  # shapes only
-        return make(config["model"], "model")
+        return network(config)

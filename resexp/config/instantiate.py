@@ -4,10 +4,10 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from resexp.config.catalog import named_modules
+from resexp.config.kinds import PART, fits, in_words
 
 # What a config may name besides what the modules that conf/ names define. Anything else, such as a command or
 # what writes a file, would let a config from a stranger run code of its choice.
@@ -16,7 +16,7 @@ PACKAGES = tuple(f"resexp.{room}." for room in ROOMS)
 TORCH = ("torch.nn", "torch.optim")
 
 
-def make(node: Any, key: str = "") -> Any:
+def make(node: Any, key: str) -> Any:
     """Call the node's `_target_` with its other keys, or return a partial of it (`_partial_: true`).
 
     `name` is the node's label and is not passed.
@@ -25,18 +25,26 @@ def make(node: Any, key: str = "") -> Any:
         node: resolved; nested nodes with `_target_` are instantiated first.
         key: of the node, for error messages.
     Raises:
-        ValueError: a target that a config may not name, an argument that it does
-            not take or of another type, or whatever the target itself refuses.
+        ValueError: no node with a target, one that a config may not name, an argument that it does
+            not take or of another kind, or whatever the target itself refuses.
     """
+    if not isinstance(node, dict) or "_target_" not in node:
+        raise ValueError(f"{key} must be {PART}, got {node!r}")
+    return _made(node, key)
+
+
+def _made(node: Any, key: str) -> Any:
     if isinstance(node, list):
-        return [make(item, key) for item in node]
+        return [_made(item, key) for item in node]
     if not isinstance(node, dict):
         return node
     if "_target_" not in node:
-        return {name: make(value, name) for name, value in node.items()}
+        return {name: _made(value, name) for name, value in node.items()}
     target = _locate(node["_target_"], key)
+    if not isinstance(node.get("name", ""), str):
+        raise ValueError(f"{key}.name must be text, got {node['name']!r}")
     special = {"_target_", "_partial_", "name"}
-    arguments = {name: make(value, name) for name, value in node.items() if name not in special}
+    arguments = {name: _made(value, name) for name, value in node.items() if name not in special}
     _check_arguments(target, arguments, key)
     if node.get("_partial_"):
         return functools.partial(target, **arguments)
@@ -75,22 +83,9 @@ def _check_arguments(target: Any, arguments: dict, key: str) -> None:
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for name, value in arguments.items():
         if name in parameters:
-            _check_type(f"{key}.{name}", value, parameters[name].annotation)
+            annotation = parameters[name].annotation
+            if annotation is not inspect.Parameter.empty and not fits(value, annotation):
+                raise ValueError(f"{key}.{name} must be {in_words(annotation)}, got {value!r}")
         elif not open_ended:
             allowed = ", ".join(name for name in parameters if name not in ("args", "kwargs"))
             raise ValueError(f"unknown key {key}.{name}; {key} takes {allowed}")
-
-
-def _check_type(key: str, value: Any, annotation: Any) -> None:
-    """Check the types below; values with any other annotation pass."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = {
-        int: number and not isinstance(value, float),
-        float: number,
-        bool: isinstance(value, bool),
-        str: isinstance(value, str),
-        Sequence[float]: isinstance(value, list) and all(isinstance(x, int | float) for x in value),
-    }
-    names = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
-    if not fits.get(annotation, True):
-        raise ValueError(f"{key} must be {names.get(annotation, 'a list of numbers')}, got {value!r}")

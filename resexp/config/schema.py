@@ -2,11 +2,12 @@
 
 import os
 from dataclasses import dataclass, field, is_dataclass
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
+
+from resexp.config.kinds import in_words
 
 
 @dataclass
@@ -124,13 +125,10 @@ class Bench:
     runs: str = MISSING
     cases: list[str] = MISSING
     measures: list[str] = MISSING
+    studies: list[str] = MISSING
 
 
 PRIMARY = {"train": Train, "measure": Measure, "bench": Bench}
-IN_WORDS = {
-    int: "an integer", float: "a number", bool: "true or false", str: "text", type(None): "null",
-    list[int]: "a list of integers, such as [2,4]", list[str]: "a list of texts, such as [a,b]",
-}  # fmt: skip
 
 
 def kind_of(command: str, key: str) -> str:
@@ -145,8 +143,7 @@ def kind_of(command: str, key: str) -> str:
         if not is_dataclass(kind):  # a part, whose signature is its schema
             return "of the kind that it is in conf/"
         kind = get_type_hints(DatasetInFiles if kind is Dataset else kind)[name]
-    either = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    return " or ".join(IN_WORDS.get(each, "a section, whose keys are set one by one") for each in either)
+    return in_words(kind)
 
 
 # Resolvers for derived settings. by_dims: (dims, value for sequences, value for images).

@@ -9,6 +9,7 @@ from resexp.config.instantiate import make
 from resexp.experiments.checks import refuse_sizes_below_one
 from resexp.experiments.data import batches, splits
 from resexp.experiments.seeds import generator, seed_for
+from resexp.experiments.sizes import network
 from resexp.experiments.unused import refuse_unused_block
 from resexp.models.stochastic import RandomLayer
 from resexp.training.loop import Trainer
@@ -29,7 +30,7 @@ def build_model(config: dict, device: torch.device | str = "cpu") -> nn.Module:
     refuse_sizes_below_one("model", config["model"])
     with torch.random.fork_rng(devices=[]):  # constructors draw before init overwrites the weights
         torch.default_generator.manual_seed(seed_for(config["seed"], "layers"))  # and no GPU's
-        model = make(config["model"], "model")
+        model = network(config)
     make(config["init"], "init")(model, generator(config["seed"], "init"))
     return model.to(device)
 

@@ -16,6 +16,7 @@ from resexp.experiments.data import load_dataset, training_data
 from resexp.experiments.devices import device_of
 from resexp.experiments.first_step import check_shape, try_first_step
 from resexp.experiments.shards import check_shards
+from resexp.experiments.sizes import network
 from resexp.experiments.unused import (
     refuse_unused_augmentation,
     refuse_unused_block,
@@ -52,7 +53,7 @@ def check(config: dict) -> None:
         refuse_sizes_below_one("model", config["model"])
         refuse_unused_block(config)
         with torch.device("meta"), _SkipDraws():  # shapes and settings are checked
-            model = make(config["model"], "model")
+            model = network(config)
             make(config["init"], "init")(model, None)
         _check_task(config, model)
         _check_tracker(config["tracker"])
@@ -160,6 +161,18 @@ def refuse_sizes_below_one(section: str, settings: dict) -> None:
             raise ValueError(f"{section}.{key} must be at least 1, got {value}")
 
 
+def refuse_repeated(section: str, settings: dict) -> None:
+    """For the lists of a section, each of whose values is a point of its own.
+
+    Raises:
+        ValueError: a list has a value twice.
+    """
+    for key, values in settings.items():
+        points = values if isinstance(values, list) else []
+        if repeated := [value for index, value in enumerate(points) if value in points[:index]]:
+            raise ValueError(f"{section}.{key} has {repeated[0]} more than once: give each value once")
+
+
 def _check_task(config: dict, model: nn.Module) -> None:
     """Raises ValueError where dataset, task and network are not of one kind; see Source.kind."""
     task, data = make(config["task"], "task").kind, load_dataset(config).kind
@@ -187,6 +200,7 @@ def _check_data_settings(data: dict) -> None:
 
 
 def _check_normalization(settings: dict, data: dict) -> None:
+    make(settings, "normalization")  # of the kinds that it takes
     given = {len(settings[key]) for key in ("mean", "std") if key in settings}
     if given and (data["dims"] != 2 or given != {data["c_in"]}):
         raise ValueError(
@@ -198,6 +212,6 @@ def _check_normalization(settings: dict, data: dict) -> None:
 
 
 def _check_tracker(node: dict) -> None:
-    tracker = make(node, "tracker")
-    if "_target_" in node:
+    if "_target_" in node:  # there is none otherwise
+        tracker = make(node, "tracker")
         tracker.func.check(**tracker.keywords)

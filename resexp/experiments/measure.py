@@ -15,6 +15,7 @@ from resexp.experiments import stop
 from resexp.experiments.checks import (
     check_name_and_seed,
     check_threads,
+    refuse_repeated,
     refuse_sizes_below_one,
     refused_in_a_sentence,
 )
@@ -41,6 +42,7 @@ def check(config: dict) -> None:
         check_name_and_seed(config)
         check_threads("threads", config["threads"])
         refuse_sizes_below_one("measure", config["measure"])
+        refuse_repeated("measure", config["measure"])
         if config["run"] is not None and not trained_runs(config):
             damaged = "; ".join(damaged_runs(config)[:FEW])
             raise ValueError(

@@ -23,6 +23,7 @@ from torch.distributed.rendezvous import rendezvous
 from resexp.exits import copies, printable
 from resexp.experiments.data import load_dataset
 from resexp.experiments.devices import device_of
+from resexp.experiments.recorded import StoppedAtError
 from resexp.training.parallel import ALONE, Alone, Together
 
 SILENCE = timedelta(minutes=10)  # after which a process that does not answer is given up
@@ -150,7 +151,7 @@ def _failures_told(number: int) -> Iterator[None]:
     """Tell the other processes what this one fails by in a run; where another one was lost, say why."""
     try:
         yield
-    except LostError:
+    except (LostError, StoppedAtError):  # all processes stop at the same step
         raise
     except Exception as error:
         if _is_of_the_others(error):

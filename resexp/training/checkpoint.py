@@ -79,7 +79,8 @@ def kept_steps(setting: str | Sequence[int] | None, steps: int) -> set[int]:
         return {2**power for power in range(steps.bit_length()) if 2**power < steps}
     if setting is None:
         return set()
-    if isinstance(setting, str) or not all(isinstance(step, int) and 1 <= step <= steps for step in setting):
+    a_list = isinstance(setting, Sequence) and not isinstance(setting, str)
+    if not a_list or not all(isinstance(step, int) and 1 <= step <= steps for step in setting):
         raise ValueError(f"train.keep must be log or a list of steps from 1 to {steps}, got {setting}")
     return set(setting)
 

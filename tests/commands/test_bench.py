@@ -13,6 +13,7 @@ import torch
 
 from resexp.bench import contender, run, variants
 from resexp.bench.ceilings import copy_bandwidth, matrix_rate
+from resexp.config.compose import compose, resolve
 
 NETWORK = "model=wide model.depth=10 model.widen=1 batch_size=16"
 CASE = f"{NETWORK} dataset=fake dataset.load.train_size=2048 dataset.load.shape=[3,8,8]"  # not a whole epoch
@@ -109,3 +110,10 @@ def test_measurements_are_timed_in_processes_of_their_own(resexp, tmp_path):
     assert (costs["processor_seconds"] > 0.5).all(), "torch is imported"
     assert (costs["peak_memory_mib"] > 100).all()
     assert not (tmp_path / "results/runs").exists(), "measured elsewhere"
+
+
+def test_the_studies_that_bench_can_time_compose():
+    config = resolve(compose("bench", ["measures=${studies}"]))
+    assert config["measures"] == config["studies"]
+    for entry in config["measures"]:
+        assert {"trained", "examples"} <= resolve(compose("measure", entry.split()))["measure"].keys()

@@ -10,6 +10,7 @@ from helpers import mentions
 
 from resexp import train as train_from_python
 from resexp.experiments import torchrun, train
+from resexp.experiments.recorded import StoppedAtError
 from resexp.experiments.stop import Signals
 from resexp.training.parallel import ALONE, Alone
 
@@ -71,6 +72,12 @@ def test_errors_of_this_process_stay_as_they_are(store):
     with pytest.raises(RuntimeError, match="shapes do not fit"), torchrun._failures_told(0):
         raise RuntimeError("shapes do not fit")
     assert store.check(["failure-0"])
+
+
+def test_a_run_that_diverges_has_not_failed(store):
+    with pytest.raises(StoppedAtError), torchrun._failures_told(0):
+        raise StoppedAtError("diverged", 7, "the loss is no number")
+    assert not store.check(["failure-0"])
 
 
 def test_each_process_takes_the_gpu_of_its_number(store, monkeypatch):

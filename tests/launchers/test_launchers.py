@@ -39,7 +39,8 @@ def test_a_launcher_gives_the_runs_and_the_table_of_the_basic_one(launcher, new_
         pytest.skip(f"hydra-{PLUGINS[launcher]}-launcher is not installed")
     own = new_process(*SWEEP, "train.runs=own")
     assert own.returncode == 0, own.stderr
-    done = new_process(*SWEEP, "train.runs=other", f"hydra/launcher={launcher}")
+    awake = {"RAY_worker_niceness": "0"}  # ray's workers have the lowest priority otherwise
+    done = new_process(*SWEEP, "train.runs=other", f"hydra/launcher={launcher}", env=awake)
     assert done.returncode == 0, done.stderr
     assert "4 done" in done.stdout.splitlines(), "before or behind what ray's workers print"
     names, rows = table(new_process, tmp_path, "own")

@@ -9,7 +9,7 @@ from helpers import Fixed, settled
 from torch import nn
 
 from resexp import build_model
-from resexp.bench.lesion_speed import one_by_one
+from resexp.bench import obvious
 from resexp.measure.chain import chain_of
 from resexp.measure.lesion import (
     each_deleted,
@@ -169,10 +169,14 @@ def test_other_networks_are_refused(choices, message, x):
         chain_of(build_model(**choices).eval(), x)
 
 
-def test_the_loop_that_speed_is_compared_with_gives_the_same_errors(x, generator):
-    model, y = network(), torch.randint(0, 10, (32,), generator=generator)
-    chain = chain_of(model, x[:2])
-    assert one_by_one(chain, x, y) == pytest.approx(errors(chain, [(x, y)], each_deleted(9)))
+@pytest.mark.parametrize("choices", NETWORKS.values(), ids=NETWORKS)
+def test_the_obvious_loop_gives_the_same_errors(choices, x, generator):
+    run = Fixed(network(**choices), x, torch.randint(0, 10, (32,), generator=generator))
+    slow = obvious.lesions(run, examples=30, batch_size=8)["deleted"]
+    drawn = {"most": 1, "draws": 1, "swaps": [], "examples_of_draws": 1, "draw_seed": 1}
+    fast = trained(run, examples=30, batch_size=9, **drawn)["deleted"]
+    assert slow["block"].tolist() == fast["block"].tolist()
+    assert slow["error_percent"].tolist() == pytest.approx(fast["error_percent"].tolist())
 
 
 def test_rows_of_several_deletions_are_those_of_their_draw(x, generator):

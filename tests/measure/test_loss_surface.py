@@ -9,6 +9,7 @@ from helpers import Fixed, mentions
 from torch import nn
 
 from resexp import build_model
+from resexp.bench import obvious
 from resexp.measure.loss_surface import filter_normalized, surface, trained
 
 
@@ -60,6 +61,8 @@ def test_the_grid_is_that_of_networks_with_moved_weights(model, generator):
     options = {"points": 3, "reach": 0.5, "examples": 24, "batch_size": 10, "draw_seed": 3}
     before = copy.deepcopy(model.state_dict())
     grid = trained(Fixed(model, x, y), **options)["grid"]
+    slow = obvious.surface(Fixed(model, x, y), **options)["grid"]
+    assert slow.to_numpy() == pytest.approx(grid.to_numpy(), rel=1e-5)
     drawn = torch.Generator().manual_seed(3)
     d, e = (filter_normalized(model, drawn) for _ in range(2))
     assert grid["x"].tolist() == [-0.5] * 3 + [0] * 3 + [0.5] * 3

@@ -376,6 +376,7 @@ def test_casting_at_once_takes_one_operation_each_way():
     assert {p.grad.dtype for p in model.parameters()} == {torch.float32}
 
 
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 def test_the_ninth_network_of_a_process_is_compiled_as_well(monkeypatch):
     """torch stops at eight recompilations of one code, with a warning; here dynamo alone, without kernels."""
     compile_ = torch.compile
