@@ -296,7 +296,7 @@ def test_findings_agree_with_the_published_numbers():
         if key in published:
             assert row.published == published[key]
             checked += 1
-    assert checked == 10 + 5 + 4 + 2 + 4  # shortcuts, orders, residual networks, effective paths, sums of digits
+    assert checked == 10 + 5 + 4 + 2 + 4  # shortcuts, orders, residual networks, effective paths, sums
 
 
 def test_every_training_table_has_its_verdicts():

@@ -20,10 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
-from unittest import mock
 
 import matplotlib as mpl
-from fontTools import subset
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -34,18 +32,6 @@ from resexp.plots.tables import Folders, MissingTableError, Tables, inputs
 
 # fontTools warns about the missing date, which is omitted so that redrawing gives the same bytes
 logging.getLogger("fontTools").setLevel(logging.ERROR)
-
-
-class Glyphs(subset.Options):
-    """What is embedded of a font in a PDF: its glyphs, without the tables by which text is laid out.
-
-    matplotlib has placed each glyph by then. Reading those tables took a tenth of the time in which a figure
-    is drawn.
-    """
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.drop_tables += ["GDEF", "GPOS", "GSUB", "kern"]
 
 
 def main(script: str) -> None:
@@ -96,7 +82,7 @@ def draw(script: Path, folders: Folders) -> str:
     """
     module = load(script)
     tables = Tables(module.TABLES, folders)
-    with mpl.rc_context(), _uncollected(), mock.patch.object(subset, "Options", Glyphs):
+    with mpl.rc_context(), _uncollected():
         mpl.rcdefaults()
         mpl.rcParams.update(style.SETTINGS)
         facts = {"tables": tables.names, **module.facts(tables)}

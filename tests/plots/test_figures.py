@@ -1,18 +1,13 @@
 """Every script is found, says what it draws, and draws it from tables alone."""
 
-import io
 import json
 import os
-import re
 import time
-import zlib
 from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from fontTools import subset
-from fontTools.ttLib import TTFont, TTLibError
 from helpers import ROOT
 from matplotlib.figure import Figure
 
@@ -123,27 +118,3 @@ def test_a_figure_laid_out_once_is_the_one_that_savefig_writes(tmp_path, layout)
     assert (tmp_path / "ours.png").read_bytes() == (tmp_path / "theirs.png").read_bytes()
     for mine, other in zip(ours.axes, theirs.axes, strict=True):
         assert mine.get_position().bounds == other.get_position().bounds, "of the PDF, too"
-
-
-def font_of(pdf: Path) -> TTFont:
-    """The first font that is embedded as TrueType."""
-    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf.read_bytes(), re.DOTALL):
-        try:
-            return TTFont(io.BytesIO(zlib.decompress(stream)))
-        except (zlib.error, TTLibError):  # another stream
-            continue
-    raise AssertionError("no font")
-
-
-def test_an_embedded_font_draws_the_same_glyphs_and_has_no_tables_for_laying_out(tmp_path, monkeypatch):
-    fonts = []
-    for options in (subset.Options, figures.Glyphs):
-        monkeypatch.setattr(subset, "Options", options)
-        with mpl.rc_context({"pdf.fonttype": 42}):
-            two_panels(None).savefig(tmp_path / "one.pdf")
-        fonts.append(font_of(tmp_path / "one.pdf"))
-    whole, ours = fonts
-    assert "GPOS" in whole
-    assert not {"GDEF", "GPOS", "GSUB", "kern"} & set(ours.keys())
-    assert ours.getGlyphOrder() == whole.getGlyphOrder()
-    assert ours.getTableData("glyf") == whole.getTableData("glyf")
