@@ -114,7 +114,8 @@ def duration(axes: Axes, scores: pd.DataFrame, cases: Sequence[str]) -> None:
 def show(axes: Axes, picture: pd.DataFrame, case: str) -> None:
     """The image with the boxes of one case, or with the labelled ones; right ones are green."""
     mine = picture[picture["case"] == (picture["case"].iloc[0] if case == "labelled" else case)]
-    axes.imshow(pixels(mine, "image"), cmap="gray", interpolation="nearest", vmin=0, vmax=255)
+    image = pixels(mine, "image")
+    axes.imshow(image, cmap="gray", interpolation="nearest", vmin=0, vmax=255)
     axes.set(xticks=[], yticks=[])
     labelled = boxes(mine, "labelled")
     for box in labelled if case == "labelled" else boxes(mine, "found"):
@@ -123,7 +124,8 @@ def show(axes: Axes, picture: pd.DataFrame, case: str) -> None:
         x, y, width, height = box[1:5]
         corner = (x - width / 2 - 0.5, y - height / 2 - 0.5)  # pixels have their centres at whole numbers
         axes.add_patch(Rectangle(corner, width, height, fill=False, ec=color, lw=1))
-        axes.annotate(f"{box[0]:.0f}", corner, color=color, fontsize=7, va="bottom", annotation_clip=True)
+        side = "bottom" if corner[1] > len(image) / 12 else "top"  # not into the title
+        axes.annotate(f"{box[0]:.0f}", corner, color=color, fontsize=7, va=side, annotation_clip=True)
 
 
 def boxes(picture: pd.DataFrame, kind: str) -> list[list[float]]:
