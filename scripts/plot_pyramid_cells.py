@@ -26,8 +26,8 @@ def facts(tables: Tables) -> dict:
     """Contents of the caption."""
     shared = pyramids.facts(
         tables,
-        data="blood cells of BCCD (Shenggan/BCCD_Dataset, MIT), 291 images to train and 73 to test resized"
-        " to 160 x 128; 0: red cells, 1: white cells, 2: platelets; size and class coincide",
+        data="blood cells of BCCD (Shenggan/BCCD_Dataset, MIT), 292 images to train and 72 to test resized"
+        " to 160 x 128; 0: red cells, 1: white cells, 2: platelets; size and class nearly coincide",
         times="of one image at a time, on one thread of a CPU shared with other work",
         departures=DEPARTURES,
     )

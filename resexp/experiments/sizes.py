@@ -31,6 +31,9 @@ def _refuse_large(key: str, value: object) -> None:
     if isinstance(value, dict):
         for name, each in value.items():
             _refuse_large(f"{key}.{name}", each)
+    elif isinstance(value, list):
+        for each in value:
+            _refuse_large(key, each)
     elif isinstance(value, int) and value > LARGEST:
         raise ValueError(f"{key} must be at most {LARGEST:,}, got {value}")
 

@@ -20,7 +20,7 @@ def averaged(model: nn.Module, batches: Sequence[Tensor]) -> nn.Module:
     Returns:
         The network, in evaluation mode.
     Raises:
-        ValueError: it has no batch normalization.
+        ValueError: it has no batch normalization, or there is no batch.
     Source: Wu and Johnson 2021 (arXiv:2105.07576), "PreciseBN": running averages are of the networks of the
     last steps, which differ at a high learning rate; these are of one network. Departure: a mean over batches
     of one size, whose variances are not pooled.
@@ -28,6 +28,8 @@ def averaged(model: nn.Module, batches: Sequence[Tensor]) -> nn.Module:
     layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     if not layers:
         raise ValueError("running averages are those of batch normalization; this network has none")
+    if not len(batches):
+        raise ValueError("averages over training examples need at least one batch of them")
     momenta = [layer.momentum for layer in layers]
     model.eval()
     for layer in layers:
@@ -51,7 +53,11 @@ def trained(run: Run, *, examples: int, batch_size: int) -> dict[str, pd.DataFra
     Returns:
         `errors`: step, error_percent (with the running averages), averaged_error_percent (with averages over
         the training examples).
+    Raises:
+        ValueError: examples below batch_size, or what `averaged` refuses.
     """
+    if examples < batch_size:
+        raise ValueError(f"measure.examples must be at least measure.batch_size={batch_size}, got {examples}")
     x, _ = spread(run, "train", examples)
     x = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0)).to(x.device)]
     batches = x[: len(x) // batch_size * batch_size].split(batch_size)

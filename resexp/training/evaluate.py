@@ -69,7 +69,7 @@ class Evaluator:
 
     def close(self) -> None:
         """Break the reference cycle with the captured call, so that memory is freed at once."""
-        self.launch = None
+        self.launch = self.batch = None
 
     def _add(self, x: Tensor, y: Tensor) -> None:
         """The device's part of a batch, without synchronization."""

@@ -29,3 +29,8 @@ def test_so_it_does_at_too_many_weights_before_they_are_drawn(monkeypatch):
     monkeypatch.setattr(sizes, "MOST_WEIGHTS", weights - 1)
     with pytest.raises(ValueError, match=mentions("model=resnet", f"{weights - 1:,}")):
         build_model(config())
+
+
+def test_lists_are_looked_into():
+    with pytest.raises(ValueError, match=mentions("model.widths", "at most", "1,000,000")):
+        build_model(config("model=fractal", f"model.widths=[8,{10**30}]"))

@@ -6,7 +6,7 @@ from helpers import mentions
 from torch import nn
 
 from resexp import build_model
-from resexp.measure.running_statistics import averaged
+from resexp.measure.running_statistics import averaged, trained
 from resexp.models.norms import BatchNorm
 
 
@@ -38,3 +38,10 @@ def test_dropout_stays_off(generator):
 def test_networks_without_batch_normalization_are_refused():
     with pytest.raises(ValueError, match=mentions("batch normalization", "none")):
         averaged(build_model("resnet", model__depth=8, norm="group"), [])
+
+
+def test_without_a_batch_nothing_is_averaged():
+    with pytest.raises(ValueError, match=mentions("at least one batch")):
+        averaged(BatchNorm(2), [])
+    with pytest.raises(ValueError, match=mentions("measure.examples", "at least", "64", "63")):
+        trained(None, examples=63, batch_size=64)
